@@ -1,0 +1,43 @@
+"""The deadline of the model calls being made now: one for all calls inside a `within` block.
+
+Kept in a context variable, so every thread and every green thread has its own.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+# Where nobody set a deadline a call still ends: longer than any embedded model takes.
+SECONDS_WITHOUT_DEADLINE = 30.0
+
+_ends_at: ContextVar[float | None] = ContextVar("ml_clients_ends_at", default=None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Every model call made inside ends within these seconds in all, counted from here.
+
+    Blocks nest: an inner one may shorten the time that is left, never lengthen it.
+    """
+    ends_at = time.monotonic() + seconds
+    outer = _ends_at.get()
+    token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
+    try:
+        yield
+    finally:
+        _ends_at.reset(token)
+
+
+def remaining() -> float:
+    """Seconds left of the deadline in force; raises TimeoutError once there are none.
+
+    Outside of any `within` block it is always the default.
+    """
+    ends_at = _ends_at.get()
+    if ends_at is None:
+        return SECONDS_WITHOUT_DEADLINE
+    left = ends_at - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the deadline of the model call has passed")
+    return left

@@ -1,0 +1,160 @@
+"""One HTTP call to the model server: a kept-alive connection, a total deadline, errors translated.
+
+Together with connection.py the only home of urllib3; its errors stop here.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http.client import HTTPException, IncompleteRead
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+import urllib3
+from urllib3.exceptions import HTTPError, LocationParseError, ProtocolError
+from urllib3.exceptions import TimeoutError as PoolTimeout
+
+from ml_clients.connection import DroppedConnection, pool_for
+from ml_clients.deadline import remaining
+from ml_clients.errors import (
+    ModelAnswerInvalid,
+    ModelError,
+    ModelRefused,
+    ModelTimeout,
+    ModelUnavailable,
+)
+
+DEFAULT_URL = "http://127.0.0.1:5001"
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+UNAVAILABLE = frozenset({408, 429, 500, 502, 503, 504})
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+"""A number from 0 to 1 in an answer."""
+Balance = Annotated[float, msgspec.Meta(ge=-1, le=1)]
+"""A number from -1 to 1 in an answer."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class _Server:
+    pool: urllib3.HTTPConnectionPool
+    prefix: str
+
+
+def configure(url: str) -> None:
+    """From now on every call goes to the model server at this base URL.
+
+    Raises ValueError when it is no http or https URL. Until it is called the embedded server's
+    own default address holds.
+    """
+    global _server  # noqa: PLW0603 - one process talks to one model server
+    _server = _server_at(url)
+
+
+def ask(path: str, question: dict[str, Any], answer: type[Answer]) -> Answer:
+    """The server's answer to a question, both JSON, checked to be of the given type."""
+    body = _call(path, json.dumps(question).encode(), "application/json")
+    try:
+        return msgspec.json.decode(body, type=answer)
+    except msgspec.DecodeError as error:
+        raise ModelAnswerInvalid(f"{path} answered what we cannot use: {error}") from error
+
+
+def transform(path: str, content: bytes) -> bytes:
+    """The bytes the server makes of these bytes."""
+    return _call(path, content, "application/octet-stream")
+
+
+def _server_at(url: str) -> _Server:
+    try:
+        parts = urllib3.util.parse_url(url)
+    except LocationParseError:
+        parts = urllib3.util.Url()
+    if parts.scheme not in ("http", "https") or not parts.host:
+        raise ValueError(f"a model server's URL is like {DEFAULT_URL}, not {url!r}")
+    return _Server(pool_for(parts.scheme, parts.host, parts.port), (parts.path or "").rstrip("/"))
+
+
+def _call(path: str, body: bytes, content_type: str) -> bytes:
+    server = _server
+    try:
+        try:
+            return _send(server, path, body, content_type)
+        except ProtocolError as error:
+            if not isinstance(_cause(error), DroppedConnection):
+                raise
+            # The server closed an idle connection just as we used it. Sending again is safe:
+            # a model call changes nothing on the server.
+            return _send(server, path, body, content_type)
+    except (TimeoutError, HTTPError) as error:
+        raise _translated(path, error) from error
+
+
+def _send(server: _Server, path: str, body: bytes, content_type: str) -> bytes:
+    response = server.pool.urlopen(
+        "POST",
+        server.prefix + path,
+        body,
+        {"Content-Type": content_type},
+        retries=False,
+        redirect=False,
+        timeout=urllib3.Timeout(total=remaining()),
+        preload_content=False,
+        decode_content=False,
+    )
+    try:
+        answer = response.read(MAX_ANSWER_BYTES + 1)
+    except BaseException:
+        response.close()
+        raise
+    if len(answer) > MAX_ANSWER_BYTES:
+        response.close()
+        raise ModelAnswerInvalid(f"{path} answered more than {MAX_ANSWER_BYTES} bytes")
+    response.release_conn()
+    if response.status != 200:
+        raise _refusal(path, response, answer)
+    return answer
+
+
+def _refusal(path: str, response: urllib3.BaseHTTPResponse, answer: bytes) -> ModelError:
+    said = f"{path} answered {response.status}: {answer[:200].decode('utf-8', 'replace')}"
+    if response.status in UNAVAILABLE:
+        return ModelUnavailable(said, _seconds(response.headers.get("Retry-After")))
+    if 400 <= response.status < 500:
+        return ModelRefused(said)
+    return ModelAnswerInvalid(said)
+
+
+def _translated(path: str, error: Exception) -> ModelError:
+    cause = _cause(error)
+    if isinstance(error, PoolTimeout) or isinstance(cause, TimeoutError):
+        return ModelTimeout(f"{path} did not answer in time")
+    # What is cut off is a server gone away; any other breach of HTTP is no model server at all.
+    if isinstance(cause, HTTPException) and not isinstance(
+        cause, ConnectionError | IncompleteRead | DroppedConnection
+    ):
+        return ModelAnswerInvalid(f"{path} answered no HTTP: {cause!r}")
+    return ModelUnavailable(f"{path} cannot be reached: {cause}")
+
+
+def _cause(error: Exception) -> BaseException:
+    """What is inside the wrapper that urllib3 puts around errors of the connection."""
+    inner = error.args[-1] if isinstance(error, ProtocolError) and error.args else None
+    return inner if isinstance(inner, BaseException) else error
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """A Retry-After header in seconds from now; None when there is none that makes sense."""
+    if retry_after is None:
+        return None
+    try:
+        if retry_after.strip().isdecimal():
+            return float(retry_after)
+        return max(0.0, parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+_server = _server_at(DEFAULT_URL)
