@@ -1,0 +1,47 @@
+/** Calls the HTTP side of Spillway; every failure is an `ApiError` with a code. */
+
+/** A request that was answered with an error, or not answered at all (code `offline`). */
+export class ApiError extends Error {
+  /** @param {number} status @param {{code: string, message: string, retry_after?: number}} error */
+  constructor(status, error) {
+    super(error.message);
+    this.status = status;
+    this.code = error.code;
+    this.retry_after = error.retry_after;
+  }
+}
+
+/**
+ * Sends a request and returns the decoded answer.
+ * @param {"GET"|"PUT"|"POST"|"DELETE"} method
+ * @param {string} path
+ * @param {Object|FormData} [body] an object goes as JSON
+ * @returns {Promise<any>} null when the answer has no body
+ * @throws {ApiError}
+ */
+export async function api(method, path, body) {
+  const response = await send(method, path, body);
+  const answer = await decoded(response);
+  if (response.ok) return answer;
+  throw new ApiError(response.status, answer?.error ?? { code: "internal", message: `the server answered ${response.status}` });
+}
+
+async function send(method, path, body) {
+  const form = body instanceof FormData;
+  // The server takes changes as JSON only, even those without a body: a form on a foreign page cannot send that.
+  const headers = method === "GET" || form ? {} : { "Content-Type": "application/json" };
+  const payload = form || body === undefined ? body : JSON.stringify(body);
+  try {
+    return await fetch(path, { method, headers, body: payload, cache: "no-store" });
+  } catch {
+    throw new ApiError(0, { code: "offline", message: "the server cannot be reached" });
+  }
+}
+
+async function decoded(response) {
+  try {
+    return await response.json();
+  } catch {
+    return null;
+  }
+}

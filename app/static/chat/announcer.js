@@ -1,0 +1,22 @@
+/** Says new messages to screen readers, and alerts at once. */
+
+import { byId } from "../dom.js";
+import { shorten } from "../words.js";
+import { isAlert, mlLabel } from "./message.js";
+
+const MOST = 400;
+
+/**
+ * Announces what others said.
+ * @param {Object[]} messages
+ * @param {string} me own id
+ * @param {(job: string) => string|undefined} taskOf
+ */
+export function announce(messages, me, taskOf) {
+  for (const message of messages) {
+    if (message.kind === "user" && message.sender?.id === me) continue;
+    const task = message.data?.task ?? taskOf(message.job);
+    const from = message.kind === "ml" ? mlLabel(task) : message.kind === "system" ? "Notice" : message.sender.name;
+    byId(isAlert(message, task) ? "alarm" : "announcer").textContent = shorten(`${from}: ${message.text}`, MOST);
+  }
+}

@@ -1,0 +1,51 @@
+/** Where the reader is: at the end, which then stays in view, or further up, which then stays still. */
+
+const NEAR_PX = 90;
+
+/** Keeps the scroll position honest while things grow above and below it. */
+export class Following {
+  /** @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, toEnd: HTMLElement}} parts */
+  constructor({ log, pending, scroll, toEnd }) {
+    Object.assign(this, { scroll, toEnd, atEnd: true });
+    this.onScroll = () => this.#look();
+    this.onClick = () => this.toTheEnd();
+    scroll.addEventListener("scroll", this.onScroll, { passive: true });
+    toEnd.addEventListener("click", this.onClick);
+    // Chips, images and the keyboard change heights long after a message was added.
+    this.sizes = new ResizeObserver(() => { if (this.atEnd) this.toTheEnd(); });
+    for (const part of [log, pending, scroll]) this.sizes.observe(part);
+  }
+
+  /** Stops looking. */
+  close() {
+    this.sizes.disconnect();
+    this.scroll.removeEventListener("scroll", this.onScroll);
+    this.toEnd.removeEventListener("click", this.onClick);
+  }
+
+  /** Something was added at the end. @param {boolean} news others wrote it @param {boolean} [own] the reader did, just now */
+  grown(news, own = false) {
+    if (this.atEnd || own) this.toTheEnd();
+    else if (news) this.toEnd.hidden = false;
+  }
+
+  /** Runs `change`, which adds things above, and leaves what is in view where it is. @param {() => void} change */
+  hold(change) {
+    const below = this.scroll.scrollHeight - this.scroll.scrollTop;
+    change();
+    this.scroll.scrollTop = this.scroll.scrollHeight - below;
+  }
+
+  /** Goes to the newest message. */
+  toTheEnd() {
+    this.atEnd = true;
+    this.toEnd.hidden = true;
+    this.scroll.scrollTop = this.scroll.scrollHeight;
+  }
+
+  #look() {
+    const { scrollTop, clientHeight, scrollHeight } = this.scroll;
+    this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    if (this.atEnd) this.toEnd.hidden = true;
+  }
+}

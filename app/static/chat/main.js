@@ -1,0 +1,159 @@
+/** The chat page: puts the parts together. */
+
+import { byId } from "../dom.js";
+import { drawer } from "../drawer.js";
+import { flagsTable } from "../flags.js";
+import { drawIcons } from "../icons.js";
+import { complain } from "../toasts.js";
+import { announce } from "./announcer.js";
+import { composer } from "./composer.js";
+import { Connection } from "./connection.js";
+import { become, current, leave, randomKey } from "./identity.js";
+import { Outbox } from "./outbox.js";
+import { showMembers, showWait, TypingLine } from "./presence.js";
+import { Room } from "./room.js";
+import { hideSignIn, showSignIn } from "./signin.js";
+import { showConnection, showDraining, hideBanner } from "./status.js";
+import { taskButtons, wantsImage } from "./tasks.js";
+import { Timeline } from "./timeline.js";
+import { Tray } from "./tray.js";
+import { pick, receiveImages, upload } from "./uploads.js";
+
+drawIcons();
+drawers();
+start();
+
+function start() {
+  const before = current();
+  const asked = new URLSearchParams(location.search);
+  const elsewhere = (asked.get("name") ?? before?.name) !== before?.name || (asked.get("room") ?? before?.room) !== before?.room;
+  if (before && !elsewhere) enter(before.name, before.room);
+  else showSignIn(enter);
+}
+
+function enter(name, room) {
+  const me = become(name, room);
+  hideSignIn();
+  byId("chat").hidden = false;
+  byId("room-title").textContent = room;
+  document.title = `${room} · Spillway`;
+  // The address can be shared, so it names the room and not the person.
+  history.replaceState(null, "", `?room=${encodeURIComponent(room)}`);
+  chat(me);
+}
+
+/** Builds the parts of one stay in one room. Order: what shows things first, the connection last. */
+function chat(me) {
+  const connection = new Connection(me, {
+    up: () => { hideBanner(); room.join(); },
+    down: () => { outbox.pause(); typing.clear(); },
+    state: showConnection,
+    refused: (error) => back(stop, error.message),
+  });
+  const typing = new TypingLine(me.id);
+  const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
+  const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
+  const room = new Room(connection, me.room, {});
+  const timeline = new Timeline(parts, { me: me.id, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), ...entries });
+  const tray = new Tray(byId("tray"), { me: me.id, cancel: (job) => cancel(connection, room, job), ...entries });
+  const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
+    changed: (entry) => (entry.event === "message:send" ? timeline : tray).showEntry(entry),
+    gone: (entry, answer) => acknowledged({ room, timeline, tray }, entry, answer),
+    notInRoom: () => room.join(),
+  });
+  room.on = roomEvents({ me, room, timeline, tray, outbox, typing });
+  const stop = () => { connection.close(); timeline.close(); outbox.pause(); typing.clear(); };
+  byId("leave").onclick = () => { leave(); back(stop); };
+  connection.hear("typing", (event) => { if (event.room === me.room) typing.heard(event); });
+  connection.hear("server:draining", ({ seconds }) => showDraining(seconds));
+  writing({ me, connection, outbox });
+  paths(connection);
+  connection.open();
+}
+
+function roomEvents({ me, room, timeline, tray, outbox, typing }) {
+  return {
+    messages: (messages, news) => {
+      timeline.append(messages, news);
+      for (const message of messages) settle(message, { me, tray, outbox, typing });
+      if (news) announce(messages, me.id, (job) => room.jobs.get(job)?.task);
+    },
+    history: (messages) => timeline.prepend(messages),
+    job: (job) => {
+      if (timeline.showJob(job)) tray.settled(job.id);
+      else if (!job.message) tray.showJob(job);
+    },
+    members: (members) => showMembers(members, me.id),
+    wait: showWait,
+    joined: () => outbox.resume(),
+    reset: () => timeline.clear(),
+    error: complain,
+  };
+}
+
+function settle(message, { me, tray, outbox, typing }) {
+  if (message.sender) typing.stopped(message.sender.id);
+  if (message.job) tray.settled(message.job);
+  if (message.key && message.sender?.id === me.id) outbox.confirm(message.key);
+}
+
+function acknowledged({ room, timeline, tray }, entry, answer) {
+  if (entry.event === "message:send") {
+    if (answer) room.receive(answer.message);
+    timeline.removeEntry(entry.key);
+  } else {
+    if (answer) room.update(answer.job);
+    tray.remove(entry.key);
+  }
+}
+
+async function cancel(connection, room, job) {
+  try {
+    room.update((await connection.ask("job:cancel", { job: job.id })).job);
+  } catch (error) {
+    complain(error);
+  }
+}
+
+/** Everything the person sends: text, images, requests. */
+function writing({ me, connection, outbox }) {
+  const say = (text, more = {}) => outbox.add("message:send", { room: me.room, key: randomKey(), text, ...more });
+  const ask = (task, args) => outbox.add("job:create", { room: me.room, key: randomKey(), task, args });
+  const desk = composer({ send: (text) => say(text), typing: (on) => connection.tell("typing", { room: me.room, on }) });
+  let imageTask = "monochrome";
+  const image = async (file, task = imageTask) => {
+    try {
+      const id = await upload(me.room, file);
+      say(desk.take().trim() || file.name || "An image", { upload: id });
+      ask(task, { upload: id });
+    } catch (error) {
+      complain(error);
+    }
+  };
+  receiveImages((file) => image(file));
+  byId("pick").onclick = () => pick((file) => image(file));
+  taskButtons({ ask, image: (task) => pick((file) => image(file, task)) })
+    .then((tasks) => { if (!tasks.some(({ task }) => task === imageTask)) imageTask = tasks.find(wantsImage)?.task ?? imageTask; })
+    .catch(complain);
+  desk.focus();
+}
+
+/** The panel of paths, moving with every change anywhere. */
+function paths(connection) {
+  const flags = flagsTable(byId("flags"));
+  connection.hear("flag:changed", flags.changed);
+  // A change that came while the connection was away is known after asking again.
+  connection.hear("connect", () => flags.refresh().catch(complain));
+}
+
+function back(stop, error = "") {
+  stop();
+  byId("chat").hidden = true;
+  showSignIn(enter, error);
+}
+
+function drawers() {
+  const [bar, talk, members, panel, scrim] = ["bar", "talk", "members", "panel", "scrim"].map(byId);
+  drawer({ panel, toggle: byId("panel-toggle"), scrim, rest: [bar, talk, members], wide: "(min-width: 1101px)", openWide: true });
+  drawer({ panel: members, toggle: byId("members-toggle"), scrim, rest: [bar, talk, panel], wide: "(min-width: 861px)", openWide: true });
+}

@@ -1,0 +1,72 @@
+/** One message of the room as an element. */
+
+import { dayKey, dayWords, exactTime, timeOf } from "../clock.js";
+import { h } from "../dom.js";
+import { icon } from "../icons.js";
+import { taskTitle } from "../words.js";
+import { avatar } from "./person.js";
+import { picture } from "./picture.js";
+
+const TOGETHER_MS = 5 * 60_000;
+
+/**
+ * Draws a message; `decorate` then fits it to its neighbour.
+ * @param {Object} message as in `message:new`
+ * @param {Object} about
+ * @param {boolean} about.own
+ * @param {string} [about.task] the task whose result it is
+ * @param {(seq: number) => Promise<Object|undefined>} about.again fetches it anew
+ * @returns {HTMLElement}
+ */
+export function messageElement(message, { own, task, again }) {
+  const ml = message.kind === "ml";
+  const alert = isAlert(message, task);
+  const element = h("li", {
+    class: "message", "data-testid": "message", "data-seq": message.seq, "data-kind": message.kind, "data-own": String(own),
+    "data-alert": String(alert), "data-at": message.at, "data-from": ml ? `task ${task ?? ""}` : `${message.kind} ${message.sender?.id ?? ""}`,
+  },
+  ml ? h("span", { class: "avatar", "aria-hidden": "true" }, icon("spark")) : avatar(message.sender?.name ?? "?"),
+  h("div", { class: "body" },
+    head(message, ml ? task : null),
+    bubble(message, alert, again),
+    h("div", { class: "chips", role: "group", "aria-label": "What the models found" })));
+  return element;
+}
+
+/** A notice that people must not miss. @returns {boolean} */
+export function isAlert(message, task) {
+  return message.kind === "system" && (task === "escalate" || message.data?.task === "escalate" || message.data?.urgency === "emergency");
+}
+
+/** What the task of an `ml` message is called. @param {string|undefined} task @returns {string} */
+export const mlLabel = (task) => (task ? taskTitle(task) : "Model");
+
+/**
+ * Fits a message to the one before it: a new day gets a line, the same sender goes on without a head.
+ * @param {HTMLElement} element
+ * @param {HTMLElement|null} previous
+ */
+export function decorate(element, previous) {
+  const newDay = !previous || dayKey(previous.dataset.at) !== dayKey(element.dataset.at);
+  const soon = previous && Math.abs(new Date(element.dataset.at) - new Date(previous.dataset.at)) < TOGETHER_MS;
+  element.querySelector(":scope > .day")?.remove();
+  if (newDay) element.prepend(h("div", { class: "day" }, dayWords(element.dataset.at)));
+  element.dataset.follows = String(Boolean(!newDay && soon && element.dataset.kind === "user" && previous.dataset.from === element.dataset.from));
+}
+
+function head(message, task) {
+  const time = h("time", { class: "message-time", datetime: message.at, title: exactTime(message.at) }, timeOf(message.at));
+  const name = task === null
+    ? h("span", { class: "message-name" }, message.sender?.name ?? "Spillway")
+    : h("span", { class: "message-label" }, mlLabel(task));
+  return h("div", { class: "message-head" }, name, time);
+}
+
+function bubble(message, alert, again) {
+  const time = alert ? h("time", { class: "message-time", datetime: message.at }, timeOf(message.at)) : null;
+  return h("div", { class: "bubble", role: alert ? "note" : null },
+    alert ? icon("alert") : null,
+    h("p", { class: "message-text", dir: "auto" }, message.text),
+    time,
+    message.upload || message.data?.url ? picture(message, again) : null);
+}

@@ -1,0 +1,52 @@
+/** Who is here, who is typing, and how long an answer takes. */
+
+import { byId, h } from "../dom.js";
+import { typingWords, waitWords } from "../words.js";
+import { avatar } from "./person.js";
+
+const TYPING_MS = 6_000;
+
+/** Shows the members. @param {Array<{id: string, name: string}>} members @param {string} me own id */
+export function showMembers(members, me) {
+  const rows = [...members].sort((one, other) => one.name.localeCompare(other.name)).map(({ id, name }) =>
+    h("li", { class: "member", "data-id": id }, avatar(name), h("span", { class: "member-name", title: name }, name),
+      id === me ? h("span", { class: "member-you" }, "you") : null));
+  byId("members-list").replaceChildren(...rows);
+  byId("members-count").textContent = String(members.length);
+}
+
+/** Shows the waiting time. @param {number|undefined} seconds */
+export const showWait = (seconds) => { byId("wait").textContent = waitWords(seconds); };
+
+/** Follows who is typing; somebody who falls silent is forgotten after a while. */
+export class TypingLine {
+  /** @param {string} me own id */
+  constructor(me) {
+    this.me = me;
+    this.clear();
+  }
+
+  /** Nobody is typing. */
+  clear() {
+    for (const { timer } of this.typers?.values() ?? []) clearTimeout(timer);
+    this.typers = new Map();
+    this.#draw();
+  }
+
+  /** Takes a `typing` event. @param {{sender: {id: string, name: string}, on: boolean}} event */
+  heard({ sender, on }) {
+    if (sender.id === this.me) return;
+    this.stopped(sender.id);
+    if (on) this.typers.set(sender.id, { name: sender.name, timer: setTimeout(() => this.stopped(sender.id), TYPING_MS) });
+    this.#draw();
+  }
+
+  /** Somebody's message came, or they went silent. @param {string} id */
+  stopped(id) {
+    clearTimeout(this.typers.get(id)?.timer);
+    this.typers.delete(id);
+    this.#draw();
+  }
+
+  #draw() { byId("typing").textContent = typingWords([...this.typers.values()].map(({ name }) => name)); }
+}

@@ -1,0 +1,65 @@
+/** Buttons for tasks on request, drawn from what the server says it has. */
+
+import { api } from "../api.js";
+import { byId, h } from "../dom.js";
+import { icon } from "../icons.js";
+import { capitalized, taskAction } from "../words.js";
+
+const ICONS = { summarize: "paths", monochrome: "image" };
+
+/**
+ * Fetches the tasks and draws a button for each one that can be asked for.
+ * @param {Object} on
+ * @param {(task: string, args: Object) => void} on.ask
+ * @param {(task: string) => void} on.image the task wants an image first
+ * @returns {Promise<Object[]>} all tasks
+ */
+export async function taskButtons(on) {
+  const { tasks } = await api("GET", "/api/tasks");
+  const buttons = tasks.filter(({ runs }) => runs.includes("request")).map((task) => button(task, on));
+  byId("task-buttons").replaceChildren(...buttons);
+  return tasks;
+}
+
+/** Whether a task wants an image and nothing else. @param {{args: Object}} task @returns {boolean} */
+export const wantsImage = ({ args }) => Object.keys(args).join() === "upload";
+
+function button(task, on) {
+  return h("button", { class: "button button-small", type: "button", title: task.about, "data-testid": "task-button", "data-task": task.task, on: { click: () => start(task, on) } },
+    icon(ICONS[task.task] ?? "spark"), taskAction(task.task));
+}
+
+function start(task, on) {
+  if (wantsImage(task)) on.image(task.task);
+  else if (Object.keys(task.args).length === 0) on.ask(task.task, {});
+  else openForm(task, on);
+}
+
+function openForm(task, on) {
+  const dialog = byId("ask");
+  const fields = Object.entries(task.args).map(([name, type]) => field(name, String(type)));
+  const form = h("form", { method: "dialog", "aria-label": taskAction(task.task) },
+    h("h2", {}, taskAction(task.task)),
+    task.about ? h("p", { class: "about" }, task.about) : null,
+    ...fields.map(({ element }) => element),
+    h("div", { class: "actions" },
+      h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, "Cancel"),
+      h("button", { class: "button button-primary", type: "submit", "data-testid": "ask-send" }, "Ask")));
+  form.addEventListener("submit", () => on.ask(task.task, Object.fromEntries(fields.map(({ name, value }) => [name, value()]))));
+  dialog.replaceChildren(form);
+  dialog.showModal();
+}
+
+/** A field for an argument, by the words for its type; what the server refuses it says with the name of the field. */
+function field(name, type) {
+  const id = `ask-${name}`;
+  const label = h("span", { class: "field-label" }, capitalized(name));
+  const common = { class: "input", id, name, required: true, "data-testid": id };
+  if (/bool/i.test(type)) {
+    const box = h("input", { type: "checkbox", id, name });
+    return { name, element: h("label", { class: "field field-check", for: id }, box, label), value: () => box.checked };
+  }
+  const number = /^(int|float|number)|whole number|^a number/i.test(type);
+  const input = number ? h("input", { ...common, type: "number", step: "any" }) : h("textarea", { ...common, maxlength: 16384, placeholder: type });
+  return { name, element: h("label", { class: "field", for: id }, label, input), value: () => (number ? Number(input.value) : input.value) };
+}

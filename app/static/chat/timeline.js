@@ -1,0 +1,133 @@
+/** The conversation: messages in order, chips under them, unsent ones below, and where the reader is. */
+
+import { h } from "../dom.js";
+import { Following } from "./following.js";
+import { decorate, messageElement } from "./message.js";
+import { showChip } from "./chips.js";
+import { pendingElement } from "./pending.js";
+
+/** The list of messages of one room. */
+export class Timeline {
+  /**
+   * @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, top: HTMLElement, toEnd: HTMLElement}} parts
+   * @param {Object} on
+   * @param {string} on.me own id
+   * @param {import("./jobs.js").Jobs} on.jobs
+   * @param {(seq: number) => Promise<Object|undefined>} on.again
+   * @param {() => Promise<boolean>} on.older fetches and shows the page before; false when it was the last
+   * @param {(entry: Object) => void} on.retry
+   * @param {(entry: Object) => void} on.discard
+   */
+  constructor(parts, on) {
+    Object.assign(this, { parts, on });
+    this.following = new Following(parts);
+    this.clear();
+    this.watcher = new IntersectionObserver(([seen]) => { if (seen.isIntersecting) this.#older(); }, { root: parts.scroll, rootMargin: "200px" });
+    this.watcher.observe(parts.top);
+  }
+
+  /** Stops watching; the timeline is not used after this. */
+  close() {
+    this.watcher.disconnect();
+    this.following.close();
+    this.clear();
+    this.parts.pending.replaceChildren();
+  }
+
+  /** Forgets all messages; unsent ones stay. */
+  clear() {
+    this.shown = new Map();
+    this.homes = new Map();
+    this.complete = false;
+    this.parts.log.replaceChildren();
+    this.parts.top.textContent = "";
+  }
+
+  /** Shows the next messages below the others. @param {Object[]} messages @param {boolean} news */
+  append(messages, news) {
+    for (const message of messages) {
+      const element = this.#draw(message);
+      decorate(element, this.parts.log.lastElementChild);
+      element.classList.toggle("fresh", news);
+      this.parts.log.append(element);
+    }
+    const own = messages.some((message) => message.sender?.id === this.on.me && message.kind === "user");
+    this.following.grown(news && !own);
+    if (!news) this.#older();
+  }
+
+  /** Shows older messages above the others, without moving what the reader looks at. @param {Object[]} messages */
+  prepend(messages) {
+    const { log } = this.parts;
+    const oldest = log.firstElementChild;
+    this.following.hold(() => {
+      const elements = messages.filter(({ seq }) => !this.shown.has(seq)).map((message) => this.#draw(message));
+      elements.forEach((element, place) => decorate(element, elements[place - 1] ?? null));
+      log.prepend(...elements);
+      if (oldest && elements.length) decorate(oldest, elements.at(-1));
+    });
+  }
+
+  /** Shows a job under its message. @param {Object} job @returns {boolean} whether its message is here */
+  showJob(job) {
+    const seq = this.homes.get(job.id) ?? job.message;
+    const held = this.shown.get(seq);
+    if (!held) return false;
+    if (held.message.job === job.id && held.task !== job.task) this.#redraw(seq);
+    showChip(this.#chips(seq), job);
+    return true;
+  }
+
+  /** Shows an unsent message, or its new state. @param {Object} entry of the outbox */
+  showEntry(entry) {
+    const now = pendingElement(entry, this.on);
+    const before = this.#pending(entry.key);
+    if (before) before.replaceWith(now);
+    else this.parts.pending.append(now);
+    this.following.grown(false, !before);
+  }
+
+  /** Takes an unsent message away. @param {string} key */
+  removeEntry(key) { this.#pending(key)?.remove(); }
+
+  #draw(message) {
+    const task = message.data?.task ?? this.on.jobs.get(message.job)?.task;
+    const own = message.kind === "user" && message.sender?.id === this.on.me;
+    const element = messageElement(message, { own, task, again: this.on.again });
+    this.shown.set(message.seq, { message, element, task });
+    if (message.job) this.homes.set(message.job, message.seq);
+    if (message.key && own) this.removeEntry(message.key);
+    for (const job of this.#jobsOf(message)) showChip(element.querySelector(".chips"), job);
+    return element;
+  }
+
+  #jobsOf(message) {
+    return this.on.jobs.all().filter((job) => (this.homes.get(job.id) ?? job.message) === message.seq);
+  }
+
+  #redraw(seq) {
+    const { message, element } = this.shown.get(seq);
+    const now = this.#draw(message);
+    decorate(now, element.previousElementSibling);
+    element.replaceWith(now);
+  }
+
+  #chips(seq) { return this.shown.get(seq).element.querySelector(".chips"); }
+
+  #pending(key) { return [...this.parts.pending.children].find((one) => one.dataset.key === key); }
+
+  async #older() {
+    if (this.loading || this.complete || this.shown.size === 0) return;
+    if (this.parts.scroll.scrollTop > 240) return;
+    this.loading = true;
+    this.parts.top.textContent = "Loading earlier messages…";
+    try {
+      this.complete = !(await this.on.older());
+      this.parts.top.replaceChildren(this.complete ? "This is where the room begins." : "");
+    } catch {
+      this.parts.top.replaceChildren(h("button", { class: "link-button", type: "button", on: { click: () => this.#older() } }, "Load earlier messages"));
+    } finally {
+      this.loading = false;
+    }
+  }
+}

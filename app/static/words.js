@@ -1,0 +1,118 @@
+/** What tasks, states, results and errors are called on the page. The one place for wording. */
+
+const TITLES = { triage: "Triage", language: "Language", sentiment: "Sentiment", escalate: "Escalation", summarize: "Summary", monochrome: "Black and white", "*": "All tasks" };
+const ACTIONS = { summarize: "Summarize the room", monochrome: "Picture to black and white", triage: "Triage a text", language: "Find the language", sentiment: "Read the mood" };
+const STATES = { accepted: "waiting", running: "running", retrying: "trying again", succeeded: "done", failed: "failed", cancelled: "cancelled", skipped: "skipped, too busy" };
+const URGENCY_TONE = { emergency: "bad", urgent: "warn" };
+const MOOD_TONE = { positive: "good", negative: "warn" };
+const ERRORS = {
+  bad_request: "That was not accepted",
+  unauthorized: "You are not signed in",
+  forbidden: "That is not allowed",
+  not_found: "That is not there any more",
+  not_in_room: "You are not in the room right now",
+  unknown_task: "The server does not know this task",
+  conflict: "That is in conflict with something else",
+  too_large: "That is too large",
+  rate_limited: "That was too quick",
+  busy: "The server is busy",
+  draining: "The server is restarting",
+  internal: "Something went wrong on the server",
+  offline: "There is no connection",
+  timeout: "The server has not answered",
+};
+
+/** A result in words. @typedef {{words: string, tone: "plain"|"good"|"warn"|"bad"}} Said */
+
+/** @param {number} share 0 to 1 @returns {string} such as `93 %` */
+export const percent = (share) => `${Math.round(share * 100)} %`;
+
+/** @param {string} task @returns {string} what the task is called, also one this page never heard of */
+export const taskTitle = (task) => TITLES[task] ?? capital(plain(task));
+
+/** @param {string} task @returns {string} what the button that asks for the task says */
+export const taskAction = (task) => ACTIONS[task] ?? taskTitle(task);
+
+/** @param {string} state of a job @returns {string} */
+export const stateWord = (state) => STATES[state] ?? plain(state);
+
+/**
+ * Says what a task found.
+ * @param {string} task
+ * @param {any} result as in the contract; any JSON for a task unknown here
+ * @returns {Said|null} null when there is nothing to tell
+ */
+export function resultWords(task, result) {
+  try {
+    return (RESULTS[task] ?? anyResult)(result);
+  } catch {
+    // A task may have been replaced by one with another result: show what came instead of nothing.
+    return anyResult(result);
+  }
+}
+
+const RESULTS = {
+  triage: (r) => said(`${r.urgency === "none" ? "not urgent" : r.urgency} · ${plain(r.intent)} ${percent(r.confidence)}`, URGENCY_TONE[r.urgency]),
+  language: (r) => said(`${languageName(r.language)} ${percent(r.confidence)}`),
+  sentiment: (r) => said(`${r.label} ${signed(r.score)}`, MOOD_TONE[r.label]),
+  summarize: (r) => said(r.lines.length === 1 ? "1 line" : `${r.lines.length} lines`),
+  monochrome: (r) => (r.upload ? said("ready") : anyResult(r)),
+  escalate: (r) => (meansNothing(r) ? null : said("the team was told", "bad")),
+};
+
+function anyResult(result) {
+  const words = inWords(result);
+  return said(words === "" ? "done" : shorten(words, 90));
+}
+
+function inWords(value) {
+  if (value === null || value === undefined) return "";
+  if (Array.isArray(value)) return value.map(inWords).join(", ");
+  if (typeof value === "object") return Object.entries(value).map(([name, held]) => `${plain(name)} ${inWords(held)}`).join(" · ");
+  return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : String(value);
+}
+
+const meansNothing = (r) => !r || (typeof r === "object" && Object.values(r).every((held) => !held));
+const said = (words, tone = "plain") => ({ words, tone });
+const plain = (name) => String(name).replaceAll("_", " ");
+const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
+const signed = (score) => (score < 0 ? `−${Math.abs(score).toFixed(2)}` : `+${score.toFixed(2)}`);
+
+/** @param {string} words @param {number} most characters @returns {string} */
+export const shorten = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
+
+function languageName(code) {
+  const name = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" }).of(code);
+  return name === "und" ? "unknown" : name;
+}
+
+/**
+ * Says an error in plain words, with the server's own sentence where it has one.
+ * @param {{code?: string, message?: string, field?: string}} error
+ * @returns {string}
+ */
+export function errorWords({ code = "internal", message = "", field }) {
+  const opening = ERRORS[code] ?? capital(plain(code));
+  const detail = [field && !message.includes(field) ? plain(field) : "", message].filter(Boolean).join(": ");
+  return detail ? `${opening}: ${detail.replace(/\.$/, "")}.` : `${opening}.`;
+}
+
+/** @param {number|undefined} seconds @returns {string} the waiting time for the person in the room */
+export function waitWords(seconds) {
+  if (!seconds) return "No waiting time right now";
+  if (seconds < 45) return "An answer usually takes less than a minute";
+  if (seconds < 90) return "An answer usually takes about a minute";
+  if (seconds < 5400) return `An answer usually takes about ${Math.round(seconds / 60)} minutes`;
+  return `An answer usually takes about ${Math.round(seconds / 3600)} hours`;
+}
+
+/** @param {string[]} names @returns {string} */
+export function typingWords(names) {
+  if (names.length === 0) return "";
+  if (names.length === 1) return `${names[0]} is typing…`;
+  if (names.length === 2) return `${names[0]} and ${names[1]} are typing…`;
+  return "Several people are typing…";
+}
+
+/** @param {string} name as in code @returns {string} as a label */
+export const capitalized = (name) => capital(plain(name));
