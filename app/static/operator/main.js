@@ -1,0 +1,54 @@
+/** The operator page: asks every two seconds while somebody looks, and shows what came. */
+
+import { api } from "../api.js";
+import { byId } from "../dom.js";
+import { flagsTable } from "../flags.js";
+import { errorWords } from "../words.js";
+import { Chart } from "./chart.js";
+import { DeadLetters } from "./deadletters.js";
+import { recentJobs } from "./recent.js";
+import { taskTable } from "./tasks.js";
+import { Tiles } from "./tiles.js";
+
+const EVERY_MS = 2_000;
+const tiles = new Tiles(byId("tiles"));
+const chart = new Chart(byId("chart"), byId("chart-table"));
+const flags = flagsTable(byId("flags"));
+const dead = new DeadLetters(byId("dead"), byId("dead-table"));
+let names = [];
+let timer;
+
+document.addEventListener("visibilitychange", look);
+look();
+
+function look() {
+  clearTimeout(timer);
+  if (!document.hidden) round();
+}
+
+async function round() {
+  try {
+    await refresh();
+    freshness("fresh", `Live, ${new Date().toLocaleTimeString()}`);
+  } catch (error) {
+    freshness("lost", error.code ? errorWords(error) : "The answer of the server was not understood.");
+  }
+  clearTimeout(timer);
+  // The next question waits for this answer, so a slow server is not asked twice at once.
+  if (!document.hidden) timer = setTimeout(round, EVERY_MS);
+}
+
+async function refresh() {
+  if (names.length === 0) names = (await api("GET", "/api/tasks")).tasks.map(({ task }) => task);
+  const [report] = await Promise.all([api("GET", "/api/operator"), flags.refresh(), dead.refresh()]);
+  tiles.show(report.now);
+  chart.show(report.minutes, report.at);
+  byId("tasks").replaceChildren(taskTable(names, report.minutes));
+  byId("recent").replaceChildren(recentJobs(report.recent));
+}
+
+function freshness(state, words) {
+  const spot = byId("freshness");
+  spot.dataset.state = state;
+  spot.textContent = words;
+}
