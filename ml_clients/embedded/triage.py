@@ -1,0 +1,78 @@
+"""Triage: what a message is about and how soon it needs somebody, learnt from our own examples."""
+
+import hashlib
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from ml_clients.embedded import regression
+from ml_clients.embedded.encoder import Encoder
+from ml_clients.embedded.examples import INTENTS, URGENCIES, Example
+from ml_clients.embedded.regression import Matrix
+from ml_clients.embedded.sentences import pieces
+
+# Chosen by cross-validation on the training lines alone (evaluate.py repeats it).
+DECAY = 1e-4
+# About 90 word pieces: a longer message is judged piece by piece.
+LONGEST_PIECE = 360
+
+
+class Verdict(TypedDict):
+    """The intent, the urgency, and the probability of the intent."""
+
+    intent: str
+    urgency: str
+    confidence: float
+
+
+class Triage:
+    """Two linear models over the same embedding: one for the intent, one for the urgency."""
+
+    def __init__(self, encoder: Encoder, intents: Matrix, urgencies: Matrix) -> None:
+        self._encoder = encoder
+        self._intents = intents
+        self._urgencies = urgencies
+
+    @classmethod
+    def learn(cls, encoder: Encoder, examples: list[Example]) -> "Triage":
+        """Fits both models to the examples: a few seconds for a thousand."""
+        features = np.stack([encoder.embed(example.text) for example in examples])
+        intents = np.array([INTENTS.index(example.intent) for example in examples])
+        urgencies = np.array([URGENCIES.index(example.urgency) for example in examples])
+        return cls(
+            encoder,
+            regression.fit(features, intents, len(INTENTS), DECAY),
+            regression.fit(features, urgencies, len(URGENCIES), DECAY),
+        )
+
+    @classmethod
+    def learn_once(cls, encoder: Encoder, examples: list[Example], folder: Path) -> "Triage":
+        """As `learn`, but what was learnt from the same examples before is read from the folder."""
+        kept = folder / f"triage-{_key(examples)}.npz"
+        if kept.is_file():
+            with np.load(kept) as weights:
+                return cls(encoder, weights["intents"], weights["urgencies"])
+        triage = cls.learn(encoder, examples)
+        part = kept.with_name(f"{kept.stem}.part.npz")
+        np.savez(part, intents=triage._intents, urgencies=triage._urgencies)
+        part.replace(kept)
+        return triage
+
+    def classify(self, text: str) -> Verdict:
+        """The verdict on a message: its overall intent, the urgency of its most urgent piece."""
+        features = np.stack([self._encoder.embed(part) for part in pieces(text, LONGEST_PIECE)])
+        intents = regression.predict(self._intents, features).mean(axis=0)
+        urgencies = regression.predict(self._urgencies, features).argmax(axis=1)
+        intent = int(intents.argmax())
+        return {
+            "intent": INTENTS[intent],
+            "urgency": URGENCIES[int(urgencies.min())],
+            "confidence": round(float(intents[intent]), 4),
+        }
+
+
+def _key(examples: list[Example]) -> str:
+    """Changes with anything the weights depend on."""
+    basis = repr((examples, INTENTS, URGENCIES, DECAY, regression.ROUNDS, regression.STEP))
+    return hashlib.sha256(basis.encode()).hexdigest()[:12]
