@@ -6,7 +6,7 @@ import { complain } from "./toasts.js";
 import { taskTitle } from "./words.js";
 
 const PATHS = ["simple", "queued", "auto"];
-const SOURCES = { "*": "as all tasks", default: "as the server starts" };
+const SOURCES = { "*": "as all", default: "default" };
 
 /**
  * Shows the flags in `home` and keeps them true.
@@ -58,11 +58,11 @@ function flagRow(task, refresh) {
   const output = h("output", {});
   const share = h("div", { class: "flag-share" }, percent, output);
   const source = h("span", { class: "flag-source" });
-  const unset = h("button", { class: "link-button", type: "button", title: "Forget the value of this task" }, "reset");
-  const sourceLine = h("p", { class: "flag-source" }, source, unset);
+  const unset = h("button", { class: "link-button", type: "button", title: "Forget the value set here", "aria-label": `Forget the value set for ${title}` }, "reset");
+  const second = h("div", { class: "flag-second" }, share, source, unset);
   const element = h("div", { class: "flag", role: "group", "aria-label": title, "data-testid": "flag-row", "data-task": task },
-    h("h3", { class: "flag-name" }, title), path, sourceLine, share);
-  const row = { task, element, path, percent, output, share, source, unset, sourceLine, touched: false };
+    h("h3", { class: "flag-name" }, title), path, second);
+  const row = { task, element, path, percent, output, share, source, unset, touched: false };
   listen(row, refresh);
   return { element, show: (flag, queue) => show(row, flag, queue), moved: (flag) => moved(row, flag) };
 }
@@ -96,13 +96,11 @@ function show(row, flag, queue) {
   row.percent.disabled = !queue;
   row.unset.hidden = flag.source !== flag.task && flag.source !== "task";
   row.source.textContent = sourceWords(flag);
-  row.sourceLine.hidden = row.source.textContent === "" && row.unset.hidden;
   paint(row);
 }
 
 function sourceWords({ task, source }) {
-  if (task === "*") return source === "default" ? "as the server starts " : "set for all ";
-  return source === "task" || source === task ? "set here " : SOURCES[source] ?? "";
+  return source === "task" || source === task ? "" : SOURCES[source] ?? "";
 }
 
 function moved(row, flag) {
@@ -117,7 +115,7 @@ function moved(row, flag) {
 
 function paint({ element, path, percent, output, share }) {
   share.hidden = path.value === "simple";
-  output.textContent = `${percent.value} % of rooms`;
+  output.textContent = `${percent.value} %`;
   percent.style.setProperty("--filled", `${percent.value}%`);
   element.dataset.path = path.value;
 }

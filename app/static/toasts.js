@@ -22,7 +22,11 @@ export function toast(words, tone = "plain") {
 }
 
 /** Shows an error of the server, in plain words. @param {{code?: string, message?: string, field?: string}} error */
-export const complain = (error) => toast(errorWords(error), "bad");
+export function complain(error) {
+  // Anything but an answer with an error is a mistake of ours, and the console names the line.
+  if (!error.code) console.error(error);
+  toast(errorWords(error), "bad");
+}
 
 function leaveLater(note) {
   let timer = setTimeout(() => note.remove(), STAYS_MS);

@@ -1,7 +1,7 @@
 /** What tasks, states, results and errors are called on the page. The one place for wording. */
 
 const TITLES = { triage: "Triage", language: "Language", sentiment: "Sentiment", escalate: "Escalation", summarize: "Summary", monochrome: "Black and white", "*": "All tasks" };
-const ACTIONS = { summarize: "Summarize the room", monochrome: "Picture to black and white", triage: "Triage a text", language: "Find the language", sentiment: "Read the mood" };
+const ACTIONS = { summarize: "Summarize" };
 const STATES = { accepted: "waiting", running: "running", retrying: "trying again", succeeded: "done", failed: "failed", cancelled: "cancelled", skipped: "skipped, too busy" };
 const URGENCY_TONE = { emergency: "bad", urgent: "warn" };
 const MOOD_TONE = { positive: "good", negative: "warn" };
@@ -100,10 +100,10 @@ export function errorWords({ code = "internal", message = "", field }) {
 /** @param {number|undefined} seconds @returns {string} the waiting time for the person in the room */
 export function waitWords(seconds) {
   if (!seconds) return "No waiting time right now";
-  if (seconds < 45) return "An answer usually takes less than a minute";
-  if (seconds < 90) return "An answer usually takes about a minute";
-  if (seconds < 5400) return `An answer usually takes about ${Math.round(seconds / 60)} minutes`;
-  return `An answer usually takes about ${Math.round(seconds / 3600)} hours`;
+  if (seconds < 45) return "Answer in less than a minute";
+  if (seconds < 90) return "Answer in about a minute";
+  if (seconds < 5400) return `Answer in about ${Math.round(seconds / 60)} minutes`;
+  return `Answer in about ${Math.round(seconds / 3600)} hours`;
 }
 
 /** @param {string[]} names @returns {string} */

@@ -5,8 +5,6 @@ import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { errorWords, percent, resultWords, stateWord, taskTitle } from "../words.js";
 
-const PATH_ICONS = { simple: "simple", queued: "queued" };
-
 /**
  * Draws a job into `home`, in place of its earlier chip.
  * @param {HTMLElement} home holds the chips of one message
@@ -28,7 +26,7 @@ export function chip(job) {
     // A job that succeeded and has nothing to tell stays in the page for the record, not for the eye.
     hidden: said === null,
   },
-  icon(PATH_ICONS[job.path] ?? "clock"),
+  icon(job.path === "queued" ? "queued" : "simple"),
   h("span", { class: "chip-task" }, taskTitle(job.task)),
   h("span", { class: "chip-words" }, said?.words ?? "done"),
   h("span", { class: "chip-path" }, pathWords(job)));

@@ -59,14 +59,32 @@ function head(message, task) {
   const name = task === null
     ? h("span", { class: "message-name" }, message.sender?.name ?? "Spillway")
     : h("span", { class: "message-label" }, mlLabel(task));
-  return h("div", { class: "message-head" }, name, time);
+  const stored = message.kind === "user" ? h("span", { class: "message-sent", title: "Sent: the server has stored it" }, icon("check"), h("span", { class: "unseen" }, "Sent")) : null;
+  return h("div", { class: "message-head" }, name, time, stored);
 }
 
 function bubble(message, alert, again) {
   const time = alert ? h("time", { class: "message-time", datetime: message.at }, timeOf(message.at)) : null;
   return h("div", { class: "bubble", role: alert ? "note" : null },
     alert ? icon("alert") : null,
-    h("p", { class: "message-text", dir: "auto" }, message.text),
+    ...(message.kind === "ml" ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, message.text)]),
     time,
     message.upload || message.data?.url ? picture(message, again) : null);
+}
+
+/** What a model wrote: lines that begin with a dash become a list, the rest stays as it is. */
+function findings({ text, data }) {
+  const blocks = [];
+  const lines = text.split("\n");
+  // The label above the bubble says the same already.
+  if (lines.length > 1 && lines[0] === mlLabel(data?.task)) lines.shift();
+  for (const line of lines) {
+    const item = /^[-•*] +/.test(line);
+    const last = blocks.at(-1);
+    if (last && last.item === item) last.lines.push(line);
+    else blocks.push({ item, lines: [line] });
+  }
+  return blocks.map(({ item, lines }) => (item
+    ? h("ul", { class: "findings", dir: "auto" }, ...lines.map((line) => h("li", {}, line.replace(/^[-•*] +/, ""))))
+    : h("p", { class: "message-text", dir: "auto" }, lines.join("\n"))));
 }

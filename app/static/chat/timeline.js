@@ -70,7 +70,7 @@ export class Timeline {
 
   /** Shows a job under its message. @param {Object} job @returns {boolean} whether its message is here */
   showJob(job) {
-    const seq = this.homes.get(job.id) ?? job.message;
+    const seq = job.message ?? this.homes.get(job.id);
     const held = this.shown.get(seq);
     if (!held) return false;
     if (held.message.job === job.id && held.task !== job.task) this.#redraw(seq);
@@ -102,7 +102,7 @@ export class Timeline {
   }
 
   #jobsOf(message) {
-    return this.on.jobs.all().filter((job) => (this.homes.get(job.id) ?? job.message) === message.seq);
+    return this.on.jobs.all().filter((job) => (job.message ?? this.homes.get(job.id)) === message.seq);
   }
 
   #redraw(seq) {

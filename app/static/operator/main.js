@@ -31,6 +31,8 @@ async function round() {
     await refresh();
     freshness("fresh", `Live, ${new Date().toLocaleTimeString()}`);
   } catch (error) {
+    // Anything but an answer with an error is a mistake of ours, and the console names the line.
+    if (!error.code) console.error(error);
     freshness("lost", error.code ? errorWords(error) : "The answer of the server was not understood.");
   }
   clearTimeout(timer);
