@@ -38,7 +38,9 @@ Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
-class _Server:
+class Server:
+    """One server: its connections, and the path under which it answers."""
+
     pool: urllib3.HTTPConnectionPool
     prefix: str
 
@@ -50,12 +52,12 @@ def configure(url: str) -> None:
     own default address holds.
     """
     global _server  # noqa: PLW0603 - one process talks to one model server
-    _server = _server_at(url)
+    _server = server_at(url)
 
 
 def ask(path: str, question: dict[str, Any], answer: type[Answer]) -> Answer:
     """The server's answer to a question, both JSON, checked to be of the given type."""
-    body = _call(path, json.dumps(question).encode(), "application/json")
+    body = call(_server, "POST", path, json.dumps(question).encode(), "application/json")
     try:
         return msgspec.json.decode(body, type=answer)
     except msgspec.DecodeError as error:
@@ -64,37 +66,39 @@ def ask(path: str, question: dict[str, Any], answer: type[Answer]) -> Answer:
 
 def transform(path: str, content: bytes) -> bytes:
     """The bytes the server makes of these bytes."""
-    return _call(path, content, "application/octet-stream")
+    return call(_server, "POST", path, content, "application/octet-stream")
 
 
-def _server_at(url: str) -> _Server:
+def server_at(url: str) -> Server:
+    """The server at this base URL; raises ValueError when it is no http or https URL."""
     try:
         parts = urllib3.util.parse_url(url)
     except LocationParseError:
         parts = urllib3.util.Url()
     if parts.scheme not in ("http", "https") or not parts.host:
         raise ValueError(f"a model server's URL is like {DEFAULT_URL}, not {url!r}")
-    return _Server(pool_for(parts.scheme, parts.host, parts.port), (parts.path or "").rstrip("/"))
+    return Server(pool_for(parts.scheme, parts.host, parts.port), (parts.path or "").rstrip("/"))
 
 
-def _call(path: str, body: bytes, content_type: str) -> bytes:
-    server = _server
+def call(server: Server, method: str, path: str, body: bytes, content_type: str) -> bytes:
+    """The answer to one call; raises one of the four model errors."""
+    named = path.partition("?")[0]  # a query may hold a signature, and errors are shown to people
     try:
         try:
-            return _send(server, path, body, content_type)
+            return _send(server, method, path, body, content_type)
         except ProtocolError as error:
             if not isinstance(_cause(error), DroppedConnection):
                 raise
             # The server closed an idle connection just as we used it. Sending again is safe:
             # a model call changes nothing on the server.
-            return _send(server, path, body, content_type)
+            return _send(server, method, path, body, content_type)
     except (TimeoutError, HTTPError) as error:
-        raise _translated(path, error) from error
+        raise _translated(named, error) from error
 
 
-def _send(server: _Server, path: str, body: bytes, content_type: str) -> bytes:
+def _send(server: Server, method: str, path: str, body: bytes, content_type: str) -> bytes:
     response = server.pool.urlopen(
-        "POST",
+        method,
         server.prefix + path,
         body,
         {"Content-Type": content_type},
@@ -113,8 +117,8 @@ def _send(server: _Server, path: str, body: bytes, content_type: str) -> bytes:
         response.close()
         raise ModelAnswerInvalid(f"{path} answered more than {MAX_ANSWER_BYTES} bytes")
     response.release_conn()
-    if response.status != 200:
-        raise _refusal(path, response, answer)
+    if response.status not in (200, 201):
+        raise _refusal(path.partition("?")[0], response, answer)
     return answer
 
 
@@ -157,4 +161,4 @@ def _seconds(retry_after: str | None) -> float | None:
         return None
 
 
-_server = _server_at(DEFAULT_URL)
+_server = server_at(DEFAULT_URL)
