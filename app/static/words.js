@@ -57,7 +57,7 @@ const RESULTS = {
   sentiment: (r) => said(`${r.label} ${signed(r.score)}`, MOOD_TONE[r.label]),
   summarize: (r) => said(r.lines.length === 1 ? "1 line" : `${r.lines.length} lines`),
   monochrome: (r) => (r.upload ? said("ready") : anyResult(r)),
-  escalate: (r) => (meansNothing(r) ? null : said("the team was told", "bad")),
+  escalate: (r) => (meansNothing(r) ? null : said("notice in the room", "bad")),
 };
 
 function anyResult(result) {
@@ -76,7 +76,8 @@ const meansNothing = (r) => !r || (typeof r === "object" && Object.values(r).eve
 const said = (words, tone = "plain") => ({ words, tone });
 const plain = (name) => String(name).replaceAll("_", " ");
 const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
-const signed = (score) => (score < 0 ? `−${Math.abs(score).toFixed(2)}` : `+${score.toFixed(2)}`);
+const sign = (score) => (score < 0 ? "−" : score > 0 ? "+" : "");
+const signed = (score) => sign(score) + Math.abs(score).toFixed(2);
 
 /** @param {string} words @param {number} most characters @returns {string} */
 export const shorten = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);

@@ -16,7 +16,12 @@ export function announce(messages, me, taskOf) {
   for (const message of messages) {
     if (message.kind === "user" && message.sender?.id === me) continue;
     const task = message.data?.task ?? taskOf(message.job);
-    const from = message.kind === "ml" ? mlLabel(task) : message.kind === "system" ? "Notice" : message.sender.name;
+    const from = fromWhom(message, task);
     byId(isAlert(message, task) ? "alarm" : "announcer").textContent = shorten(`${from}: ${message.text}`, MOST);
   }
+}
+
+function fromWhom({ kind, sender }, task) {
+  if (kind === "user") return sender.name;
+  return kind === "ml" ? mlLabel(task) : "Notice";
 }

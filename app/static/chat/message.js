@@ -35,7 +35,7 @@ export function messageElement(message, { own, task, again }) {
 
 /** A notice that people must not miss. @returns {boolean} */
 export function isAlert(message, task) {
-  return message.kind === "system" && (task === "escalate" || message.data?.task === "escalate" || message.data?.urgency === "emergency");
+  return message.kind !== "user" && (task === "escalate" || message.data?.task === "escalate" || message.data?.urgency === "emergency");
 }
 
 /** What the task of an `ml` message is called. @param {string|undefined} task @returns {string} */
@@ -67,7 +67,7 @@ function bubble(message, alert, again) {
   const time = alert ? h("time", { class: "message-time", datetime: message.at }, timeOf(message.at)) : null;
   return h("div", { class: "bubble", role: alert ? "note" : null },
     alert ? icon("alert") : null,
-    ...(message.kind === "ml" ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, message.text)]),
+    ...(message.kind === "ml" && !alert ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, message.text)]),
     time,
     message.upload || message.data?.url ? picture(message, again) : null);
 }
