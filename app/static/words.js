@@ -24,8 +24,11 @@ const ERRORS = {
 
 /** A result in words. @typedef {{words: string, tone: "plain"|"good"|"warn"|"bad"}} Said */
 
-/** @param {number} share 0 to 1 @returns {string} such as `93 %` */
-export const percent = (share) => `${Math.round(share * 100)} %`;
+/** @param {number} share 0 to 1 @returns {string} such as `93 %` @throws {TypeError} for anything but a number */
+export function percent(share) {
+  if (!Number.isFinite(share)) throw new TypeError("a share is a number");
+  return `${Math.round(share * 100)} %`;
+}
 
 /** @param {string} task @returns {string} what the task is called, also one this page never heard of */
 export const taskTitle = (task) => TITLES[task] ?? capital(plain(task));
