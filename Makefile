@@ -1,0 +1,40 @@
+# Spillway. `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint browser bench faults compare setup
+
+help: ## this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+run: $(VENV)/installed assets ## set up and start everything on embedded defaults
+	@exec $(BIN)/python -m app.run
+
+test: $(VENV)/installed-dev assets ## set up and run every test
+	@exec $(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev ## ruff and mypy
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowed
+	@deploy/browser.sh
+
+bench: $(VENV)/installed-dev assets ## speed and memory
+	@exec $(BIN)/python -m tests.bench
+
+.PHONY: assets
+assets: $(VENV)/installed
+	@$(BIN)/python deploy/assets.py
+
+$(VENV)/installed: requirements.txt
+	@echo "installing Spillway into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Spillway needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,20 @@
+"""Spillway: Socket.IO chat in which machine learning helps, with or without a queue.
+
+Nothing is imported here at the top: `import app.anything` must not load Flask before the process is patched.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from app.concurrency import Concurrency
+    from app.server import Server
+    from app.settings import Settings
+
+
+def create_app(settings: Settings, concurrency: Concurrency) -> Server:
+    """The web process, put together from its settings."""
+    from app.server import create_app as create
+
+    return create(settings, concurrency)

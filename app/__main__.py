@@ -1,0 +1,117 @@
+"""Operator commands: `python -m app COMMAND`, over HTTP to a running web process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import requests
+from rich.console import Console
+from rich.table import Table
+
+from app.settings import SettingInvalid, from_env
+
+SECONDS = 10
+
+
+@click.group()
+@click.option("--url", help="of the web process; default: as HOST and PORT say")
+@click.pass_context
+def main(context: click.Context, url: str | None) -> None:
+    """Operate a running Spillway."""
+    try:
+        context.obj = (url or from_env().url).rstrip("/")
+    except SettingInvalid as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--room", required=True, help="where it is played")
+@click.option("--speed", default=10.0, show_default=True, type=click.FloatRange(0.01, 1000), help="lines a second")
+@click.option("--json", "as_json", is_flag=True, help="print JSON lines")
+@click.pass_obj
+def replay(url: str, file: Path, room: str, speed: float, as_json: bool) -> None:
+    """Play a conversation (JSON lines of sender and text) through real clients."""
+    from socketio.exceptions import ConnectionError
+
+    from app.drive import replay as player
+
+    try:
+        lines = player.conversation(file)
+        tasks = sum("message" in task["runs"] for task in _http(url, "GET", "/api/tasks")["tasks"])
+        with player.bar(Console(stderr=True)) as progress:
+            replayed = asyncio.run(player.replay(url, lines, room, speed, tasks, progress))
+    except (player.ConversationInvalid, ConnectionError) as error:
+        raise click.ClickException(str(error)) from None
+    if as_json:
+        click.echo(player.as_json(replayed))
+    else:
+        player.print_table(replayed, Console())
+
+
+@main.group()
+def flags() -> None:
+    """Which path each task takes."""
+
+
+@flags.command("ls")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def list_flags(url: str, as_json: bool) -> None:
+    """What is in force."""
+    _print(_http(url, "GET", "/api/flags")["flags"], as_json)
+
+
+@flags.command("set")
+@click.argument("task")
+@click.option("--path", required=True, type=click.Choice(["simple", "queued", "auto"]))
+@click.option(
+    "--percent", default=100, type=click.IntRange(0, 100), show_default=True, help="share of rooms that take the path"
+)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def set_flag(url: str, task: str, path: str, percent: int, as_json: bool) -> None:
+    """Set the path of TASK (* for all)."""
+    _print([_http(url, "PUT", f"/api/flags/{task}", {"path": path, "percent": percent})], as_json)
+
+
+@flags.command("unset")
+@click.argument("task")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def unset_flag(url: str, task: str, as_json: bool) -> None:
+    """Remove the flag of TASK."""
+    _print([_http(url, "DELETE", f"/api/flags/{task}")], as_json)
+
+
+def _http(url: str, method: str, path: str, body: Any = None) -> Any:
+    """The JSON answer; every failure ends the command with one sentence."""
+    try:
+        answer = requests.request(method, url + path, json=body, timeout=SECONDS)
+    except requests.RequestException as error:
+        raise click.ClickException(f"{url} does not answer: {type(error).__name__}; is make run running?") from None
+    try:
+        content = answer.json()
+    except ValueError:
+        raise click.ClickException(f"{url}{path} answered {answer.status_code} and no JSON") from None
+    if not answer.ok:
+        raise click.ClickException(f"{content['error']['code']}: {content['error']['message']}")
+    return content
+
+
+def _print(rows: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(rows, ensure_ascii=False))
+        return
+    table = Table(*(rows[0] if rows else ["nothing"]), box=None, header_style="bold")
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

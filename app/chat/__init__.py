@@ -1,0 +1,1 @@
+"""The light half: rooms, messages, people. Everything here is answered on the spot."""

@@ -1,0 +1,96 @@
+"""The simple path: a background task in the web process, `start_background_task` and nothing else."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from app.jobs import ledger
+from app.jobs.executor import Guard, execute
+from app.jobs.job import Job, JobError, Outcome
+from app.store.store import StoreUnavailable
+
+if TYPE_CHECKING:
+    from app.dispatch.dispatch import Dispatch
+
+Links = Callable[[Job], dict[str, str]]
+StartBackgroundTask = Callable[..., Any]
+
+
+class Background:
+    """Runs at most `limit` jobs at once; the others wait in the ledger, here only their names."""
+
+    def __init__(
+        self, dispatch: Dispatch, start_background_task: StartBackgroundTask, guard: Guard, links: Links, limit: int
+    ) -> None:
+        self._dispatch, self._start, self._guard, self._links = dispatch, start_background_task, guard, links
+        self.limit = limit
+        self._waiting: deque[tuple[str, int]] = deque()
+        self._running = 0
+        self._idle = threading.Event()
+        self._closing = False
+
+    def submit(self, job: Job) -> None:
+        """Run the attempt as soon as there is a place."""
+        self._waiting.append((job.id, job.attempt))
+        self._fill()
+
+    def waiting(self) -> int:
+        """Attempts without a place."""
+        return len(self._waiting)
+
+    def running(self) -> int:
+        """Attempts with a place."""
+        return self._running
+
+    def inflight(self) -> int:
+        """What `auto` looks at: places taken and asked for."""
+        return self._running + len(self._waiting)
+
+    def close(self, seconds: float) -> None:
+        """Give no more places; wait for those who have one."""
+        self._closing = True
+        until = time.monotonic() + seconds
+        while self._running and (left := until - time.monotonic()) > 0:
+            self._idle.clear()
+            self._idle.wait(min(left, 0.1))
+
+    def _fill(self) -> None:
+        while self._waiting and self._running < self.limit and not self._closing:
+            self._running += 1
+            self._start(self._run, *self._waiting.popleft())
+
+    def _run(self, id: str, attempt: int) -> None:
+        """One attempt's life: marked as running, executed, settled."""
+        try:
+            job = self._begin(id, attempt)
+            if job is not None:
+                self._dispatch.settle(job.id, job.attempt, self._execute(job))
+        finally:
+            self._running -= 1
+            self._idle.set()
+            self._fill()
+
+    def _execute(self, job: Job) -> Outcome:
+        task = self._dispatch.tasks.get(job.task)
+        if task is None:
+            return Outcome(state="failed", error=JobError("unknown_task", f"there is no task {job.task} any more"))
+        links = self._links(job) if "links" in task.given else None
+        return execute(task, msgspec.json.decode(job.args), links, self._guard)
+
+    def _begin(self, id: str, attempt: int) -> Job | None:
+        """The job, once the ledger says that it runs: a task that kills its process must not start uncounted."""
+        while not self._closing:
+            try:
+                return self._dispatch.store.write(
+                    lambda connection: ledger.start(connection, id, attempt, time.time()),
+                    then=lambda job: self._dispatch.started(job) if job is not None else None,
+                )
+            except StoreUnavailable:
+                time.sleep(1.0)
+        return None

@@ -1,0 +1,142 @@
+"""The ledger: the durable record of jobs. Every function works inside a transaction that its caller commits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+
+from app.jobs.job import FINAL, UNFINISHED, Job
+from app.store.tables import jobs, rooms
+
+_COLUMNS = [c for c in jobs.c if c.name != "n"]
+_room_seq = select(rooms.c.seq).where(rooms.c.name == jobs.c.room).scalar_subquery()
+_changed = func.coalesce(_room_seq, 0)
+
+
+def from_row(row: Row[Any]) -> Job:
+    """The row as a Job."""
+    return Job(**row._mapping)
+
+
+def add(connection: Connection, new: Iterable[Job]) -> None:
+    """Put the jobs into the ledger; each gets its number `n`, the order of acceptance."""
+    for job in new:
+        values = {c.name: getattr(job, c.name) for c in _COLUMNS}
+        job.n = connection.execute(insert(jobs), values).inserted_primary_key[0]  # type: ignore[index]  # n is the key
+
+
+def find(connection: Connection, id: str) -> Job | None:
+    """The job, or None."""
+    row = connection.execute(_by_id, {"i": id}).first()
+    return from_row(row) if row else None
+
+
+def find_all(connection: Connection, ids: list[str]) -> list[Job]:
+    """The jobs with these IDs."""
+    return [from_row(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(ids)))]
+
+
+def find_by_key(connection: Connection, room: str, sender: str, key: str) -> Job | None:
+    """The job that this person already asked for under this key, or None."""
+    row = connection.execute(_by_key, {"r": room, "s": sender, "k": key}).first()
+    return from_row(row) if row else None
+
+
+def change(connection: Connection, job: Job, **values: Any) -> Job:
+    """Record new values of a job, and that it changed after the room's newest message; returns the job as it is now."""
+    connection.execute(update(jobs).where(jobs.c.n == job.n).values(changed=_changed, **values))
+    return msgspec.structs.replace(job, **values)
+
+
+def start(connection: Connection, id: str, attempt: int, now: float) -> Job | None:
+    """Mark this attempt as running and return the job, or None when it is no longer wanted (cancelled, superseded)."""
+    job = find(connection, id)
+    if job is None or job.final or job.attempt != attempt:
+        return None
+    return change(connection, job, state="running", started=now, due=None)
+
+
+def note_running(
+    connection: Connection, id: str, attempt: int, progress: str | None, now: float
+) -> tuple[Job, bool] | None:
+    """Record what a worker says of a run: the job as it is now and whether it just began, or None when that is no news."""
+    job = find(connection, id)
+    if job is None or job.final or job.attempt != attempt or (job.state == "running" and progress is None):
+        return None
+    begun = job.state != "running"
+    values = {"state": "running", "started": now, "due": None} if begun else {}
+    return change(connection, job, progress=progress, **values), begun
+
+
+def undelivered(connection: Connection, room: str, task: str) -> list[Job]:
+    """Jobs of one room and task not shown yet, oldest first, at most 100."""
+    return [from_row(row) for row in connection.execute(_undelivered, {"r": room, "t": task})]
+
+
+def unfinished(connection: Connection) -> list[Job]:
+    """Every job that is not final, oldest first."""
+    return [from_row(row) for row in connection.execute(_unfinished)]
+
+
+def overdue(connection: Connection, now: float) -> list[Job]:
+    """Jobs that are not final past their deadline, at most 100."""
+    query = select(jobs).where(jobs.c.state.in_(UNFINISHED), jobs.c.deadline < now).order_by(jobs.c.n).limit(100)
+    return [from_row(row) for row in connection.execute(query)]
+
+
+def published(connection: Connection, id: str, attempt: int) -> None:
+    """Record that the broker has this attempt, so that it is not published again after a restart."""
+    connection.execute(_published, {"i": id, "a": attempt})
+
+
+def for_join(connection: Connection, room: str, seqs: Iterable[int], after: int | None) -> list[Job]:
+    """Jobs somebody who joins must know: unfinished, of these messages, and changed since message `after`."""
+    wanted = jobs.c.state.in_(UNFINISHED) | jobs.c.message.in_(list(seqs)) | ~jobs.c.delivered
+    if after is not None:
+        wanted |= jobs.c.changed >= after
+    query = select(jobs).where(jobs.c.room == room, wanted).order_by(jobs.c.n)
+    return [from_row(row) for row in connection.execute(query)]
+
+
+def of_messages(connection: Connection, room: str, seqs: Iterable[int]) -> list[Job]:
+    """Jobs that belong to these messages."""
+    query = select(jobs).where(jobs.c.room == room, jobs.c.message.in_(list(seqs))).order_by(jobs.c.n)
+    return [from_row(row) for row in connection.execute(query)]
+
+
+def newest(connection: Connection, limit: int) -> list[Job]:
+    """The newest jobs, newest first."""
+    return [from_row(row) for row in connection.execute(select(jobs).order_by(jobs.c.n.desc()).limit(limit))]
+
+
+def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str, str, int]]:
+    """Jobs accepted since then, counted by minute since 1970, task, path and state."""
+    minute = func.cast(jobs.c.at / 60, jobs.c.n.type)
+    query = (
+        select(minute, jobs.c.task, jobs.c.path, jobs.c.state, func.count())
+        .where(jobs.c.at >= since)
+        .group_by(minute, jobs.c.task, jobs.c.path, jobs.c.state)
+        .order_by(minute)
+    )
+    return [tuple(row) for row in connection.execute(query)]
+
+
+_by_id = select(jobs).where(jobs.c.id == bindparam("i"))
+_by_key = select(jobs).where(
+    jobs.c.room == bindparam("r"), jobs.c.sender_id == bindparam("s"), jobs.c.key == bindparam("k")
+)
+_undelivered = (
+    select(jobs)
+    .where(jobs.c.room == bindparam("r"), jobs.c.task == bindparam("t"), ~jobs.c.delivered)
+    .order_by(jobs.c.n)
+    .limit(100)
+)
+_unfinished = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.n)
+_published = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("i"), jobs.c.published < bindparam("a"), jobs.c.state.not_in(FINAL))
+    .values(published=bindparam("a"))
+)

@@ -1,0 +1,93 @@
+"""Reading what clients, workers and operators send: it fits its type, or it is refused with the field named."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+T = TypeVar("T")
+
+MAX_TEXT = 8192  # code points of a message
+MAX_DEPTH = 32  # nesting no honest argument reaches
+
+Text = Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+Key = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+RoomName = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_.-]{1,64}\Z")]
+PersonName = Annotated[str, Meta(min_length=1, max_length=64)]
+Upload = Annotated[str, Meta(pattern=r"\A[a-z0-9]{26}\Z")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=64)]
+
+_UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+_FIELD = re.compile(r"(?:at `\$\.?([^`]*)`|(?:unknown|required) field `([^`]+)`)")
+
+
+class Refused(Exception):
+    """A request is refused; `code` is one of the contract's, `field` names what was wrong where it is known."""
+
+    def __init__(self, code: str, message: str, field: str | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.field, self.retry_after = code, message, field, retry_after
+
+    def as_error(self) -> dict[str, Any]:
+        """The error of an ack or an HTTP answer: `{code, message, field?, retry_after?}`."""
+        error: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.field is not None:
+            error["field"] = self.field
+        if self.retry_after is not None:
+            error["retry_after"] = self.retry_after
+        return error
+
+
+def read(data: Any, kind: type[T]) -> T:
+    """The data as `kind`; raises Refused(bad_request) that names the field and what would be right."""
+    _check_values(data)
+    try:
+        return msgspec.convert(data, kind, strict=True)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error)) from None
+
+
+def _refusal(sentence: str) -> Refused:
+    """Turn msgspec's sentence into ours; it writes the path as `$.field`, the names in backticks."""
+    found = _FIELD.search(sentence)
+    path, name = found.groups() if found else (None, None)
+    field = ".".join(part for part in (path, name) if part) or None
+    return Refused("bad_request", sentence.replace(" - at `$`", "").replace("`$.", "`"), field)
+
+
+def _check_values(data: Any) -> None:
+    """Refuse what JSON's types cannot tell: control characters, lone surrogates, NaN, depth, binary.
+
+    A list of things still to look at instead of recursion: depth must not be able to exhaust the stack.
+    """
+    left: list[tuple[Any, str, int]] = [(data, "", 0)]
+    while left:
+        value, field, depth = left.pop()
+        if depth > MAX_DEPTH:
+            raise Refused("bad_request", f"nested deeper than {MAX_DEPTH} levels", field.split(".")[0] or None)
+        if isinstance(value, dict):
+            left += [(key, "", depth) for key in value]
+            left += [(each, f"{field}.{key}" if field else str(key), depth + 1) for key, each in value.items()]
+        elif isinstance(value, list | tuple):
+            left += [(each, field, depth + 1) for each in value]
+        else:
+            _check_scalar(value, field or None)
+
+
+def _check_scalar(value: Any, field: str | None) -> None:
+    if isinstance(value, str):
+        found = _UNWANTED.search(value)
+        if found:
+            raise Refused("bad_request", f"character U+{ord(found[0]):04X} is not allowed in text", _printable(field))
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise Refused("bad_request", f"{value} is not a number that JSON knows", field)
+    elif isinstance(value, bytes | bytearray):
+        raise Refused("bad_request", "binary data where JSON is due", field)
+
+
+def _printable(field: str | None) -> str | None:
+    return None if field is None else field.encode("utf-8", "replace").decode()

@@ -1,0 +1,59 @@
+"""Names of streams, subjects and consumers, as the contract has them (design.md, part 1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RESULTS_CONSUMER = "chat"
+
+
+@dataclass(frozen=True)
+class Names:
+    """Every name under one prefix: prefix `x` makes `X_JOBS` and `x.jobs.ml.triage`."""
+
+    prefix: str = ""
+
+    @property
+    def jobs(self) -> str:
+        """The stream of jobs."""
+        return self._stream("JOBS")
+
+    @property
+    def results(self) -> str:
+        """The stream of results."""
+        return self._stream("RESULTS")
+
+    @property
+    def dead(self) -> str:
+        """The stream of what could not be read, and of the broker's advisories."""
+        return self._stream("DEAD")
+
+    def job(self, lane: str, task: str) -> str:
+        """Subject of a task's jobs; `*` or `>` as a name stands for all."""
+        return self._subject(f"jobs.{lane}.{task}")
+
+    def lane(self, lane: str) -> str:
+        """Every subject of one lane."""
+        return self._subject(f"jobs.{lane}.>")
+
+    def result(self, task: str) -> str:
+        """Subject of a task's results."""
+        return self._subject(f"results.{task}")
+
+    def undecodable(self, stream: str) -> str:
+        """Subject under which what could not be read is kept."""
+        return self._subject(f"dead.{stream}")
+
+    def cancel(self, job: str) -> str:
+        """Subject on which workers hear that a job is cancelled."""
+        return self._subject(f"cancel.{job}")
+
+    def cancelled(self, job: str) -> str:
+        """Subject on which a worker asks whether a job is cancelled."""
+        return self._subject(f"cancelled.{job}")
+
+    def _stream(self, name: str) -> str:
+        return f"{self.prefix.upper()}_{name}" if self.prefix else name
+
+    def _subject(self, name: str) -> str:
+        return f"{self.prefix}.{name}" if self.prefix else name

@@ -1,0 +1,88 @@
+"""The streams and consumers Spillway needs, and making them where they are absent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+from nats.js.errors import NotFoundError
+
+from app.queue.names import RESULTS_CONSUMER, Names
+from app.settings import Settings
+
+DUPLICATE_WINDOW = 120.0  # seconds (design.md)
+MAX_DELIVER = 20  # a net only: workers give up long before, see app/worker.py
+MOST_PENDING = 10_000  # deliveries without an ack a consumer may have
+
+
+def wanted_streams(names: Names, settings: Settings) -> list[StreamConfig]:
+    """The three streams as they should be."""
+    work: dict[str, Any] = {
+        "retention": RetentionPolicy.WORK_QUEUE,
+        "storage": StorageType.FILE,
+        "discard": DiscardPolicy.NEW,  # discard old would drop the oldest unstarted job in silence
+        "duplicate_window": DUPLICATE_WINDOW,
+        "num_replicas": settings.replicas,
+    }
+    advisories = [
+        f"$JS.EVENT.ADVISORY.CONSUMER.{kind}.{stream}.>"
+        for kind in ("MAX_DELIVERIES", "MSG_TERMINATED")
+        for stream in (names.jobs, names.results)
+    ]
+    return [
+        StreamConfig(
+            name=names.jobs,
+            subjects=[names.job("*", "*")],
+            max_msgs=settings.jobs_max_msgs,
+            max_bytes=settings.jobs_max_bytes,
+            **work,
+        ),
+        StreamConfig(name=names.results, subjects=[names.result("*")], **work),
+        StreamConfig(
+            name=names.dead,
+            subjects=[names.undecodable("*"), *advisories],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            max_msgs=100_000,
+            num_replicas=settings.replicas,
+        ),
+    ]
+
+
+def wanted_consumers(names: Names, settings: Settings, lanes: Iterable[str]) -> list[tuple[str, ConsumerConfig]]:
+    """Stream and configuration of each durable pull consumer: one a lane, and one for the results."""
+    common: dict[str, Any] = {
+        "ack_policy": AckPolicy.EXPLICIT,
+        "ack_wait": settings.ack_wait,
+        "max_ack_pending": MOST_PENDING,
+        "max_waiting": 4096,
+    }
+    return [
+        *(
+            (
+                names.jobs,
+                ConsumerConfig(durable_name=lane, filter_subject=names.lane(lane), max_deliver=MAX_DELIVER, **common),
+            )
+            for lane in lanes
+        ),
+        (
+            names.results,
+            ConsumerConfig(durable_name=RESULTS_CONSUMER, **{**common, "ack_wait": max(settings.ack_wait, 5.0)}),
+        ),
+    ]
+
+
+async def make_absent(stream: JetStreamContext, names: Names, settings: Settings, lanes: Iterable[str]) -> None:
+    """Create what is not there; what is there is left as its operator made it."""
+    for config in wanted_streams(names, settings):
+        try:
+            await stream.stream_info(config.name or "")
+        except NotFoundError:
+            await stream.add_stream(config)
+    for name, consumer in wanted_consumers(names, settings, lanes):
+        try:
+            await stream.consumer_info(name, consumer.durable_name or "")
+        except NotFoundError:
+            await stream.add_consumer(name, consumer)

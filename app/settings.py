@@ -1,0 +1,187 @@
+"""Settings: read once from the environment, typed, frozen, handed in. The only reader of the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SettingInvalid(Exception):
+    """A setting has a value that is not allowed; the message names the setting, the value and what is allowed."""
+
+
+def _words(value: str) -> str:
+    return value
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return value
+
+    return parse
+
+
+def _number(low: float, high: float, kind: type[int] | type[float] = int) -> Callable[[str], Any]:
+    def parse(value: str) -> int | float:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = kind(-1)
+        if not low <= number <= high:
+            raise ValueError(f"a {'whole ' if kind is int else ''}number from {low:g} to {high:g}")
+        return number
+
+    return parse
+
+
+def _rate(value: str) -> float | None:
+    return None if value == "off" else float(_number(1, 1_000_000, float)(value))
+
+
+def _switch(value: str) -> bool:
+    return _one_of("on", "off")(value) == "on"
+
+
+def _yes(value: str) -> bool:
+    return _one_of("0", "1", "")(value) == "1"
+
+
+def _url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+        raise ValueError("an http:// or https:// URL")
+    return value.rstrip("/")
+
+
+def _nats_urls(value: str) -> tuple[str, ...]:
+    urls = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not all(re.fullmatch(r"(nats|tls)://[^\s,/]+", url) for url in urls):
+        raise ValueError("empty, or a comma-separated list of nats://HOST:PORT or tls://HOST:PORT")
+    return urls
+
+
+def _prefix(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", value):
+        raise ValueError("up to 32 of A-Z a-z 0-9 _ -")
+    return value
+
+
+def _database(value: str) -> str:
+    if value.startswith("postgresql"):
+        raise ValueError("a sqlite:/// URL (PostgreSQL is not built yet)")
+    if value and not re.fullmatch(r"sqlite:///.+", value):
+        raise ValueError("empty, or a sqlite:///PATH URL")
+    return value
+
+
+def _origins(value: str) -> tuple[str, ...]:
+    origins = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not all(re.fullmatch(r"https?://[^\s/]+", origin) for origin in origins):
+        raise ValueError("empty (same origin), or a comma-separated list such as https://chat.example.org")
+    return origins
+
+
+def _auth(value: str) -> str:
+    if value != "open":
+        raise ValueError("open (token is not built yet)")
+    return value
+
+
+def setting(default: str, parse: Callable[[str], Any], about: str) -> Any:
+    """A field of Settings: its default as written in the environment, its parser, and what it means."""
+    return field(default_factory=lambda: parse(default), metadata={"default": default, "parse": parse, "about": about})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set; the name in the environment is the field's name in capitals."""
+
+    host: str = setting("127.0.0.1", _words, "address the web process listens on")
+    port: int = setting("5000", _number(0, 65535), "port it listens on")
+    public_url: str = setting(
+        "", lambda v: _url(v) if v else "", "how workers reach the web process (default: HOST and PORT)"
+    )
+    data_dir: Path = setting("var", Path, "folder of the database, uploads and secrets")
+    database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)")
+    nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue")
+    nats_creds: str = setting("", _words, "path of a NATS .creds file")
+    nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
+    default_path: str = setting("simple", _one_of("simple", "queued", "auto"), "path of tasks that no flag names")
+    ledger: bool = setting("on", _switch, "off is the plain original: acknowledged when started, nothing kept")
+    ml_url: str = setting("http://127.0.0.1:5001", _url, "the model server")
+    secret_key: str = setting("", _words, "signs links (default: random, kept in DATA_DIR)")
+    auth: str = setting("open", _auth, "how people prove who they are; open: not at all")
+    allow_open: bool = setting("", _yes, "1 lets AUTH=open listen beyond loopback")
+    cors_origins: tuple[str, ...] = setting("", _origins, "other origins whose pages may connect")
+    max_clients: int = setting("10000", _number(1, 1_000_000), "connected clients")
+    max_inflight: int = setting("64", _number(1, 10_000), "jobs running at once on the simple path")
+    max_backlog: int = setting("20000", _number(0, 10_000_000), "jobs waiting on the simple path")
+    rate_limit: float | None = setting("50", _rate, "events a second a connection, or off")
+    max_upload_bytes: int = setting("10485760", _number(1, 1 << 30), "size of one upload")
+    ack_wait: float = setting("10", _number(0.2, 3600, float), "seconds without a heartbeat until a job is given again")
+    drain_seconds: float = setting("10", _number(0, 3600, float), "seconds given to running jobs when stopping")
+    retention_days: int = setting("0", _number(0, 36500), "days until messages and jobs are removed; 0 keeps them")
+    jobs_max_msgs: int = setting("1000000", _number(1, 10**12), "messages the JOBS stream holds")
+    jobs_max_bytes: int = setting("1073741824", _number(1024, 10**15), "bytes the JOBS stream holds")
+    replicas: int = setting("1", _number(1, 5), "replicas of each stream")
+    log_format: str = setting("console", _one_of("console", "json"), "how log lines look")
+    log_level: str = setting("info", _one_of("debug", "info", "warning", "error"), "the least severe line logged")
+    async_mode: str = setting("eventlet", _one_of("eventlet", "threading"), "what the web process runs on")
+
+    def __post_init__(self) -> None:
+        if self.auth == "open" and self.host not in LOOPBACK and not self.allow_open:
+            raise SettingInvalid(
+                f"HOST={self.host} with AUTH=open lets anybody in under any name: set HOST to 127.0.0.1, or ALLOW_OPEN=1"
+            )
+        if self.nats_creds and not Path(self.nats_creds).is_file():
+            raise SettingInvalid(f"NATS_CREDS={self.nats_creds} is not allowed: the path of a readable .creds file is")
+        if self.default_path == "queued" and not self.nats_url:
+            raise SettingInvalid("DEFAULT_PATH=queued is not allowed without NATS_URL: simple is, or set NATS_URL")
+
+    @property
+    def database(self) -> str:
+        """URL of the database."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'spillway.db'}"
+
+    @property
+    def url(self) -> str:
+        """Where workers and commands on this machine reach the web process."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+def from_env(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment; raises SettingInvalid in one sentence for the first value that is not allowed."""
+    environ = os.environ if environ is None else environ
+    values = {}
+    for each in fields(Settings):
+        name = each.name.upper()
+        if name not in environ:
+            continue
+        try:
+            values[each.name] = each.metadata["parse"](environ[name].strip())
+        except ValueError as allowed:
+            raise SettingInvalid(f"{name}={environ[name]!r} is not allowed: {allowed} is") from None
+    return Settings(**values)
+
+
+def secret_key(settings: Settings) -> str:
+    """The key that signs links: as set, or a random one kept readable by its owner only in DATA_DIR."""
+    if settings.secret_key:
+        return settings.secret_key
+    path = settings.data_dir / "secret_key"
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_hex(32))
+    return path.read_text()

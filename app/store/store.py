@@ -1,0 +1,197 @@
+"""The store: reads off the hub, and writes in groups, so that the hub never waits for a disk or a lock."""
+
+from __future__ import annotations
+
+import fcntl
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, create_engine, event, exc
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from app.concurrency import Concurrency
+from app.store.tables import VERSION, metadata
+
+T = TypeVar("T")
+Write = Callable[[Connection], Any]
+log = structlog.get_logger()
+
+GROUP = 256  # writes in one transaction at most
+READERS = 4
+LOCK_SECONDS = 10  # how long a write waits for another process that holds the database
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be written or read just now."""
+
+
+class StoreRefused(Exception):
+    """The database cannot be used at all; the message says why and what to do."""
+
+
+class _Waiting:
+    """One write on its way: the operation, what follows its commit, and somebody who may wait for it."""
+
+    __slots__ = ("done", "error", "op", "then", "value")
+
+    def __init__(self, op: Write, then: Callable[[Any], None] | None) -> None:
+        self.op, self.then = op, then
+        self.done = threading.Event()
+        self.value: Any = None
+        self.error: Exception | None = None
+
+
+class Store:
+    """One database, one writer that commits in groups, a few readers."""
+
+    def __init__(self, url: str, concurrency: Concurrency) -> None:
+        self._concurrency = concurrency
+        self._lock = _own(url)
+        # NullPool and connections made once: SQLAlchemy's pool would hold a green lock in a real thread.
+        self._engine = create_engine(
+            url, poolclass=NullPool, connect_args={"check_same_thread": False, "timeout": LOCK_SECONDS}
+        )
+        event.listen(self._engine, "connect", _prepare)
+        try:
+            with self._engine.begin() as connection:
+                _migrate(connection)
+            self._writer = self._engine.connect()
+            self._readers: queue.Queue[Connection] = queue.Queue()
+            for _ in range(READERS):
+                self._readers.put(self._engine.connect())
+        except exc.DatabaseError as error:
+            raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
+        self._waiting = concurrency.mailbox()
+        self._closed = threading.Event()
+        concurrency.spawn(self._write_for_ever)
+
+    def write(self, op: Callable[[Connection], T], then: Callable[[T], None] | None = None) -> T:
+        """Commit `op` and return its value; raises StoreUnavailable when it could not be committed.
+
+        `op` runs in a real thread and must touch nothing but its connection. `then` gets its value right after the
+        commit, in the order of commits and before this returns: what is emitted there leaves in the order of `seq`.
+        """
+        waiting = _Waiting(op, then)
+        self._waiting.put(waiting)
+        waiting.done.wait()
+        if waiting.error is not None:
+            raise waiting.error
+        return waiting.value  # type: ignore[no-any-return]  # op's own value
+
+    def write_soon(self, op: Callable[[Connection], T], then: Callable[[T], None] | None = None) -> None:
+        """Commit `op` with the next group without waiting for it; a failure is logged and `then` not called."""
+        self._waiting.put(_Waiting(op, then))
+
+    def read(self, query: Callable[[Connection], T]) -> T:
+        """The query's value, read off the hub; raises StoreUnavailable."""
+        connection = self._readers.get()
+        try:
+            value: T = self._concurrency.offload(_read, connection, query)
+            return value
+        except exc.OperationalError as error:
+            raise StoreUnavailable(str(error.orig)) from None
+        finally:
+            self._readers.put(connection)
+
+    def backlog(self) -> int:
+        """How many writes wait."""
+        return self._waiting.qsize()
+
+    def close(self) -> None:
+        """Commit what waits, then let the database go."""
+        self._waiting.put(None)
+        self._closed.wait()
+        self._writer.close()
+        while not self._readers.empty():
+            self._readers.get().close()
+        self._engine.dispose()
+        if self._lock is not None:
+            self._lock.close()
+
+    def _write_for_ever(self) -> None:
+        going = True
+        while going:
+            group = [self._waiting.get()]
+            while self._waiting.qsize() and len(group) < GROUP:
+                group.append(self._waiting.get())
+            going = None not in group
+            self._commit([each for each in group if each is not None])
+        self._closed.set()
+
+    def _commit(self, group: list[_Waiting]) -> None:
+        """Commit the group together; if that fails one by one, so that one bad write takes no others with it."""
+        try:
+            self._concurrency.offload(_run_group, self._writer, group)
+        except Exception as error:
+            if len(group) > 1:
+                for each in group:
+                    self._commit([each])
+                return
+            group[0].error = _translated(error)
+            log.error("write failed", error=str(error))
+        for each in group:
+            self._finish(each)
+
+    @staticmethod
+    def _finish(waiting: _Waiting) -> None:
+        if waiting.error is None and waiting.then is not None:
+            try:
+                waiting.then(waiting.value)
+            except Exception:  # committed already: the writer must go on for everybody else
+                log.exception("after a commit")
+        waiting.done.set()
+
+
+def _run_group(connection: Connection, group: list[_Waiting]) -> None:
+    with connection.begin():
+        for each in group:
+            each.value = each.op(connection)
+
+
+def _read(connection: Connection, query: Callable[[Connection], Any]) -> Any:
+    try:
+        return query(connection)
+    finally:
+        connection.rollback()  # ends the snapshot, so that the next read sees what was committed since
+
+
+def _translated(error: Exception) -> Exception:
+    return StoreUnavailable(str(error.orig)) if isinstance(error, exc.OperationalError) else error
+
+
+def _own(url: str) -> Any:
+    """Lock the SQLite file's neighbour: one web process owns the file; raises StoreRefused when another does."""
+    path = make_url(url).database
+    if path is None:
+        return None
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    lock = open(f"{path}.lock", "a")  # noqa: SIM115 - held open for as long as the store lives
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise StoreRefused(
+            f"another web process uses {path}: stop it, or give this one a DATA_DIR of its own"
+        ) from None
+    return lock
+
+
+def _prepare(connection: Any, _: Any) -> None:
+    """WAL lets readers and the writer work at once; NORMAL survives a killed process, not a power cut."""
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _migrate(connection: Connection) -> None:
+    found = connection.exec_driver_sql("PRAGMA user_version").scalar()
+    if found not in (0, VERSION):
+        raise StoreRefused(
+            f"the database has version {found}, this Spillway knows version {VERSION}: run the newer Spillway"
+        )
+    metadata.create_all(connection)
+    connection.exec_driver_sql(f"PRAGMA user_version={VERSION}")

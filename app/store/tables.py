@@ -1,0 +1,94 @@
+"""The tables. Times are seconds since 1970 (UTC); JSON is kept as text, as it was accepted."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
+
+VERSION = 1
+
+metadata = MetaData()
+
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("seq", Integer, nullable=False),  # of the newest message
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("room", Text, primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("key", Text),  # the sender's idempotency key; only user messages have one
+    Column("sender_id", Text, nullable=False),
+    Column("sender_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("data", Text),
+    Column("upload", Text),
+    Column("job", Text),
+    Column("at", Float, nullable=False),
+)
+Index("message_at", messages.c.at)
+Index("message_key", messages.c.room, messages.c.sender_id, messages.c.key, unique=True)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("n", Integer, primary_key=True, autoincrement=True),  # the order in which jobs were accepted
+    Column("id", Text, nullable=False, unique=True),
+    Column("room", Text, nullable=False),
+    Column("key", Text),  # the asker's idempotency key; only jobs on request have one
+    Column("sender_id", Text),
+    Column("sender_name", Text),
+    Column("task", Text, nullable=False),
+    Column("args", Text, nullable=False),  # all the task needs, context included
+    Column("asked", Text),  # what the asker sent, to know a resend from other content
+    Column("path", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("published", Integer, nullable=False),  # the newest attempt the broker confirmed
+    Column("message", Integer),  # seq of the message it belongs to
+    Column("at", Float, nullable=False),
+    Column("started", Float),
+    Column("finished", Float),
+    Column("ms", Float),  # how long the last run took
+    Column("due", Float),  # when the next attempt may start
+    Column("deadline", Float, nullable=False),
+    Column("progress", Text),
+    Column("result", Text),
+    Column("error", Text),
+    Column("errors", Text),  # of the attempts before
+    Column("delivered", Boolean, nullable=False),
+    Column("dead", Boolean, nullable=False),  # a dead letter until replayed or dropped
+    Column("changed", Integer, nullable=False),  # the room's seq when it last changed
+    Column("trace", Text),
+)
+Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True)
+Index("job_undelivered", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("delivered = 0"))
+Index("job_unfinished", jobs.c.deadline, sqlite_where=text("state in ('accepted', 'running', 'retrying')"))
+Index("job_message", jobs.c.room, jobs.c.message)
+Index("job_changed", jobs.c.room, jobs.c.changed)
+Index("job_dead", jobs.c.n, sqlite_where=text("dead = 1"))
+
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("room", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("bytes", Integer, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+flags = Table(
+    "flags",
+    metadata,
+    Column("task", Text, primary_key=True),  # or * for all
+    Column("path", Text, nullable=False),
+    Column("percent", Integer, nullable=False),
+)

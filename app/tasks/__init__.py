@@ -1,0 +1,244 @@
+"""Tasks: one file each in this folder, found by its name; `@task` is all it takes.
+
+A task is a plain function. Its parameters are the arguments a client sends, checked against their types, except those
+that Spillway fills in: `history` (the room's newest messages, as many as declared), `links` (signed links to the upload
+and for its output) and one named after the task that this one follows (that task's result).
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, NamedTuple, TypedDict, get_type_hints, overload
+
+import msgspec
+from msgspec import Meta
+
+from app.payload import Refused, Text, Upload, read
+
+__all__ = [
+    "Line",
+    "Links",
+    "Said",
+    "Task",
+    "TaskDeclarationInvalid",
+    "Text",
+    "Upload",
+    "discover",
+    "following",
+    "on_message",
+    "task",
+]
+
+RUNS = ("message", "request")
+FROM_MESSAGE = {"text"}  # what a task that runs on every message may ask for
+Result = Mapping[str, Any]
+
+
+class TaskDeclarationInvalid(Exception):
+    """A file in app/tasks declares a task that cannot work; the message names it and what is wrong."""
+
+
+class Line(TypedDict):
+    """One message of a room's history."""
+
+    sender: str
+    text: str
+
+
+class Links(TypedDict):
+    """Signed links of one attempt: GET the upload, PUT its output."""
+
+    get: str
+    put: str
+
+
+class Said(NamedTuple):
+    """What a result tells the people in the room, as a message of kind `ml`."""
+
+    text: str
+    upload: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """A declared task: still the function, with everything both paths need to know about it."""
+
+    function: Callable[..., Any]
+    runs: tuple[str, ...]
+    after: str | None
+    history: int
+    lane: str
+    attempts: int
+    timeout: float
+    deadline: float
+    says: Callable[[Any], Said | None] | None
+    name: str = ""
+    about: str = ""
+    arguments: type[msgspec.Struct] = msgspec.Struct
+    returns: Any = dict[str, Any]
+    given: frozenset[str] = field(default_factory=frozenset)  # parameters that Spillway fills in
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as a unit test does."""
+        return self.function(*args, **kwargs)
+
+    def check(self, args: Any) -> dict[str, Any]:
+        """The arguments a client sent, or Refused(bad_request) with the field named `args.FIELD`."""
+        try:
+            return dict(msgspec.structs.asdict(read(args, self.arguments)))
+        except Refused as error:
+            where = f"args.{error.field}" if error.field else "args"
+            raise Refused("bad_request", f"task {self.name}: {error.message}", where) from None
+
+    def fit(self, result: Any) -> Any:
+        """The result, or Refused when it is not what the function's annotation promises."""
+        return read(result, self.returns)
+
+
+@overload
+def task(function: Callable[..., Any]) -> Task: ...
+
+
+@overload
+def task(
+    *,
+    runs: Iterable[str] | None = None,
+    after: str | None = None,
+    history: int = 0,
+    lane: str = "ml",
+    attempts: int = 6,
+    timeout: float = 30,
+    deadline: float = 900,
+    says: Callable[[Any], Said | None] | None = None,
+) -> Callable[[Callable[..., Any]], Task]: ...
+
+
+def task(
+    function: Callable[..., Any] | None = None,
+    *,
+    runs: Iterable[str] | None = None,
+    after: str | None = None,
+    history: int = 0,
+    lane: str = "ml",
+    attempts: int = 6,
+    timeout: float = 30,
+    deadline: float = 900,
+    says: Callable[[Any], Said | None] | None = None,
+) -> Any:
+    """Declare the function in this file as a task.
+
+    `runs`: on every user "message", on "request", or both (default: on request, or not by itself when `after` is given);
+    `after`: runs when that task has delivered; `history`: how many messages it wants to see; `lane`: which workers serve
+    it; `attempts` in all; `timeout`: seconds for one attempt; `deadline`: seconds from acceptance to the last answer;
+    `says`: what a result tells the room, or None.
+    """
+    default = () if after else ("request",)
+
+    def declare(function: Callable[..., Any]) -> Task:
+        return _described(
+            Task(
+                function,
+                tuple(default if runs is None else runs),
+                after,
+                history,
+                lane,
+                attempts,
+                timeout,
+                deadline,
+                says,
+            )
+        )
+
+    return declare if function is None else declare(function)
+
+
+def discover() -> dict[str, Task]:
+    """Every task in this folder by name, in alphabetical order; raises TaskDeclarationInvalid."""
+    found = {}
+    for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
+        declared = [
+            v for v in vars(importlib.import_module(f"{__name__}.{module.name}")).values() if isinstance(v, Task)
+        ]
+        if [each.name for each in declared] != [module.name]:
+            raise TaskDeclarationInvalid(
+                f"app/tasks/{module.name}.py must declare one task, a function named {module.name}"
+            )
+        found[module.name] = declared[0]
+    _check_chain(found)
+    return found
+
+
+def on_message(tasks: Mapping[str, Task]) -> list[Task]:
+    """The tasks that run on every user message."""
+    return [each for each in tasks.values() if "message" in each.runs]
+
+
+def following(tasks: Mapping[str, Task], name: str) -> list[Task]:
+    """The tasks that run after the named one."""
+    return [each for each in tasks.values() if each.after == name]
+
+
+def _described(declared: Task) -> Task:
+    """Read name, description, arguments and result off the function."""
+    function = declared.function
+    name = function.__name__
+    hints = get_type_hints(function, include_extras=True)
+    given = {"history", "links", declared.after} & set(inspect.signature(function).parameters)
+    fields = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in given:
+            continue
+        if parameter.name not in hints:
+            raise TaskDeclarationInvalid(f"task {name}: parameter {parameter.name} needs a type")
+        bare = parameter.default is inspect.Parameter.empty
+        fields.append((parameter.name, hints[parameter.name], *(() if bare else (parameter.default,))))
+    _check_declaration(name, declared, {each[0] for each in fields}, given)
+    values = {
+        f: getattr(declared, f) for f in ("runs", "after", "history", "lane", "attempts", "timeout", "deadline", "says")
+    }
+    return Task(
+        function,
+        **values,
+        name=name,
+        about=(inspect.getdoc(function) or name).splitlines()[0],
+        arguments=msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True),
+        returns=hints.get("return", dict[str, Any]),
+        given=frozenset(each for each in given if each),
+    )
+
+
+def _check_declaration(name: str, declared: Task, own: set[str], given: set[str | None]) -> None:
+    if not set(declared.runs) <= set(RUNS):
+        raise TaskDeclarationInvalid(f"task {name}: runs is {declared.runs}, allowed are {RUNS}")
+    if "message" in declared.runs and not own <= FROM_MESSAGE:
+        raise TaskDeclarationInvalid(
+            f"task {name} runs on every message and can take only {FROM_MESSAGE}, not {own - FROM_MESSAGE}"
+        )
+    if declared.after and own:
+        raise TaskDeclarationInvalid(f"task {name} follows {declared.after}: it can take its result, not {own}")
+    if ("history" in given) != (declared.history > 0):
+        raise TaskDeclarationInvalid(f"task {name}: history=N and a parameter named history go together")
+    if not (declared.attempts >= 1 and declared.timeout > 0 and declared.deadline > 0):
+        raise TaskDeclarationInvalid(f"task {name}: attempts, timeout and deadline must be above 0")
+    try:
+        msgspec.convert(declared.lane, Annotated[str, Meta(pattern=r"\A[a-z0-9_-]{1,32}\Z")])
+    except msgspec.ValidationError:
+        raise TaskDeclarationInvalid(f"task {name}: lane {declared.lane!r} must be 1-32 of a-z 0-9 _ -") from None
+
+
+def _check_chain(tasks: Mapping[str, Task]) -> None:
+    for each in tasks.values():
+        seen, current = {each.name}, each
+        while current.after:
+            if current.after not in tasks:
+                raise TaskDeclarationInvalid(
+                    f"task {current.name} runs after {current.after}, which is not in app/tasks"
+                )
+            if current.after in seen:
+                raise TaskDeclarationInvalid(f"task {current.name} runs after itself")
+            seen.add(current.after)
+            current = tasks[current.after]

@@ -1,0 +1,127 @@
+"""Images people send, and those tasks make: kept as files, handed around as IDs, fetched through signed links."""
+
+from __future__ import annotations
+
+import io
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from itsdangerous import Signer
+from PIL import Image, UnidentifiedImageError
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from app.concurrency import Concurrency
+from app.ids import new_id
+from app.jobs.job import Job
+from app.payload import Refused
+from app.store.store import Store
+from app.store.tables import jobs, uploads
+
+TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
+MAX_PIXELS = 40_000_000  # what the embedded model server takes; the largest phone cameras stay below when saved as JPEG
+LINK_SECONDS = 24 * 3600
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """One stored image."""
+
+    id: str
+    room: str
+    type: str
+    bytes: int
+    width: int
+    height: int
+    at: float
+
+
+class Uploads:
+    """Keeps the files under DATA_DIR and their rows in the store."""
+
+    def __init__(self, store: Store, concurrency: Concurrency, folder: Path, key: str, url: str) -> None:
+        self._store, self._concurrency, self._folder, self._key, self._url = store, concurrency, folder, key, url
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def keep(self, room: str, content: bytes, id: str | None = None) -> str:
+        """Keep an image and return its ID; raises Refused when it is not one or claims too many pixels."""
+        kind, width, height = self._concurrency.offload(_look_at, content)
+        upload = Upload(id or new_id(), room, kind, len(content), width, height, time.time())
+        # The file first: a row without its file would be a promise we cannot keep.
+        self._concurrency.offload(_write, self._folder / upload.id, content)
+        values = msgspec.structs.asdict(upload)
+        change = upsert(uploads).values(**values).on_conflict_do_update(index_elements=[uploads.c.id], set_=values)
+        self._store.write(lambda connection: connection.execute(change) and None)
+        return upload.id
+
+    def find(self, id: str) -> tuple[Upload, bytes]:
+        """The upload and its content; raises Refused(not_found)."""
+        row = self._store.read(lambda c: c.execute(select(uploads).where(uploads.c.id == id)).first())
+        if row is None:
+            raise Refused("not_found", "there is no such upload")
+        return Upload(**row._mapping), self._concurrency.offload((self._folder / id).read_bytes)
+
+    def room_of_job(self, id: str) -> str:
+        """The room of the job whose output this is; raises Refused(not_found)."""
+        room = self._store.read(lambda c: c.execute(select(jobs.c.room).where(jobs.c.id == id)).scalar())
+        if room is None:
+            raise Refused("not_found", "there is no such upload")
+        return str(room)
+
+    def link(self, id: str) -> str:
+        """A signed path to see the upload, good for a day."""
+        return self._signed("GET", id, time.time() + LINK_SECONDS)
+
+    def links(self, job: Job) -> dict[str, str]:
+        """What a worker needs: a URL to GET the job's upload and one to PUT its output, good until the job's deadline."""
+        given: dict[str, Any] = msgspec.json.decode(job.args)
+        source = {"get": self._url + self._signed("GET", given["upload"], job.deadline)} if "upload" in given else {}
+        return {**source, "put": self._url + self._signed("PUT", job.id, job.deadline)}
+
+    def check(self, method: str, id: str, expires: str, signature: str) -> None:
+        """Raise Refused(forbidden) unless we signed this link and it still holds."""
+        good = self._signer(method).verify_signature(f"{id}.{expires}".encode(), signature)
+        if not good or not expires.isdigit() or int(expires) < time.time():
+            raise Refused("forbidden", "this link is not valid any more")
+
+    def _signed(self, method: str, id: str, expires: float) -> str:
+        value = f"{id}.{int(expires)}"
+        return f"/uploads/{id}?exp={int(expires)}&sig={self._signer(method).get_signature(value).decode()}"
+
+    def _signer(self, method: str) -> Signer:
+        return Signer(self._key, salt=f"upload-{method}")
+
+
+def in_room(connection: Connection, id: str, room: str) -> bool:
+    """Whether this upload was sent to this room."""
+    return connection.execute(select(uploads.c.room).where(uploads.c.id == id)).scalar() == room
+
+
+def _look_at(content: bytes) -> tuple[str, int, int]:
+    """Type and size of an image, from its header; its pixels are never unpacked here."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we refuse with our own bound below
+            with Image.open(io.BytesIO(content), formats=list(TYPES)) as image:
+                kind, (width, height) = TYPES[image.format or ""], image.size
+                if width * height <= MAX_PIXELS:
+                    image.verify()
+    except Image.DecompressionBombError:
+        raise Refused(
+            "too_large", f"the image has too many pixels: at most {MAX_PIXELS:,} are allowed", "file"
+        ) from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, KeyError):
+        raise Refused("bad_request", "this is not an image: PNG, JPEG, GIF or WebP is right", "file") from None
+    if width * height > MAX_PIXELS:
+        raise Refused(
+            "too_large", f"the image has {width} x {height} pixels: at most {MAX_PIXELS:,} in all are allowed", "file"
+        )
+    return kind, width, height
+
+
+def _write(path: Path, content: bytes) -> None:
+    part = path.with_suffix(f".{new_id()}")
+    part.write_bytes(content)
+    part.replace(path)  # nobody ever sees half a file

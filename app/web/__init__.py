@@ -1,0 +1,1 @@
+"""The HTTP side: pages, flags, uploads, health and figures."""

@@ -1,0 +1,95 @@
+"""What operators and pages ask for: flags, tasks, jobs, the state of things."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from app.flags.flags import Flags
+from app.ids import rfc3339
+from app.jobs import job as jobs
+from app.jobs import ledger
+from app.payload import Refused
+from app.settings import Settings
+from app.store.store import Store
+from app.tasks import Task
+
+MINUTES = 15  # of jobs by state and path on the operator page
+RECENT = 50
+
+
+def api(
+    settings: Settings, store: Store, tasks: Mapping[str, Task], flags: Flags, now: Callable[[], dict[str, Any]]
+) -> Blueprint:
+    """The JSON interface under /api; `now` gives the figures of this moment."""
+    blueprint = Blueprint("api", __name__, url_prefix="/api")
+
+    @blueprint.get("/flags")
+    def list_flags() -> ResponseReturnValue:
+        return jsonify(default=settings.default_path, queue=bool(settings.nats_url), flags=flags.all())
+
+    @blueprint.put("/flags/<task>")
+    def put_flag(task: str) -> ResponseReturnValue:
+        return jsonify(_public(flags.put(task, _body())))
+
+    @blueprint.delete("/flags/<task>")
+    def unset_flag(task: str) -> ResponseReturnValue:
+        return jsonify(_public(flags.unset(task)))
+
+    @blueprint.get("/tasks")
+    def list_tasks() -> ResponseReturnValue:
+        return jsonify(tasks=[_described(task) for task in tasks.values()])
+
+    @blueprint.get("/jobs/<id>")
+    def show_job(id: str) -> ResponseReturnValue:
+        job = store.read(lambda connection: ledger.find(connection, id))
+        if job is None:
+            raise Refused("not_found", "there is no such job")
+        return jsonify(jobs.view(job))
+
+    @blueprint.get("/operator")
+    def operator() -> ResponseReturnValue:
+        minutes, newest = store.read(_lately)
+        return jsonify(
+            at=rfc3339(time.time()),
+            now=now(),
+            minutes=[
+                {"minute": rfc3339(minute * 60), "task": task, "path": path, "state": state, "count": count}
+                for minute, task, path, state, count in minutes
+            ],
+            recent=[jobs.view(job) for job in newest],
+        )
+
+    return blueprint
+
+
+def _lately(connection: Connection) -> tuple[list[Any], list[jobs.Job]]:
+    return ledger.by_minute(connection, time.time() - MINUTES * 60), ledger.newest(connection, RECENT)
+
+
+def _body() -> Any:
+    if not request.is_json:
+        raise Refused("bad_request", "the body must be JSON, with content type application/json")
+    return request.get_json()
+
+
+def _public(flag: dict[str, Any]) -> dict[str, Any]:
+    return {key: flag[key] for key in ("task", "path", "percent")}
+
+
+def _described(task: Task) -> dict[str, Any]:
+    """A task as pages need it to offer a button for it."""
+    names = {"str": "text", "int": "number", "float": "number", "bool": "yes or no"}
+    hints = task.arguments.__annotations__
+    args = {name: "upload" if name == "upload" else names.get(_plain(hints[name]), "JSON") for name in hints}
+    runs = [*task.runs, *([f"after:{task.after}"] if task.after else [])]
+    return {"task": task.name, "about": task.about, "runs": runs, "lane": task.lane, "args": args}
+
+
+def _plain(hint: Any) -> str:
+    return str(getattr(getattr(hint, "__origin__", hint), "__name__", hint))

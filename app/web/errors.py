@@ -1,0 +1,65 @@
+"""Every HTTP error in one shape: `{error: {code, message, field?}}` with the right status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from flask import Flask, jsonify
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from app.payload import Refused
+from app.store.store import StoreUnavailable
+
+log = structlog.get_logger()
+
+STATUS = {
+    "bad_request": 400,
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "not_in_room": 403,
+    "unknown_task": 404,
+    "conflict": 409,
+    "too_large": 413,
+    "rate_limited": 429,
+    "busy": 503,
+    "draining": 503,
+    "internal": 500,
+}
+CODES = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "bad_request",
+    413: "too_large",
+    415: "bad_request",
+}
+
+
+def register(app: Flask) -> None:
+    """Answer every error in the contract's shape."""
+
+    @app.errorhandler(Refused)
+    def refused(error: Refused) -> ResponseReturnValue:
+        return _answer(error.as_error(), STATUS[error.code])
+
+    @app.errorhandler(StoreUnavailable)
+    def unavailable(error: StoreUnavailable) -> ResponseReturnValue:
+        log.error("store unavailable", error=str(error))
+        return _answer({"code": "busy", "message": "it could not be stored just now: try again"}, 503)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> ResponseReturnValue:
+        status = error.code or 500
+        return _answer({"code": CODES.get(status, "internal"), "message": error.description or error.name}, status)
+
+    @app.errorhandler(Exception)
+    def internal(_: Exception) -> ResponseReturnValue:
+        log.exception("request failed")
+        return _answer({"code": "internal", "message": "something went wrong on our side"}, 500)
+
+
+def _answer(error: dict[str, Any], status: int) -> ResponseReturnValue:
+    return jsonify(error=error), status

@@ -1,0 +1,57 @@
+"""Images in and out over HTTP."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from app.payload import Refused, RoomName, read
+from app.uploads import Uploads
+
+
+def uploads(kept: Uploads, most: int) -> Blueprint:
+    """POST /api/uploads, and GET and PUT /uploads/ID by signed link."""
+    blueprint = Blueprint("uploads", __name__)
+
+    @blueprint.post("/api/uploads")
+    def send() -> ResponseReturnValue:
+        _check_size(most)
+        file = request.files.get("file")
+        if file is None:
+            raise Refused("bad_request", "the form needs a field file with the image", "file")
+        try:
+            room = read(request.form.get("room"), RoomName)
+        except Refused as error:
+            raise Refused("bad_request", error.message, "room") from None
+        return jsonify(upload=kept.keep(room, _bounded(file.read(most + 1), most))), 201
+
+    @blueprint.get("/uploads/<id>")
+    def show(id: str) -> Response:
+        kept.check("GET", id, request.args.get("exp", ""), request.args.get("sig", ""))
+        upload, content = kept.find(id)
+        response = Response(content, content_type=upload.type)
+        response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response.headers["Content-Disposition"] = "inline"
+        response.headers["Cache-Control"] = "private, max-age=3600, immutable"
+        return response
+
+    @blueprint.put("/uploads/<id>")
+    def take(id: str) -> ResponseReturnValue:
+        kept.check("PUT", id, request.args.get("exp", ""), request.args.get("sig", ""))
+        _check_size(most)
+        content = _bounded(request.get_data(cache=False), most)
+        return jsonify(upload=kept.keep(kept.room_of_job(id), content, id=id)), 201
+
+    return blueprint
+
+
+def _check_size(most: int) -> None:
+    """Refuse before reading; some bytes more for the form around the file."""
+    if request.content_length is None or request.content_length > most + 16_384:
+        raise Refused("too_large", f"an upload has at most {most} bytes and says how many (MAX_UPLOAD_BYTES)", "file")
+
+
+def _bounded(content: bytes, most: int) -> bytes:
+    if len(content) > most:
+        raise Refused("too_large", f"an upload has at most {most} bytes (MAX_UPLOAD_BYTES)", "file")
+    return content

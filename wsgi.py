@@ -1,0 +1,47 @@
+"""The web process alone: patch first, then serve."""
+
+from __future__ import annotations
+
+import sys
+
+from app.settings import SettingInvalid, from_env
+
+
+def main() -> int:
+    """Serve until told to stop; 0 after a graceful end, 2 when the start fails, with one sentence that says why."""
+    try:
+        settings = from_env()
+    except SettingInvalid as error:
+        print(error, file=sys.stderr)
+        return 2
+    from app.concurrency import patch
+
+    concurrency = patch(settings.async_mode)  # before anything else is imported
+    from app import create_app, logs
+    from app.store.store import StoreRefused
+    from app.tasks import TaskDeclarationInvalid
+
+    logs.set_up(settings.log_format, settings.log_level)
+    try:
+        server = create_app(settings, concurrency)
+    except (StoreRefused, TaskDeclarationInvalid) as error:
+        print(error, file=sys.stderr)
+        return 2
+    server.start()
+    try:
+        concurrency.serve(
+            server.flask,
+            settings.host,
+            settings.port,
+            settings.max_clients + 256,
+            lambda port: print(f"web ready http://{settings.host}:{port}", flush=True),
+            server.drain,
+        )
+    except OSError as error:
+        print(f"PORT={settings.port} cannot be listened on: {error.strerror}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
