@@ -27,9 +27,7 @@ def put(link: str, content: bytes) -> Stored:
     try:
         return msgspec.json.decode(answer, type=Stored)
     except msgspec.DecodeError as error:
-        raise ModelAnswerInvalid(
-            f"keeping the file was answered with what we cannot use: {error}"
-        ) from error
+        raise ModelAnswerInvalid(f"keeping the file was answered with what we cannot use: {error}") from error
 
 
 def _server(link: str) -> Server:

@@ -51,7 +51,7 @@ def configure(url: str) -> None:
     Raises ValueError when it is no http or https URL. Until it is called the embedded server's
     own default address holds.
     """
-    global _server  # noqa: PLW0603 - one process talks to one model server
+    global _server  # one process talks to one model server
     _server = server_at(url)
 
 
@@ -136,9 +136,7 @@ def _translated(path: str, error: Exception) -> ModelError:
     if isinstance(error, PoolTimeout) or isinstance(cause, TimeoutError):
         return ModelTimeout(f"{path} did not answer in time")
     # What is cut off is a server gone away; any other breach of HTTP is no model server at all.
-    if isinstance(cause, HTTPException) and not isinstance(
-        cause, ConnectionError | IncompleteRead | DroppedConnection
-    ):
+    if isinstance(cause, HTTPException) and not isinstance(cause, ConnectionError | IncompleteRead | DroppedConnection):
         return ModelAnswerInvalid(f"{path} answered no HTTP: {cause!r}")
     return ModelUnavailable(f"{path} cannot be reached: {cause}")
 

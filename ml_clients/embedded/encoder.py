@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime  # type: ignore[import-untyped] # it has none
+import onnxruntime
 
 from ml_clients.embedded.cache import Cache
 from ml_clients.embedded.quantize import int8_copy

@@ -29,14 +29,11 @@ def monochrome(content: bytes) -> bytes:
             # Known from the header, before any pixel takes memory.
             if image.width * image.height > MAX_PIXELS:
                 raise PictureTooLargeError(
-                    f"the picture has {image.width} x {image.height} pixels, "
-                    f"at most {MAX_PIXELS:,} in all are allowed"
+                    f"the picture has {image.width} x {image.height} pixels, at most {MAX_PIXELS:,} in all are allowed"
                 )
             grey = _without_colour(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
-        raise NoPictureError(
-            f"this is no picture of a kind we read: {', '.join(FORMATS)}"
-        ) from error
+        raise NoPictureError(f"this is no picture of a kind we read: {', '.join(FORMATS)}") from error
     # Pillow's decoders raise nearly anything on broken content; all of it means the same.
     except (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError) as error:
         raise NoPictureError(f"the picture is broken: {error}") from error

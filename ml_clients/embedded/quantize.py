@@ -22,8 +22,8 @@ def int8_copy(model: Path) -> Path:
 
 
 def _write_int8(model: Path, copy: Path) -> None:
-    import onnx  # noqa: PLC0415 - large, and needed only the first time
-    from onnx import numpy_helper  # noqa: PLC0415
+    import onnx  # here and not above: large, and needed the first time only
+    from onnx import numpy_helper
 
     network = onnx.load(str(model))
     weights = {tensor.name: tensor for tensor in network.graph.initializer}

@@ -2,9 +2,7 @@
 
 from typing import TypedDict
 
-from vaderSentiment.vaderSentiment import (  # type: ignore[import-untyped] # it has none
-    SentimentIntensityAnalyzer,
-)
+from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 # VADER's own recommendation for its compound score.
 THRESHOLD = 0.05

@@ -38,11 +38,7 @@ def summarize(encoder: Encoder, messages: list[tuple[str, str]]) -> list[str]:
 
 
 def _sentences(messages: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    said = [
-        (sender, sentence)
-        for sender, text in messages
-        for sentence in sentences(text, LONGEST_SENTENCE)
-    ]
+    said = [(sender, sentence) for sender, text in messages for sentence in sentences(text, LONGEST_SENTENCE)]
     telling = [pair for pair in said if len(pair[1].split()) >= FEWEST_WORDS]
     # A room of nothing but short lines still gets a summary; scripts without spaces do too.
     return (telling or said)[-MAX_SENTENCES:]
