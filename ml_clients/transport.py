@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, ProtocolError
+from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ProtocolError
 from urllib3.exceptions import TimeoutError as PoolTimeout
 
 from ml_clients.connection import DroppedConnection, pool_for
@@ -106,7 +106,6 @@ def _send(server: Server, method: str, path: str, body: bytes, content_type: str
         redirect=False,
         timeout=urllib3.Timeout(total=remaining()),
         preload_content=False,
-        decode_content=False,
     )
     try:
         answer = response.read(MAX_ANSWER_BYTES + 1)
@@ -133,7 +132,9 @@ def _refusal(path: str, response: urllib3.BaseHTTPResponse, answer: bytes) -> Mo
 
 def _translated(path: str, error: Exception) -> ModelError:
     cause = _cause(error)
-    if isinstance(error, PoolTimeout) or isinstance(cause, TimeoutError):
+    # urllib3 derives a refused connection from its time-outs; it is none.
+    late = isinstance(error, PoolTimeout) and not isinstance(error, NewConnectionError)
+    if late or isinstance(cause, TimeoutError):
         return ModelTimeout(f"{path} did not answer in time")
     # What is cut off is a server gone away; any other breach of HTTP is no model server at all.
     if isinstance(cause, HTTPException) and not isinstance(cause, ConnectionError | IncompleteRead | DroppedConnection):
