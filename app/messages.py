@@ -67,7 +67,7 @@ def add(connection: Connection, message: Message) -> Message:
     """Store the message as the room's next one; returns it with its `seq`."""
     seq = connection.execute(_next_seq, {"name": message.room}).scalar_one()
     message = msgspec.structs.replace(message, seq=seq)
-    connection.execute(insert(messages), msgspec.structs.asdict(message))
+    connection.execute(_insert, msgspec.structs.asdict(message))
     return message
 
 
@@ -161,6 +161,7 @@ def _from_row(row: Row[Any]) -> Message:
     return Message(**row._mapping)
 
 
+_insert = insert(messages)
 _next_seq = (
     upsert(rooms)
     .values(name=bindparam("name"), seq=literal(1))

@@ -33,6 +33,8 @@ log = structlog.get_logger()
 
 CONCURRENCY = 8  # jobs at once in each lane
 POISON = 5  # deliveries after which a job counts as one that kills its workers
+TELL_AFTER = 0.05  # seconds until the room is told that a job runs: most are done by then
+NICE = 10  # where worker and web process share a machine, chat comes first
 UNKNOWN_AGAIN = 2.0  # seconds until a task this worker does not know is offered to another (a deploy may be under way)
 
 
@@ -93,11 +95,12 @@ class Worker:
             return run, _failure("unknown_task", f"no worker knows task {message.task}")
         if delivery.delivered > POISON:
             return run, _failure("poison", f"{delivery.delivered - 1} workers ended while they ran it")
-        await self._queue.tell(
-            message.task, ResultMessage(job=message.id, attempt=message.attempt, run=run, state="running")
-        )
         pool = self._pools[task.lane] if task.lane in self._pools else next(iter(self._pools.values()))
         running = asyncio.get_running_loop().run_in_executor(pool, execute, task, message.args, message.links)
+        await asyncio.wait({running}, timeout=TELL_AFTER)
+        if not running.done():
+            word = ResultMessage(job=message.id, attempt=message.attempt, run=run, state="running")
+            await self._queue.tell(message.task, word)
         try:
             return run, await asyncio.wait_for(asyncio.shield(running), task.timeout + GRACE)
         except TimeoutError:
@@ -178,6 +181,7 @@ def main(lanes: str | None, concurrency: int) -> None:
     if not set(chosen) <= set(known):
         raise click.ClickException(f"--lanes {lanes}: the tasks here have lanes {','.join(known)}")
     ml_clients.configure(settings.ml_url)
+    os.nice(NICE)
     asyncio.run(Worker(settings, tasks, chosen, concurrency).run())
     sys.stdout.flush()
     # Threads that still run a job given back above would keep the interpreter from ending.

@@ -151,6 +151,7 @@ class Events:
         posted = self._store.write(
             lambda c: post(c, self._tasks, paths, who.person, what.room, what.key, what.text, what.upload, time.time()),
             then=self._posted,
+            urgent=True,
         )
         if isinstance(posted, Refused):
             raise posted
@@ -168,7 +169,9 @@ class Events:
         path = self._dispatch.path_for(task.name, what.room)
         full = self._dispatch.full(path)
         asked = self._store.write(
-            lambda c: ask(c, task, path, full, who.person, what.room, what.key, args, time.time()), then=self._asked
+            lambda c: ask(c, task, path, full, who.person, what.room, what.key, args, time.time()),
+            then=self._asked,
+            urgent=True,
         )
         if isinstance(asked, Refused):
             raise asked

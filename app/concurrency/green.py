@@ -36,7 +36,7 @@ with warnings.catch_warnings():
 
 T = TypeVar("T")
 
-LAG_EVERY = 0.05  # seconds between two looks at the hub
+LAG_EVERY = 0.01  # seconds between two looks at the hub
 LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub (design.md, promise 5)
 DEADLINE = object()
 
@@ -51,7 +51,7 @@ class Green:
         eventlet.tpool.QUIET = True
         # The writer's real threads take the interpreter lock often and briefly: hand it back to the hub ten times
         # sooner than the default 5 ms.
-        sys.setswitchinterval(0.0005)
+        sys.setswitchinterval(0.0001)
         # With 2,000 clients full collections stalled the hub for 250-540 ms (findings.md).
         gc.set_threshold(10_000, 50, 1_000)
         _allow_many_files()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from app.dispatch.places import Places
 from app.jobs import ledger
 from app.jobs.executor import Guard, execute
 from app.jobs.job import Job, JobError, Outcome
@@ -30,6 +31,7 @@ class Background:
     ) -> None:
         self._dispatch, self._start, self._guard, self._links = dispatch, start_background_task, guard, links
         self.limit = limit
+        self._places = Places(limit, dispatch.late)
         self._waiting: deque[tuple[str, int]] = deque()
         self._running = 0
         self._idle = threading.Event()
@@ -61,7 +63,7 @@ class Background:
             self._idle.wait(min(left, 0.1))
 
     def _fill(self) -> None:
-        while self._waiting and self._running < self.limit and not self._closing:
+        while self._waiting and self._running < self._places.allowed() and not self._closing:
             self._running += 1
             self._start(self._run, *self._waiting.popleft())
 
@@ -89,7 +91,7 @@ class Background:
             try:
                 return self._dispatch.store.write(
                     lambda connection: ledger.start(connection, id, attempt, time.time()),
-                    then=lambda job: self._dispatch.started(job) if job is not None else None,
+                    then=lambda job: self._dispatch.show(job) if job is not None else None,
                 )
             except StoreUnavailable:
                 time.sleep(1.0)

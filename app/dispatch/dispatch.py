@@ -71,6 +71,10 @@ class Dispatch:
             path = self.auto.choose()
         return path if self._make_queued is not None else "simple"
 
+    def late(self) -> float:
+        """By how many seconds chat is slower than it could be, at this moment."""
+        return max(self.metrics.late, self.store.late())
+
     def full(self, path: str) -> bool:
         """Whether this path has no room for another job."""
         return self._on(path).waiting() >= self._backlog
@@ -127,18 +131,6 @@ class Dispatch:
         if job.final:
             self.metrics.jobs.labels(job.task, job.path, job.state).inc()
         self.show(job)
-
-    def started(self, job: Job) -> None:
-        """Count and show an attempt that has begun."""
-        self.metrics.wait.labels(job.task, job.path).observe(max((job.started or job.at) - job.at, 0.0))
-        self.show(job)
-
-    def noted(self, job: Job, begun: bool) -> None:
-        """Count and show what a worker said of a run."""
-        if begun:
-            self.started(job)
-        else:
-            self.show(job)
 
     def recover(self) -> None:
         """Take up every job the ledger says is unfinished, in the order of acceptance."""
@@ -216,6 +208,8 @@ class Dispatch:
             labels = (shown.task, shown.path)
             self.metrics.jobs.labels(*labels, shown.state).inc()
             self.metrics.answer.labels(*labels).observe(max(time.time() - shown.at, 0.0))
+            if shown.started is not None:
+                self.metrics.wait.labels(*labels).observe(max(shown.started - shown.at, 0.0))
             if shown.ms is not None:
                 self.metrics.run.labels(*labels).observe(shown.ms / 1000)
             if shown.dead:

@@ -12,6 +12,7 @@ import structlog
 
 from app.concurrency import Concurrency
 from app.dispatch.background import Links
+from app.dispatch.places import LOOK_EVERY, Places
 from app.ids import rfc3339
 from app.jobs import ledger
 from app.jobs.job import Job, JobError, Outcome
@@ -30,6 +31,7 @@ log = structlog.get_logger()
 GROUP = 128  # attempts published at once
 KEEP = 1024  # attempts in the outbox whose jobs are kept in memory; of the others only their names
 ROOM = 1000  # results taken from the stream before earlier ones are acknowledged
+RESULTS_A_LOOK = 8  # results settled at most before the hub gets 10 ms for others
 LONGEST_PAUSE = 5.0  # seconds between two tries to reach a broker that is away
 
 
@@ -41,6 +43,7 @@ class JetStream:
         self._outbox = concurrency.mailbox()
         self._notes = concurrency.mailbox()
         self._results = concurrency.mailbox()
+        self._places = Places(RESULTS_A_LOOK, dispatch.late)
         self._closing = False
         self.full = False
         self.depth: tuple[int, int] | None = None
@@ -147,8 +150,13 @@ class JetStream:
     # Results
 
     def _settle_for_ever(self) -> None:
+        taken = 0
         while True:
             delivery: Delivery = self._results.get()
+            taken += 1
+            if taken >= self._places.allowed():
+                taken = 0
+                time.sleep(LOOK_EVERY)  # chat first: results wait in the stream, where they are safe
             try:
                 self._take(delivery, decode(delivery.data, ResultMessage))
             except Undecodable as error:
@@ -182,7 +190,7 @@ class JetStream:
         progress = None if message.progress is None else msgspec.json.encode(message.progress).decode()
         self._dispatch.store.write_soon(
             lambda c: ledger.note_running(c, message.job, message.attempt, progress, time.time()),
-            then=lambda found: self._dispatch.noted(*found) if found else None,
+            then=lambda job: self._dispatch.show(job) if job is not None else None,
         )
 
     def _soon(self, coroutine: Any) -> None:

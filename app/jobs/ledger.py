@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
 
 from app.jobs.job import FINAL, UNFINISHED, Job
 from app.store.tables import jobs, rooms
@@ -22,10 +23,10 @@ def from_row(row: Row[Any]) -> Job:
 
 
 def add(connection: Connection, new: Iterable[Job]) -> None:
-    """Put the jobs into the ledger; each gets its number `n`, the order of acceptance."""
-    for job in new:
-        values = {c.name: getattr(job, c.name) for c in _COLUMNS}
-        job.n = connection.execute(insert(jobs), values).inserted_primary_key[0]  # type: ignore[index]  # n is the key
+    """Put the jobs into the ledger; in the order of acceptance."""
+    rows = [{c.name: getattr(job, c.name) for c in _COLUMNS} for job in new]
+    if rows:
+        connection.execute(_insert, rows)
 
 
 def find(connection: Connection, id: str) -> Job | None:
@@ -47,32 +48,29 @@ def find_by_key(connection: Connection, room: str, sender: str, key: str) -> Job
 
 def change(connection: Connection, job: Job, **values: Any) -> Job:
     """Record new values of a job, and that it changed after the room's newest message; returns the job as it is now."""
-    connection.execute(update(jobs).where(jobs.c.n == job.n).values(changed=_changed, **values))
+    connection.execute(
+        _change(tuple(values)), {"this": job.id, **{f"new_{name}": value for name, value in values.items()}}
+    )
     return msgspec.structs.replace(job, **values)
 
 
 def start(connection: Connection, id: str, attempt: int, now: float) -> Job | None:
     """Mark this attempt as running and return the job, or None when it is no longer wanted (cancelled, superseded)."""
-    job = find(connection, id)
-    if job is None or job.final or job.attempt != attempt:
-        return None
-    return change(connection, job, state="running", started=now, due=None)
+    row = connection.execute(_start, {"i": id, "a": attempt, "now": now}).first()
+    return from_row(row) if row else None
 
 
-def note_running(
-    connection: Connection, id: str, attempt: int, progress: str | None, now: float
-) -> tuple[Job, bool] | None:
-    """Record what a worker says of a run: the job as it is now and whether it just began, or None when that is no news."""
+def note_running(connection: Connection, id: str, attempt: int, progress: str | None, now: float) -> Job | None:
+    """Record what a worker says of a run that goes on; returns the job as it is now, or None when that is no news."""
     job = find(connection, id)
     if job is None or job.final or job.attempt != attempt or (job.state == "running" and progress is None):
         return None
-    begun = job.state != "running"
-    values = {"state": "running", "started": now, "due": None} if begun else {}
-    return change(connection, job, progress=progress, **values), begun
+    values = {"state": "running", "started": now, "due": None} if job.state != "running" else {}
+    return change(connection, job, progress=progress, **values)
 
 
 def undelivered(connection: Connection, room: str, task: str) -> list[Job]:
-    """Jobs of one room and task not shown yet, oldest first, at most 100."""
+    """The two oldest jobs of one room and task that were not shown yet."""
     return [from_row(row) for row in connection.execute(_undelivered, {"r": room, "t": task})]
 
 
@@ -124,6 +122,20 @@ def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str,
     return [tuple(row) for row in connection.execute(query)]
 
 
+@lru_cache(maxsize=64)
+def _change(names: tuple[str, ...]) -> Update:
+    """The statement that changes these columns: made once, for making it takes longer than running it."""
+    values = {name: bindparam(f"new_{name}") for name in names}
+    return update(jobs).where(jobs.c.id == bindparam("this")).values(changed=_changed, **values)
+
+
+_start = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("i"), jobs.c.attempt == bindparam("a"), jobs.c.state.in_(UNFINISHED))
+    .values(state="running", started=bindparam("now"), due=None, changed=_changed)
+    .returning(*jobs.c)
+)
+_insert = insert(jobs)
 _by_id = select(jobs).where(jobs.c.id == bindparam("i"))
 _by_key = select(jobs).where(
     jobs.c.room == bindparam("r"), jobs.c.sender_id == bindparam("s"), jobs.c.key == bindparam("k")
@@ -132,7 +144,7 @@ _undelivered = (
     select(jobs)
     .where(jobs.c.room == bindparam("r"), jobs.c.task == bindparam("t"), ~jobs.c.delivered)
     .order_by(jobs.c.n)
-    .limit(100)
+    .limit(2)
 )
 _unfinished = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.n)
 _published = (

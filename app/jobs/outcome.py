@@ -54,42 +54,45 @@ def settle(
         if again is not None:
             job = ledger.change(connection, job, state="retrying", ms=outcome.ms, **again)
             return Settled(shown=[job], retry=job)
-    ledger.change(
-        connection,
-        job,
-        state=outcome.state,
-        finished=now,
-        ms=outcome.ms,
-        result=None if outcome.result is None else msgspec.json.encode(outcome.result).decode(),
-        error=None if error is None else msgspec.json.encode(error).decode(),
-        dead=outcome.state == "failed",
-    )
-    return deliver(connection, tasks, job.room, job.task, now)
+    values = {
+        "state": outcome.state,
+        "started": job.started or now - (outcome.ms or 0) / 1000,  # workers do not mention short runs before they end
+        "finished": now,
+        "ms": outcome.ms,
+        "result": None if outcome.result is None else msgspec.json.encode(outcome.result).decode(),
+        "error": None if error is None else msgspec.json.encode(error).decode(),
+        "dead": outcome.state == "failed",
+    }
+    line = ledger.undelivered(connection, job.room, job.task)
+    if line[0].id != job.id:  # somebody asked before: the outcome is kept, and shown in its turn
+        ledger.change(connection, job, **values)
+        return Settled()
+    settled = Settled()
+    _deliver_one(connection, tasks, ledger.change(connection, job, delivered=True, **values), settled, now)
+    if len(line) > 1:
+        deliver(connection, tasks, job.room, job.task, settled, now)
+    return settled
 
 
 def finish_quietly(connection: Connection, tasks: Mapping[str, Task], job: Job, state: str, now: float) -> Settled:
     """Make a job final without an answer (cancelled, skipped): shown at once, and those behind it get their turn."""
-    job = ledger.change(connection, job, state=state, finished=now, delivered=True)
-    settled = deliver(connection, tasks, job.room, job.task, now)
-    settled.shown.insert(0, job)
+    settled = Settled(shown=[ledger.change(connection, job, state=state, finished=now, delivered=True)])
+    deliver(connection, tasks, job.room, job.task, settled, now)
     return settled
 
 
-def deliver(connection: Connection, tasks: Mapping[str, Task], room: str, task: str, now: float) -> Settled:
+def deliver(
+    connection: Connection, tasks: Mapping[str, Task], room: str, task: str, settled: Settled, now: float
+) -> None:
     """Show every outcome of this room and task whose turn has come: those asked before it are all final."""
-    settled = Settled()
-    while True:
-        waiting = ledger.undelivered(connection, room, task)
-        for job in waiting:
+    while line := ledger.undelivered(connection, room, task):
+        for job in line:
             if not job.final:
-                return settled
-            _deliver_one(connection, tasks, job, settled, now)
-        if not waiting:
-            return settled
+                return
+            _deliver_one(connection, tasks, ledger.change(connection, job, delivered=True), settled, now)
 
 
 def _deliver_one(connection: Connection, tasks: Mapping[str, Task], job: Job, settled: Settled, now: float) -> None:
-    job = ledger.change(connection, job, delivered=True)
     settled.shown.append(job)
     declared = tasks.get(job.task)
     if job.state == "succeeded" and declared is not None:

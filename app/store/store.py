@@ -5,6 +5,8 @@ from __future__ import annotations
 import fcntl
 import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +23,8 @@ T = TypeVar("T")
 Write = Callable[[Connection], Any]
 log = structlog.get_logger()
 
-GROUP = 256  # writes in one transaction at most
+GROUP = 8  # writes that are not urgent in one transaction at most: what follows their commit runs on the hub
+URGENT_GROUP = 128  # urgent ones
 READERS = 4
 LOCK_SECONDS = 10  # how long a write waits for another process that holds the database
 
@@ -66,26 +69,39 @@ class Store:
                 self._readers.put(self._engine.connect())
         except exc.DatabaseError as error:
             raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
-        self._waiting = concurrency.mailbox()
+        self._urgent: deque[_Waiting] = deque()
+        self._later: deque[_Waiting] = deque()
+        self._some = threading.Event()
+        self._closing = False
+        self._urgent_took = (0.0, 0.0)
         self._closed = threading.Event()
         concurrency.spawn(self._write_for_ever)
 
-    def write(self, op: Callable[[Connection], T], then: Callable[[T], None] | None = None) -> T:
+    def write(self, op: Callable[[Connection], T], then: Callable[[T], None] | None = None, urgent: bool = False) -> T:
         """Commit `op` and return its value; raises StoreUnavailable when it could not be committed.
 
         `op` runs in a real thread and must touch nothing but its connection. `then` gets its value right after the
         commit, in the order of commits and before this returns: what is emitted there leaves in the order of `seq`.
+        `urgent` writes, those a person waits for, go before others.
         """
         waiting = _Waiting(op, then)
-        self._waiting.put(waiting)
+        self._add(waiting, self._urgent if urgent else self._later)
+        before = time.monotonic()
         waiting.done.wait()
+        if urgent:
+            self._urgent_took = time.monotonic(), time.monotonic() - before
         if waiting.error is not None:
             raise waiting.error
         return waiting.value  # type: ignore[no-any-return]  # op's own value
 
     def write_soon(self, op: Callable[[Connection], T], then: Callable[[T], None] | None = None) -> None:
         """Commit `op` with the next group without waiting for it; a failure is logged and `then` not called."""
-        self._waiting.put(_Waiting(op, then))
+        self._add(_Waiting(op, then), self._later)
+
+    def late(self) -> float:
+        """How many seconds the newest urgent write took, if it is no older than a tenth of a second; else 0."""
+        at, took = self._urgent_took
+        return took if time.monotonic() - at < 0.1 else 0.0
 
     def read(self, query: Callable[[Connection], T]) -> T:
         """The query's value, read off the hub; raises StoreUnavailable."""
@@ -98,13 +114,10 @@ class Store:
         finally:
             self._readers.put(connection)
 
-    def backlog(self) -> int:
-        """How many writes wait."""
-        return self._waiting.qsize()
-
     def close(self) -> None:
         """Commit what waits, then let the database go."""
-        self._waiting.put(None)
+        self._closing = True
+        self._some.set()
         self._closed.wait()
         self._writer.close()
         while not self._readers.empty():
@@ -113,15 +126,20 @@ class Store:
         if self._lock is not None:
             self._lock.close()
 
+    def _add(self, waiting: _Waiting, line: deque[_Waiting]) -> None:
+        line.append(waiting)
+        self._some.set()
+
     def _write_for_ever(self) -> None:
-        going = True
-        while going:
-            group = [self._waiting.get()]
-            while self._waiting.qsize() and len(group) < GROUP:
-                group.append(self._waiting.get())
-            going = None not in group
-            self._commit([each for each in group if each is not None])
-        self._closed.set()
+        while True:
+            self._some.wait()
+            self._some.clear()
+            # A group of its own for what people wait for: the others would only make it longer.
+            while group := _take(self._urgent, URGENT_GROUP) or _take(self._later, GROUP):
+                self._commit(group)
+            if self._closing:
+                self._closed.set()
+                return
 
     def _commit(self, group: list[_Waiting]) -> None:
         """Commit the group together; if that fails one by one, so that one bad write takes no others with it."""
@@ -134,8 +152,10 @@ class Store:
                 return
             group[0].error = _translated(error)
             log.error("write failed", error=str(error))
-        for each in group:
+        for number, each in enumerate(group):
             self._finish(each)
+            if number % 32 == 31:
+                time.sleep(0)  # what follows a commit runs on the hub: let others have their turn
 
     @staticmethod
     def _finish(waiting: _Waiting) -> None:
@@ -145,6 +165,10 @@ class Store:
             except Exception:  # committed already: the writer must go on for everybody else
                 log.exception("after a commit")
         waiting.done.set()
+
+
+def _take(line: deque[_Waiting], most: int) -> list[_Waiting]:
+    return [line.popleft() for _ in range(min(len(line), most))]
 
 
 def _run_group(connection: Connection, group: list[_Waiting]) -> None:

@@ -1,0 +1,89 @@
+"""A whole Spillway for a while: `python -m app.run` on a free port with a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60.0
+
+
+class NotReady(Exception):
+    """The system did not come up; the message holds the end of its log."""
+
+
+def free_port() -> int:
+    """A port nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class System:
+    """Starts everything, gives its address and processes, and stops everything."""
+
+    def __init__(self, **settings: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="spillway-")
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data = Path(self._folder.name)
+        self.log = self.data / "run.log"
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if key not in ("NATS_URL", "ML_URL")},
+            "PORT": str(self.port),
+            "DATA_DIR": str(self.data),
+            **settings,
+        }
+
+    def __enter__(self) -> System:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._folder.cleanup()
+
+    def start(self) -> None:
+        """Start everything and wait for the ready line; raises NotReady."""
+        with self.log.open("a") as log:
+            mark = log.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.run"],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until = time.monotonic() + READY_SECONDS
+        while "ready http" not in self.log.read_text()[mark:].replace("web ready", "").replace("server ready", ""):
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise NotReady(self.log.read_text()[-2000:])
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop everything gracefully; what is left after a minute is killed."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+    def flag(self, path: str, task: str = "*") -> None:
+        """Put a task, or all, on a path."""
+        requests.put(f"{self.url}/api/flags/{task}", json={"path": path}, timeout=10).raise_for_status()
