@@ -88,6 +88,61 @@ def unset_flag(url: str, task: str, as_json: bool) -> None:
     _print([_http(url, "DELETE", f"/api/flags/{task}")], as_json)
 
 
+@main.group("dead-letters")
+def dead_letters() -> None:
+    """Jobs no attempt will complete, and messages nobody could read."""
+
+
+@dead_letters.command("ls")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def list_dead_letters(url: str, as_json: bool) -> None:
+    """All of them, the newest first."""
+    rows = _http(url, "GET", "/api/dead-letters")["dead_letters"]
+    if not as_json:
+        rows = [
+            {
+                "id": row["id"],
+                "what": row.get("task") or row.get("subject"),
+                "room": row.get("room", ""),
+                "attempts": row.get("attempts", ""),
+                "error": f"{row['error']['code']}: {row['error']['message']}"[:80],
+                "at": row["at"],
+            }
+            for row in rows
+        ]
+    _print(rows, as_json)
+
+
+@dead_letters.command("show")
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def show_dead_letter(url: str, id: str, as_json: bool) -> None:
+    """One, with everything known of it."""
+    letter = _http(url, "GET", f"/api/dead-letters/{id}")
+    click.echo(json.dumps(letter, ensure_ascii=False, indent=None if as_json else 2))
+
+
+@dead_letters.command("replay")
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def replay_dead_letter(url: str, id: str, as_json: bool) -> None:
+    """Give its job the attempts it has once more."""
+    job = _http(url, "POST", f"/api/dead-letters/{id}/replay")
+    _print([{key: job[key] for key in ("id", "task", "room", "path", "state", "attempt")}], as_json)
+
+
+@dead_letters.command("drop")
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_obj
+def drop_dead_letter(url: str, id: str, as_json: bool) -> None:
+    """Forget it; its job stays failed."""
+    _print([_http(url, "DELETE", f"/api/dead-letters/{id}")], as_json)
+
+
 def _http(url: str, method: str, path: str, body: Any = None) -> Any:
     """The JSON answer; every failure ends the command with one sentence."""
     try:

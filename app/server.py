@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -14,6 +16,7 @@ from flask_socketio import SocketIO
 
 import ml_clients
 from app import tasks as declared
+from app.chat import backlog
 from app.chat.audience import Audience
 from app.chat.events import Events
 from app.chat.people import People
@@ -24,17 +27,20 @@ from app.concurrency import Concurrency
 from app.dispatch.background import Background
 from app.dispatch.dispatch import Dispatch, Path
 from app.flags.flags import Flags
+from app.jobs import dead_letters as letters
 from app.messages import newest_by_people
 from app.metrics import Metrics
 from app.settings import Settings, secret_key
 from app.store.store import Store
 from app.uploads import Uploads
 from app.web import api, errors, guard, health, pages
+from app.web.dead_letters import dead_letters
 from app.web.uploads import uploads as upload_routes
 
 log = structlog.get_logger()
 
 MAX_EVENT_BYTES = 256 * 1024  # a text of 8,192 code points takes at most 96 KiB in JSON; the rest is room for arguments
+HARD_EXIT = 10  # seconds beyond the drain after which the process is ended by the kernel
 PING_SECONDS = (20, 20)  # between two pings, and for the answer: half-open connections are gone after both
 
 
@@ -56,13 +62,18 @@ class Server:
         self.dispatch.recover()
         if self.settings.nats_url and self.flags.wants_queue():
             self.dispatch.open_queue()
-        for watch in (self.flags.watch, self.dispatch.sweep):
+        for watch in (
+            self.flags.watch,
+            self.dispatch.sweep,
+            partial(backlog.watch, self.sockets.server, self.concurrency.cut),
+        ):
             threading.Thread(target=watch, daemon=True).start()
         self.concurrency.lag(self._lagged)
 
     def drain(self) -> None:
         """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
         seconds = self.settings.drain_seconds
+        signal.alarm(int(seconds) + HARD_EXIT)  # armed first: whatever hangs below, the process ends
         self.dispatch.draining = True  # first of all, so that nothing new is promised
         self.audience.draining(seconds)
         self.dispatch.close(seconds)
@@ -110,13 +121,14 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
 
     events = Events(store, tasks, dispatch, people, audience, waiting)
     Sockets(sockets.server, events, people, audience, Rates(settings.rate_limit), metrics, settings.max_clients)
-    now = _figures(dispatch, people, metrics)
+    now = _figures(store, dispatch, people, metrics)
     guard.register(flask, settings)
     errors.register(flask)
     for blueprint in (
         pages.pages(),
         health.health(metrics, lambda: _missing(flags, dispatch)),
         api.api(settings, store, tasks, flags, now),
+        dead_letters(dispatch),
         upload_routes(uploads, settings.max_upload_bytes),
     ):
         flask.register_blueprint(blueprint)
@@ -164,11 +176,11 @@ def _missing(flags: Flags, dispatch: Dispatch) -> list[str]:
     """What the flags need and is away."""
     if dispatch.draining:
         return ["draining"]
-    connected = getattr(dispatch.queued, "connected", lambda: False)
-    return ["queue"] if flags.wants_queue() and not connected() else []
+    there = dispatch.queued is not None and dispatch.queued.ready()
+    return ["queue"] if flags.wants_queue() and not there else []
 
 
-def _figures(dispatch: Dispatch, people: People, metrics: Metrics) -> Callable[[], dict[str, Any]]:
+def _figures(store: Store, dispatch: Dispatch, people: People, metrics: Metrics) -> Callable[[], dict[str, Any]]:
     """The figures of this moment; Prometheus reads the same ones."""
 
     def depth(which: int) -> float:
@@ -178,9 +190,8 @@ def _figures(dispatch: Dispatch, people: People, metrics: Metrics) -> Callable[[
     def now() -> dict[str, Any]:
         queue = None
         if dispatch.queued is not None:
-            connected = bool(getattr(dispatch.queued, "connected")())  # noqa: B009 - only the queued path has it
             queue = {
-                "connected": connected,
+                "connected": dispatch.queued.ready(),
                 "pending": int(depth(0)),
                 "bytes": int(depth(1)),
                 "outbox": dispatch.queued.waiting(),
@@ -190,7 +201,7 @@ def _figures(dispatch: Dispatch, people: People, metrics: Metrics) -> Callable[[
             "backlog": dispatch.simple.waiting(),
             "clients": len(people),
             "hub_lag_ms": round(metrics.late * 1000, 1),
-            "dead_letters": 0,
+            "dead_letters": store.read(letters.count),
             "queue": queue,
         }
 

@@ -12,6 +12,7 @@ import os
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -46,6 +47,8 @@ class Worker:
         self._queue = Queue(settings, sorted({task.lane for task in tasks.values()}), log.info)
         self._pools = {lane: ThreadPoolExecutor(concurrency, thread_name_prefix=lane) for lane in lanes}
         self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._cancelled: set[str] = set()
+        self._listening_since = time.time()
         self._pulls: list[Pull] = []
 
     async def run(self) -> None:
@@ -60,6 +63,8 @@ class Worker:
 
     async def _connect(self) -> None:
         await self._queue.connect()
+        await self._queue.hear_cancelled(self._cancelled.add)
+        self._listening_since = time.time()
         for lane in self._lanes:
             self._pulls.append(await self._queue.pull(self._queue.names.jobs, lane, self._concurrency, self._take))
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
@@ -95,6 +100,8 @@ class Worker:
             return run, _failure("unknown_task", f"no worker knows task {message.task}")
         if delivery.delivered > POISON:
             return run, _failure("poison", f"{delivery.delivered - 1} workers ended while they ran it")
+        if await self._is_cancelled(message.id, delivery):
+            return run, Outcome(state="cancelled")
         pool = self._pools[task.lane] if task.lane in self._pools else next(iter(self._pools.values()))
         running = asyncio.get_running_loop().run_in_executor(pool, execute, task, message.args, message.links)
         await asyncio.wait({running}, timeout=TELL_AFTER)
@@ -106,6 +113,13 @@ class Worker:
         except TimeoutError:
             # The thread cannot be stopped; its answer is dropped, and it keeps its place in the pool until it ends.
             return run, _failure("timeout", f"not done within {task.timeout:g} s", retryable=True)
+
+    async def _is_cancelled(self, job: str, delivery: Delivery) -> bool:
+        """What was put on the stream since we listen we would have heard of; of older jobs we ask."""
+        if job in self._cancelled:
+            self._cancelled.discard(job)
+            return True
+        return delivery.at < self._listening_since and await self._queue.ask_cancelled(job)
 
     async def _publish(self, message: JobMessage, ended: tuple[str, Outcome]) -> None:
         """Publish a result for as long as it takes: one that the stream refuses is never acked away."""

@@ -52,6 +52,9 @@ class Concurrency(Protocol):
     def lag(self, report: Callable[[float, str | None], None]) -> None:
         """Report how late the hub is, in seconds, many times a second, with the culprit's stack past 100 ms."""
 
+    def cut(self, environ: dict[str, Any]) -> None:
+        """Cut the connection that a request came through, whatever is still being sent there."""
+
     def serve(
         self, wsgi: Any, host: str, port: int, connections: int, ready: Callable[[int], None], drain: Callable[[], None]
     ) -> None:

@@ -5,6 +5,7 @@ The hub is eventlet's asyncio hub, so that nats-py runs in the same thread (meas
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
@@ -113,6 +114,11 @@ class Green:
         eventlet.spawn_n(watch.beat, report)
         threading = eventlet.patcher.original("threading")
         threading.Thread(target=watch.catch, args=(threading.main_thread().ident,), daemon=True).start()
+
+    def cut(self, environ: dict[str, Any]) -> None:
+        """Shut the socket down: who waits to send or receive there fails at once."""
+        with contextlib.suppress(OSError, KeyError):
+            environ["eventlet.input"].get_socket().shutdown(socket.SHUT_RDWR)
 
     def serve(
         self, wsgi: Any, host: str, port: int, connections: int, ready: Callable[[int], None], drain: Callable[[], None]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import signal
+import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -57,6 +59,11 @@ class Threads:
     def lag(self, report: Callable[[float, str | None], None]) -> None:
         """There is no hub to be late."""
         report(0.0, None)
+
+    def cut(self, environ: dict[str, Any]) -> None:
+        """Shut the socket down: who waits to send or receive there fails at once."""
+        with contextlib.suppress(OSError, KeyError):
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
     def serve(
         self, wsgi: Any, host: str, port: int, connections: int, ready: Callable[[int], None], drain: Callable[[], None]

@@ -34,6 +34,7 @@ class Background:
         self._places = Places(limit, dispatch.late)
         self._waiting: deque[tuple[str, int]] = deque()
         self._running = 0
+        self._names: set[str] = set()  # of the jobs that have begun
         self._idle = threading.Event()
         self._closing = False
 
@@ -41,6 +42,13 @@ class Background:
         """Run the attempt as soon as there is a place."""
         self._waiting.append((job.id, job.attempt))
         self._fill()
+
+    def ready(self) -> bool:
+        """Always: there is nothing it needs besides this process."""
+        return True
+
+    def cancelled(self, job: Job) -> None:
+        """Nothing to do: an attempt that has not begun finds out from the ledger, one that runs has its answer dropped."""
 
     def waiting(self) -> int:
         """Attempts without a place."""
@@ -55,12 +63,14 @@ class Background:
         return self._running + len(self._waiting)
 
     def close(self, seconds: float) -> None:
-        """Give no more places; wait for those who have one."""
+        """Give no more places, wait for those who have one, and leave who is not done in time to the next start."""
         self._closing = True
         until = time.monotonic() + seconds
         while self._running and (left := until - time.monotonic()) > 0:
             self._idle.clear()
             self._idle.wait(min(left, 0.1))
+        if self._names:
+            self._dispatch.store.write(lambda connection: ledger.put_back(connection, list(self._names)))
 
     def _fill(self) -> None:
         while self._waiting and self._running < self._places.allowed() and not self._closing:
@@ -69,11 +79,13 @@ class Background:
 
     def _run(self, id: str, attempt: int) -> None:
         """One attempt's life: marked as running, executed, settled."""
+        self._names.add(id)
         try:
             job = self._begin(id, attempt)
             if job is not None:
                 self._dispatch.settle(job.id, job.attempt, self._execute(job))
         finally:
+            self._names.discard(id)
             self._running -= 1
             self._idle.set()
             self._fill()

@@ -12,11 +12,12 @@ from sqlalchemy import Connection
 from app.dispatch.auto import Auto
 from app.dispatch.background import Background
 from app.dispatch.clock import Clock
-from app.jobs import ledger
+from app.jobs import dead_letters, ledger
 from app.jobs.job import Job, JobError, Outcome
 from app.jobs.outcome import Settled, finish_quietly, settle
 from app.messages import Message
 from app.metrics import Metrics
+from app.payload import Refused
 from app.store.store import Store, StoreUnavailable
 from app.tasks import Task
 
@@ -33,6 +34,12 @@ class Path(Protocol):
 
     def submit(self, job: Job) -> None:
         """Take care of this attempt; never waits."""
+
+    def ready(self) -> bool:
+        """Whether attempts can start at this moment."""
+
+    def cancelled(self, job: Job) -> None:
+        """Stop what can be stopped: the ledger says already that nobody waits for the answer."""
 
     def waiting(self) -> int:
         """How many attempts have not started yet, as far as this process can see."""
@@ -60,7 +67,7 @@ class Dispatch:
         self.simple = simple(self)
         self._make_queued = queued
         self.queued: Path | None = None
-        self.auto = Auto(self.simple)
+        self.auto = Auto(self.simple, self.queue_there)
         self._clock = Clock(self.dispatch)
         self.draining = False
 
@@ -74,6 +81,18 @@ class Dispatch:
     def late(self) -> float:
         """By how many seconds chat is slower than it could be, at this moment."""
         return max(self.metrics.late, self.store.late())
+
+    def may_fall_back(self, job: Job) -> bool:
+        """Whether the flag lets this job take the simple path when the broker stays away."""
+        return self._ask(job.task, job.room) == "auto"
+
+    def fall_back(self, job: Job) -> None:
+        """Run an attempt on the simple path that the broker did not take for too long."""
+        self.store.write_soon(lambda c: ledger.change(c, job, path="simple"), then=self.submit)
+
+    def queue_there(self) -> bool:
+        """Whether the broker can take jobs at this moment, as far as is known."""
+        return self.queued is None or self.queued.ready()
 
     def full(self, path: str) -> bool:
         """Whether this path has no room for another job."""
@@ -107,9 +126,24 @@ class Dispatch:
         if then is not None:
             then()
 
+    def replay(self, id: str) -> Job:
+        """Give a dead letter its attempts once more; raises Refused when there is none, or it is no job."""
+
+        def replayed(job: Job | Refused) -> None:
+            if isinstance(job, Job):
+                self.show(job)
+                self.dispatch(job)
+
+        job = self.store.write(lambda c: dead_letters.replay(c, id, dict(self.tasks), time.time()), then=replayed)
+        if isinstance(job, Refused):
+            raise job
+        return job
+
     def cancel(self, job: Job) -> Job:
         """Make the job final at once, unless it is; returns it as it is now. What still runs has its outcome dropped."""
         cancelled = self.store.write(lambda c: self._cancel(c, job.id), then=self.carry_out)
+        if cancelled.shown and self.queued is not None:
+            self.queued.cancelled(job)
         return next((shown for shown in cancelled.shown if isinstance(shown, Job)), job)
 
     def carry_out(self, settled: Settled) -> None:

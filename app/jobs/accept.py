@@ -32,6 +32,7 @@ def make(
         finished=now if skipped else None,
         at=now,
         deadline=now + task.deadline,
+        attempts=task.attempts,
         trace=new_trace(),
         sender_id=asker.id if asker else None,
         sender_name=asker.name if asker else None,

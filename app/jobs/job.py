@@ -27,7 +27,9 @@ class Job(msgspec.Struct, kw_only=True):
     path: str
     state: str = "accepted"
     attempt: int = 1
+    attempts: int
     published: int = 0
+    stream_seq: int | None = None
     message: int | None = None
     at: float
     started: float | None = None

@@ -65,7 +65,7 @@ def note_running(connection: Connection, id: str, attempt: int, progress: str | 
     job = find(connection, id)
     if job is None or job.final or job.attempt != attempt or (job.state == "running" and progress is None):
         return None
-    values = {"state": "running", "started": now, "due": None} if job.state != "running" else {}
+    values: dict[str, Any] = {"state": "running", "started": now, "due": None} if job.state != "running" else {}
     return change(connection, job, progress=progress, **values)
 
 
@@ -85,9 +85,28 @@ def overdue(connection: Connection, now: float) -> list[Job]:
     return [from_row(row) for row in connection.execute(query)]
 
 
-def published(connection: Connection, id: str, attempt: int) -> None:
-    """Record that the broker has this attempt, so that it is not published again after a restart."""
-    connection.execute(_published, {"i": id, "a": attempt})
+def published(connection: Connection, id: str, attempt: int, seq: int) -> None:
+    """Record that the broker has this attempt, and where, so that it is not published again after a restart."""
+    connection.execute(_published, {"i": id, "a": attempt, "s": seq})
+
+
+def at_stream_seq(connection: Connection, seq: int) -> Job | None:
+    """The unfinished job whose attempt is there on the stream of jobs, or None."""
+    row = connection.execute(select(jobs).where(jobs.c.stream_seq == seq, jobs.c.state.in_(UNFINISHED))).first()
+    return from_row(row) if row else None
+
+
+def put_back(connection: Connection, ids: list[str]) -> None:
+    """Give attempts that a stopping process did not finish to the next start, without counting them."""
+    connection.execute(
+        update(jobs).where(jobs.c.id.in_(ids), jobs.c.state == "running").values(state="accepted", changed=_changed)
+    )
+
+
+def cancelled_since(connection: Connection, since: float) -> list[str]:
+    """Jobs of the queue cancelled since then: workers may still meet them there."""
+    query = select(jobs.c.id).where(jobs.c.state == "cancelled", jobs.c.published > 0, jobs.c.finished >= since)
+    return list(connection.execute(query).scalars())
 
 
 def for_join(connection: Connection, room: str, seqs: Iterable[int], after: int | None) -> list[Job]:
@@ -125,7 +144,7 @@ def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str,
 @lru_cache(maxsize=64)
 def _change(names: tuple[str, ...]) -> Update:
     """The statement that changes these columns: made once, for making it takes longer than running it."""
-    values = {name: bindparam(f"new_{name}") for name in names}
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
     return update(jobs).where(jobs.c.id == bindparam("this")).values(changed=_changed, **values)
 
 
@@ -150,5 +169,5 @@ _unfinished = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.n
 _published = (
     update(jobs)
     .where(jobs.c.id == bindparam("i"), jobs.c.published < bindparam("a"), jobs.c.state.not_in(FINAL))
-    .values(published=bindparam("a"))
+    .values(published=bindparam("a"), stream_seq=bindparam("s"))
 )

@@ -50,7 +50,7 @@ def settle(
     outcome = _fitting(tasks.get(job.task), outcome)
     error = outcome.error
     if error is not None and error.retryable:
-        again = _next_attempt(tasks.get(job.task), job, error, now)
+        again = _next_attempt(job, error, now)
         if again is not None:
             job = ledger.change(connection, job, state="retrying", ms=outcome.ms, **again)
             return Settled(shown=[job], retry=job)
@@ -134,9 +134,9 @@ def _fitting(declared: Task | None, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _next_attempt(declared: Task | None, job: Job, error: JobError, now: float) -> dict[str, Any] | None:
+def _next_attempt(job: Job, error: JobError, now: float) -> dict[str, Any] | None:
     """Number and time of the next attempt, or None when there is none left or it would come too late."""
-    if declared is None or job.attempt >= declared.attempts:
+    if job.attempt >= job.attempts:
         return None
     due = now + wait_before(job.attempt, error.retry_after)
     if due >= job.deadline:

@@ -11,6 +11,7 @@ from typing import Any
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from app.queue.names import Names
 from app.queue.pull import Delivery, Pull
@@ -40,6 +41,7 @@ class Queue:
         self._stream = self._client.jetstream()
         self._pulls: list[Pull] = []
         self._noted = 0.0
+        self._closing = False
 
     async def connect(self) -> None:
         """Connect, and make streams and consumers that are absent; tries for as long as it takes."""
@@ -71,17 +73,20 @@ class Queue:
         """Whether there is a connection at this moment."""
         return bool(self._client.is_connected)
 
-    async def publish_job(self, message: JobMessage, lane: str, trace: str | None) -> None:
-        """Put one attempt on the stream; raises QueueUnavailable or QueueFull. Twice is harmless within two minutes."""
+    async def publish_job(self, message: JobMessage, lane: str, trace: str | None) -> int:
+        """Put one attempt on the stream and return its place there; raises QueueUnavailable or QueueFull.
+
+        Twice is harmless within two minutes: the broker knows it by its Nats-Msg-Id.
+        """
         headers = {"Nats-Msg-Id": f"{message.id}.{message.attempt}"}
         if trace:
             headers["traceparent"] = trace
-        await self._publish(self.names.job(lane, message.task), encode(message), headers)
+        return await self._publish(self.names.job(lane, message.task), encode(message), headers)
 
-    async def publish_jobs(self, messages: list[tuple[JobMessage, str, str | None]]) -> list[Exception | None]:
-        """Put several attempts on the stream at once; says of each how it failed, or None."""
+    async def publish_jobs(self, messages: list[tuple[JobMessage, str, str | None]]) -> list[int | Exception]:
+        """Put several attempts on the stream at once; for each its place there, or how it failed."""
         done = await asyncio.gather(*(self.publish_job(*each) for each in messages), return_exceptions=True)
-        return [each if isinstance(each, Exception) else None for each in done]
+        return [each if isinstance(each, int | Exception) else QueueUnavailable("stopped") for each in done]
 
     async def publish_result(self, task: str, message: ResultMessage) -> None:
         """Put the end of a run on the stream; raises QueueUnavailable or QueueFull."""
@@ -110,6 +115,41 @@ class Queue:
         self._pulls.append(pull)
         return pull
 
+    async def remove(self, stream: str, seq: int) -> None:
+        """Take one message off a stream, whoever holds it; harmless when it is gone."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            await self._stream.delete_msg(stream, seq)
+
+    async def tell_cancelled(self, job: str) -> None:
+        """Tell every worker that nobody waits for this job any more."""
+        with contextlib.suppress(nats.errors.Error):
+            await self._client.publish(self.names.cancel(job))
+
+    async def hear_cancelled(self, heard: Callable[[str], None]) -> None:
+        """Hear of every job that is cancelled from now on."""
+
+        async def take(message: Msg) -> None:
+            heard(message.subject.rpartition(".")[2])
+
+        await self._client.subscribe(self.names.cancel("*"), cb=take)
+
+    async def answer_cancelled(self, cancelled: Callable[[str], bool]) -> None:
+        """Answer workers who ask whether a job is cancelled."""
+
+        async def take(message: Msg) -> None:
+            with contextlib.suppress(nats.errors.Error):
+                await message.respond(b"1" if cancelled(message.subject.rpartition(".")[2]) else b"0")
+
+        await self._client.subscribe(self.names.cancelled("*"), cb=take)
+
+    async def ask_cancelled(self, job: str) -> bool:
+        """Whether the job is cancelled; no, when nobody answers in half a second."""
+        try:
+            answer = await self._client.request(self.names.cancelled(job), timeout=0.5)
+        except (nats.errors.Error, TimeoutError):
+            return False
+        return answer.data == b"1"
+
     async def waiting(self) -> tuple[int, int]:
         """Messages and bytes on the stream of jobs; raises QueueUnavailable."""
         try:
@@ -120,6 +160,7 @@ class Queue:
 
     async def close(self) -> None:
         """Stop pulling, send what is buffered, and disconnect."""
+        self._closing = True
         for pull in self._pulls:
             await pull.stop()
         # Not drain(): with pull subscriptions it runs into DrainTimeoutError (findings.md).
@@ -127,9 +168,10 @@ class Queue:
             await self._client.flush(timeout=2)
         await self._client.close()
 
-    async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
+    async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> int:
         try:
-            await self._stream.publish(subject, data, timeout=CONFIRM_SECONDS, headers=headers)
+            confirmed = await self._stream.publish(subject, data, timeout=CONFIRM_SECONDS, headers=headers)
+            return confirmed.seq
         except nats.js.errors.APIError as error:
             if "maximum" in (error.description or "") or "insufficient" in (error.description or ""):
                 raise QueueFull(f"{subject}: {error.description}") from None
@@ -143,7 +185,8 @@ class Queue:
             await pull.again()
 
     async def _on_disconnected(self) -> None:
-        self._note("the broker is away")
+        if not self._closing:
+            self._note("the broker is away")
 
     async def _on_error(self, error: Exception) -> None:
         self._tell(f"the broker cannot be reached: {error!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RESULTS_CONSUMER = "chat"
+DEAD_CONSUMER = "ledger"
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ class Delivery:
         self.data: bytes = message.data
         self.headers: dict[str, str] = message.headers or {}
         self.delivered: int = message.metadata.num_delivered
+        self.at: float = message.metadata.timestamp.timestamp()  # when it was put on the stream
 
     async def ack(self) -> None:
         """Take it off the stream; asks again until the broker confirms, for a failed ack is not a failed job."""
@@ -84,7 +85,7 @@ class Pull:
 
     async def start(self) -> None:
         """Begin; messages arrive from now on."""
-        self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._on_message)
+        await self._listen()
         self._watchdog = asyncio.get_running_loop().create_task(self._watch())
         await self._ask()
 
@@ -107,6 +108,15 @@ class Pull:
             await self._subscription.unsubscribe()
         except NatsError:
             return  # the connection is gone, and the subscription with it
+
+    async def _listen(self) -> None:
+        self._subscription = await self._client.subscribe(f"{self._inbox}.*", cb=self._on_message)
+
+    async def _renew(self) -> None:
+        """Listen anew: a request that got no answer at all, not even that it ran out, was asked on deaf ears."""
+        old, self._inbox = self._subscription, self._client.new_inbox()
+        await self._listen()
+        await old.unsubscribe()
 
     async def _ask(self) -> None:
         asked = sum(left for left, _ in self._open.values())
@@ -146,5 +156,11 @@ class Pull:
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            self._open = {reply: each for reply, each in self._open.items() if now - each[1] < EXPIRES + SILENCE}
-            await self._ask()
+            open_still = {reply: each for reply, each in self._open.items() if now - each[1] < EXPIRES + SILENCE}
+            silent, self._open = len(open_still) < len(self._open), open_still
+            try:
+                if silent and self._client.is_connected:
+                    await self._renew()
+                await self._ask()
+            except NatsError:
+                continue  # the connection broke in between: the next round finds it again

@@ -9,11 +9,12 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from app.queue.names import RESULTS_CONSUMER, Names
+from app.queue.names import DEAD_CONSUMER, RESULTS_CONSUMER, Names
 from app.settings import Settings
 
 DUPLICATE_WINDOW = 120.0  # seconds (design.md)
 MAX_DELIVER = 20  # a net only: workers give up long before, see app/worker.py
+RESULT_WAIT = 30.0  # seconds the web process has to commit a result before it comes again
 MOST_PENDING = 10_000  # deliveries without an ack a consumer may have
 
 
@@ -52,7 +53,7 @@ def wanted_streams(names: Names, settings: Settings) -> list[StreamConfig]:
 
 
 def wanted_consumers(names: Names, settings: Settings, lanes: Iterable[str]) -> list[tuple[str, ConsumerConfig]]:
-    """Stream and configuration of each durable pull consumer: one a lane, and one for the results."""
+    """Stream and configuration of each durable pull consumer: one a lane, one for the results, one for the dead."""
     common: dict[str, Any] = {
         "ack_policy": AckPolicy.EXPLICIT,
         "ack_wait": settings.ack_wait,
@@ -67,10 +68,8 @@ def wanted_consumers(names: Names, settings: Settings, lanes: Iterable[str]) -> 
             )
             for lane in lanes
         ),
-        (
-            names.results,
-            ConsumerConfig(durable_name=RESULTS_CONSUMER, **{**common, "ack_wait": max(settings.ack_wait, 5.0)}),
-        ),
+        (names.results, ConsumerConfig(durable_name=RESULTS_CONSUMER, **{**common, "ack_wait": RESULT_WAIT})),
+        (names.dead, ConsumerConfig(durable_name=DEAD_CONSUMER, **{**common, "ack_wait": RESULT_WAIT})),
     ]
 
 

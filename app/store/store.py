@@ -21,6 +21,7 @@ from app.store.tables import VERSION, metadata
 
 T = TypeVar("T")
 Write = Callable[[Connection], Any]
+Failed = Callable[[Exception], None]
 log = structlog.get_logger()
 
 GROUP = 8  # writes that are not urgent in one transaction at most: what follows their commit runs on the hub
@@ -40,10 +41,10 @@ class StoreRefused(Exception):
 class _Waiting:
     """One write on its way: the operation, what follows its commit, and somebody who may wait for it."""
 
-    __slots__ = ("done", "error", "op", "then", "value")
+    __slots__ = ("done", "error", "failed", "op", "then", "value")
 
-    def __init__(self, op: Write, then: Callable[[Any], None] | None) -> None:
-        self.op, self.then = op, then
+    def __init__(self, op: Write, then: Callable[[Any], None] | None, failed: Failed | None = None) -> None:
+        self.op, self.then, self.failed = op, then, failed
         self.done = threading.Event()
         self.value: Any = None
         self.error: Exception | None = None
@@ -94,9 +95,11 @@ class Store:
             raise waiting.error
         return waiting.value  # type: ignore[no-any-return]  # op's own value
 
-    def write_soon(self, op: Callable[[Connection], T], then: Callable[[T], None] | None = None) -> None:
-        """Commit `op` with the next group without waiting for it; a failure is logged and `then` not called."""
-        self._add(_Waiting(op, then), self._later)
+    def write_soon(
+        self, op: Callable[[Connection], T], then: Callable[[T], None] | None = None, failed: Failed | None = None
+    ) -> None:
+        """Commit `op` with one of the next groups without waiting for it; if that fails `failed` gets the error."""
+        self._add(_Waiting(op, then, failed), self._later)
 
     def late(self) -> float:
         """How many seconds the newest urgent write took, if it is no older than a tenth of a second; else 0."""
@@ -159,9 +162,10 @@ class Store:
 
     @staticmethod
     def _finish(waiting: _Waiting) -> None:
-        if waiting.error is None and waiting.then is not None:
+        follow, value = (waiting.then, waiting.value) if waiting.error is None else (waiting.failed, waiting.error)
+        if follow is not None:
             try:
-                waiting.then(waiting.value)
+                follow(value)
             except Exception:  # committed already: the writer must go on for everybody else
                 log.exception("after a commit")
         waiting.done.set()

@@ -49,7 +49,9 @@ jobs = Table(
     Column("path", Text, nullable=False),
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),  # the last attempt there may be
     Column("published", Integer, nullable=False),  # the newest attempt the broker confirmed
+    Column("stream_seq", Integer),  # where on the stream of jobs it is
     Column("message", Integer),  # seq of the message it belongs to
     Column("at", Float, nullable=False),
     Column("started", Float),
@@ -72,6 +74,18 @@ Index("job_unfinished", jobs.c.deadline, sqlite_where=text("state in ('accepted'
 Index("job_message", jobs.c.room, jobs.c.message)
 Index("job_changed", jobs.c.room, jobs.c.changed)
 Index("job_dead", jobs.c.n, sqlite_where=text("dead = 1"))
+
+Index("job_stream_seq", jobs.c.stream_seq, sqlite_where=text("stream_seq is not null"))
+
+letters = Table(
+    "letters",  # dead letters that are no job of ours: what could not be read, and what the broker says
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("at", Float, nullable=False),
+)
 
 uploads = Table(
     "uploads",
