@@ -1,21 +1,35 @@
 """Pictures without colour, by Pillow."""
 
 import io
+import struct
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 MAX_PIXELS = 40_000_000
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP")
 
+# Pillow's decoders raise nearly anything on broken content; all of it means the same.
+BROKEN = (
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    SyntaxError,
+    EOFError,
+    AssertionError,
+    struct.error,
+)
+
 # Pillow's own bound warns first and fails at twice its value; ours is checked below, exactly.
 Image.MAX_IMAGE_PIXELS = None
 
 
-class NoPictureError(ValueError):
+class NoPictureError(Exception):
     """The bytes are no picture in a format we read, or a broken one."""
 
 
-class PictureTooLargeError(ValueError):
+class PictureTooLargeError(Exception):
     """The picture has more pixels than we take in."""
 
 
@@ -34,8 +48,7 @@ def monochrome(content: bytes) -> bytes:
             grey = _without_colour(ImageOps.exif_transpose(image))
     except UnidentifiedImageError as error:
         raise NoPictureError(f"this is no picture of a kind we read: {', '.join(FORMATS)}") from error
-    # Pillow's decoders raise nearly anything on broken content; all of it means the same.
-    except (OSError, SyntaxError, EOFError, IndexError, TypeError, ArithmeticError) as error:
+    except BROKEN as error:
         raise NoPictureError(f"the picture is broken: {error}") from error
     out = io.BytesIO()
     grey.save(out, "PNG", compress_level=3)

@@ -70,7 +70,7 @@ def _apart(letter: str) -> str:
     category = unicodedata.category(letter)
     if letter in "\t\n\r" or category == "Zs":
         return " "
-    if category[0] == "C" or letter == "\ufffd":
+    if category in ("Cc", "Cf", "Co") or letter == "\ufffd":
         return ""
     if category[0] == "P" or _is_symbol(letter) or _is_cjk(ord(letter)):
         return f" {letter} "

@@ -1,0 +1,1 @@
+"""Setting Spillway up on a machine."""
