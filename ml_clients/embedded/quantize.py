@@ -1,8 +1,8 @@
 """Makes the MiniLM file multiply in int8.
 
 The file keeps its weights as int8 but widens them to float before every multiplication. Multiplying
-the int8 weights as they are (onnxruntime's DynamicQuantizeMatMul) takes less than half the CPU, and
-moves an embedding by about one degree of cosine (0.99); docs/models.md has the figures.
+the int8 weights as they are (onnxruntime's DynamicQuantizeMatMul) takes less than half the CPU and hardly
+moves an embedding; docs/models.md has the figures.
 """
 
 import hashlib

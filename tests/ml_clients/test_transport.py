@@ -1,6 +1,8 @@
 """What the clients make of servers that are slow, gone, busy or no model servers at all."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from email.utils import formatdate
@@ -42,6 +44,43 @@ def test_many_callers_at_once_get_a_connection_each() -> None:
         assert language.detect("hello")["language"] == "en"
         for caller in callers:
             caller.join()
+
+
+def test_in_a_patched_process_calls_overlap_and_each_green_thread_has_its_own_deadline() -> None:
+    all_here = threading.Barrier(3)
+
+    def handle(connection: socket.socket, number: int) -> None:
+        if b"late" in read_request(connection):
+            connection.recv(1)  # until the client gives up
+            return
+        all_here.wait(timeout=10)  # nobody is answered before all three have asked
+        connection.sendall(ENGLISH)
+
+    with talking_to(handle):
+        port = str(transport._server.pool.port)
+        ran = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", GREEN, port], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert ran.stdout.split() == ["model_timeout", "en", "en", "en"], ran.stderr
+
+
+GREEN = """
+import sys, eventlet
+eventlet.monkey_patch()
+import ml_clients
+from ml_clients import language
+ml_clients.configure("http://127.0.0.1:" + sys.argv[1])
+
+def call(text, seconds):
+    try:
+        with ml_clients.within(seconds):
+            return language.detect(text)["language"]
+    except ml_clients.ModelError as error:
+        return error.code
+
+calls = [eventlet.spawn(call, "late", 0.3)] + [eventlet.spawn(call, "hello", 20) for _ in range(3)]
+print(*[one.wait() for one in calls])
+"""
 
 
 def test_a_refused_connection_is_unavailable_and_worth_another_try() -> None:
