@@ -24,6 +24,9 @@ browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowe
 bench: $(VENV)/installed-dev assets ## speed and memory
 	@exec $(BIN)/python -m tests.bench
 
+faults: $(VENV)/installed-dev assets ## the crash suite: kill, cut, fill, and audit (SEED=N repeats a run)
+	@exec $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES))
+
 .PHONY: assets
 assets: $(VENV)/installed
 	@$(BIN)/python deploy/assets.py

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from socketio.exceptions import BadNamespaceError, ConnectionError, Disconnected
 
 FINAL = ("succeeded", "failed", "cancelled", "skipped")
 ACK_SECONDS = 10.0
+AGAIN = ("busy", "draining", "rate_limited", "not_in_room", "internal")  # codes after which sending again may help
 
 
 class NotAccepted(Exception):
@@ -33,6 +34,9 @@ class Books:
     messages: dict[int, dict[str, Any]] = field(default_factory=dict)  # seq -> message, live or replayed
     live: list[int] = field(default_factory=list)  # seqs in the order in which they came live
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # job -> newest state
+    finals: list[list[dict[str, Any]]] = field(
+        default_factory=lambda: [[]]
+    )  # of each connection: jobs as shown final, live
     shown: dict[str, int] = field(default_factory=dict)  # job -> how often it was shown as final, live
     asked: dict[str, dict[str, Any]] = field(default_factory=dict)  # key -> job as acknowledged
     acks: list[float] = field(default_factory=list)  # seconds each ack took
@@ -46,6 +50,7 @@ class Person:
         self, url: str, name: str, room: str, noticed: Callable[[str, dict[str, Any]], None] | None = None
     ) -> None:
         self.url, self.name, self.room, self.books = url, name, room, Books()
+        self.patience = ACK_SECONDS
         self._noticed = noticed
         self._client = socketio.AsyncClient(reconnection=False)
         for event, take in (("message:new", self._message), ("job:update", self._job)):
@@ -56,6 +61,8 @@ class Person:
     async def connect(self) -> dict[str, Any]:
         """Connect and join the room after the last message seen; returns the join's ack. Raises ConnectionError."""
         if not self._client.connected:
+            self.books.finals.append([])
+            self.books.live.append(0)  # a new connection: live events start anew
             await self._client.connect(self.url, auth={"name": self.name}, transports=["websocket"], wait_timeout=10)
         while True:
             after = {"after": max(self.books.messages)} if self.books.messages else {}
@@ -70,7 +77,7 @@ class Person:
     async def call(self, event: str, data: Any) -> dict[str, Any]:
         """The ack of an event; raises NotAccepted, or ConnectionError when there is none."""
         try:
-            ack: dict[str, Any] = await self._client.call(event, data, timeout=ACK_SECONDS)
+            ack: dict[str, Any] = await self._client.call(event, data, timeout=self.patience)
         except (TimeoutError, BadNamespaceError, DisconnectedError) as error:
             raise ConnectionError(f"no ack for {event}: {error!r}") from None
         if not ack["ok"]:
@@ -98,6 +105,33 @@ class Person:
         self._note_job(job)
         return job
 
+    async def insist(self, send: Callable[[str], Awaitable[dict[str, Any]]], seconds: float = 120.0) -> dict[str, Any]:
+        """Send under one key until it is acknowledged, coming back as often as the connection is lost."""
+        key = secrets.token_hex(8)
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                if not self.connected:
+                    await self.connect()
+                return await send(key)
+            except NotAccepted as no:
+                if no.error["code"] not in AGAIN or time.monotonic() > until:
+                    raise
+                await asyncio.sleep(no.error.get("retry_after", 0.2))
+            except (ConnectionError, OSError):
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(0.1)
+
+    async def come_back(self, seconds: float = 60.0) -> None:
+        """Connect and join again, however often it takes."""
+        until = time.monotonic() + seconds
+        while not self.connected or time.monotonic() > until:
+            try:
+                await self.connect()
+            except (ConnectionError, NotAccepted, OSError):
+                await asyncio.sleep(0.1)
+
     async def settled(self, jobs: int, seconds: float) -> bool:
         """Wait until so many jobs are known and all known are final; False when it took longer."""
         with contextlib.suppress(asyncio.TimeoutError):
@@ -124,6 +158,7 @@ class Person:
     def _job(self, job: dict[str, Any]) -> None:
         if job["state"] in FINAL:
             self.books.shown[job["id"]] = self.books.shown.get(job["id"], 0) + 1
+            self.books.finals[-1].append(job)
         self._note_job(job)
         self._tell("job:update", job)
 

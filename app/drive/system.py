@@ -32,12 +32,12 @@ def free_port() -> int:
 class System:
     """Starts everything, gives its address and processes, and stops everything."""
 
-    def __init__(self, **settings: str) -> None:
+    def __init__(self, folder: str | None = None, **settings: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="spillway-")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.data = Path(self._folder.name)
-        self.log = self.data / "run.log"
+        self.data = Path(folder or self._folder.name)
+        self.log = Path(self._folder.name) / "run.log"
         self._environment = {
             **{key: value for key, value in os.environ.items() if key not in ("NATS_URL", "ML_URL")},
             "PORT": str(self.port),

@@ -1,0 +1,100 @@
+"""People who chat while things break, and who resend under the same key until they are acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+
+import requests
+
+from app.drive.audit import Findings, Room, audit
+from app.drive.client import FINAL, Person
+from app.drive.system import System
+
+TEXTS = (
+    "I have had a headache for two days and nothing helps",
+    "Can I move my appointment to Thursday?",
+    "Thank you, that was very kind of you",
+    "My prescription has run out, can you renew it?",
+    "I cannot breathe and my chest hurts",
+)
+SETTLE_SECONDS = 180.0
+
+
+@dataclass
+class Crowd:
+    """Pairs of people in rooms of their own, and everything they remember."""
+
+    system: System
+    rooms: int
+    random: random.Random
+    people: list[Person] = field(default_factory=list)
+    stopping: bool = False
+    sent: int = 0
+    asked: int = 0
+
+    async def gather(self) -> None:
+        """Everybody comes."""
+        for number in range(self.rooms):
+            self.people += [Person(self.system.url, f"{who}{number}", f"room-{number}") for who in ("ann", "bob")]
+        for person in self.people:
+            person.patience = 3.0
+        await asyncio.gather(*(person.come_back() for person in self.people))
+
+    async def chat(self, gap: float) -> None:
+        """Everybody writes, one message each `gap` seconds on average, and sometimes asks for a summary, until told to stop."""
+        await asyncio.gather(*(self._talk(person, gap) for person in self.people))
+
+    async def settle(self) -> None:
+        """Wait until every job of every room is final, as the server tells it."""
+        until = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < until:
+            rooms = [await self.room(number) for number in range(self.rooms)]
+            if all(job["state"] in FINAL for room in rooms for job in room.jobs):
+                return
+            await asyncio.sleep(0.5)
+
+    async def room(self, number: int) -> Room:
+        """Everything the server has of a room, told to somebody who was never there."""
+        reader = Person(self.system.url, "auditor", f"room-{number}")
+        reader.books.messages[0] = {"seq": 0}  # so that the join asks for everything from the beginning
+        await reader.come_back()
+        await reader.close()
+        del reader.books.messages[0]
+        messages = [reader.books.messages[seq] for seq in sorted(reader.books.messages)]
+        return Room(f"room-{number}", messages, list(reader.books.jobs.values()))
+
+    async def audit(self) -> tuple[Findings, dict[str, int]]:
+        """What is wrong, and how many jobs ended in each state."""
+        for person in self.people:
+            if not person.connected:
+                await person.come_back()
+        found, states = Findings(), {state: 0 for state in FINAL}
+        for number in range(self.rooms):
+            room = await self.room(number)
+            found.add(audit(room, [person.books for person in self.people[number * 2 : number * 2 + 2]]))
+            for job in room.jobs:
+                states[job["state"]] = states.get(job["state"], 0) + 1
+        return found, states
+
+    async def close(self) -> None:
+        """Everybody leaves."""
+        await asyncio.gather(*(person.close() for person in self.people))
+
+    async def _talk(self, person: Person, gap: float) -> None:
+        while not self.stopping:
+            await asyncio.sleep(self.random.uniform(0, 2 * gap))
+            text = f"{self.random.choice(TEXTS)} ({self.sent})"
+            await person.insist(lambda key, text=text: person.say(text, key))  # type: ignore[misc]
+            self.sent += 1
+            if self.random.random() < 0.02:
+                await person.insist(lambda key: person.ask("summarize", key=key))
+                self.asked += 1
+
+
+def dead_letters(system: System) -> list[dict[str, str]]:
+    """What the operator would see."""
+    found: list[dict[str, str]] = requests.get(f"{system.url}/api/dead-letters", timeout=10).json()["dead_letters"]
+    return found

@@ -1,0 +1,212 @@
+"""What is done to the system, each as one coroutine over a crowd that chats meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from app.drive.audit import Findings
+from app.drive.client import Person
+from app.drive.system import System
+from tests.faults.load import Crowd, dead_letters
+from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
+
+ROOMS, GAP = 5, 0.5  # five pairs, each person writes twice a second
+KILL_EVERY = 7.7  # seconds at least: five deaths of a part within 30 s would end the whole
+RECOVERED = 60.0
+
+
+@dataclass
+class Outcome:
+    """One row of the table."""
+
+    scenario: str
+    messages: int
+    jobs: int
+    failed: int
+    findings: Findings
+    recovery: list[float]
+
+
+Harm = Callable[[Crowd, Random, list[float]], Awaitable[None]]
+
+
+async def run(name: str, seed: int, times: int) -> Outcome:
+    """One scenario from start to audit."""
+    path, settings, around, harm = SCENARIOS[name]
+    with around(settings) as system:
+        if path != "simple":
+            system.flag(path)
+        return await _with_crowd(system, name, seed, lambda crowd, rng, took: harm(crowd, rng, took, times))
+
+
+async def _with_crowd(system: System, name: str, seed: int, harm: Harm) -> Outcome:
+    rng, took = Random(seed), list[float]()
+    crowd = Crowd(system, ROOMS, Random(seed + 1))
+    await crowd.gather()
+    chatting = asyncio.create_task(crowd.chat(GAP))
+    await asyncio.sleep(1.0)
+    await harm(crowd, rng, took)
+    await asyncio.sleep(1.0)
+    crowd.stopping = True
+    await chatting
+    await crowd.settle()
+    findings, states = await crowd.audit()
+    failed = len(dead_letters(system))
+    await crowd.close()
+    return Outcome(name, crowd.sent, sum(states.values()), failed, findings, took)
+
+
+async def kill_web(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """kill -9 of the web process; recovery is from the moment its successor listens to the next answer of a job."""
+    await _kill(crowd, rng, took, times, "web")
+
+
+async def kill_worker(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """kill -9 of the worker."""
+    await _kill(crowd, rng, took, times, "worker")
+
+
+async def kill_broker(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """kill -9 of nats-server."""
+    await _kill(crowd, rng, took, times, "broker")
+
+
+async def kill_model(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """kill -9 of the model server."""
+    await _kill(crowd, rng, took, times, "model")
+
+
+async def restarts(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """SIGTERM to every part in turn, as a deploy does it."""
+    for _ in range(times):
+        for part in ("worker", "model", "web", "broker"):
+            await asyncio.to_thread(hit, crowd.system, part, signal.SIGTERM)
+            took.append(await _until_answered(crowd, part))
+            await asyncio.sleep(rng.uniform(1, 2))
+        await asyncio.sleep(KILL_EVERY)
+
+
+async def broker_away(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """The broker hangs for 30 s, then goes on."""
+    with stopped(crowd.system, "broker"):
+        await asyncio.sleep(min(30.0, 6.0 * times))
+    took.append(await _until_answered(crowd, "broker"))
+
+
+async def tcp_cut(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """Connections to the broker are cut, or swallowed for a while."""
+    proxy: Proxy = crowd.system.proxy  # type: ignore[attr-defined]  # set where the system was made
+    for _ in range(times):
+        if rng.random() < 0.5:
+            proxy.cut()
+        else:
+            proxy.hold()
+            await asyncio.sleep(rng.uniform(1, 4))
+            proxy.cut()
+            proxy.release()
+        await asyncio.sleep(rng.uniform(0.5, 2))
+    took.append(await _until_answered(crowd, "broker"))
+
+
+async def database_locked(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """Another process holds the database for 2 s."""
+    for _ in range(times):
+        with locked(crowd.system):
+            await asyncio.sleep(2.0)
+        took.append(await _until_answered(crowd, "web"))
+        await asyncio.sleep(rng.uniform(0.5, 2))
+
+
+async def disk_full(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+    """No room under DATA_DIR for some seconds."""
+    for _ in range(min(times, 3)):
+        filler = await asyncio.to_thread(fill, crowd.system.data)
+        await asyncio.sleep(rng.uniform(3, 6))
+        filler.unlink()
+        took.append(await _until_answered(crowd, "web"))
+
+
+async def _kill(crowd: Crowd, rng: Random, took: list[float], times: int, part: str) -> None:
+    for _ in range(times):
+        began = time.monotonic()
+        await asyncio.sleep(rng.uniform(0, 2))
+        before = pid_of(crowd.system, part)
+        await asyncio.to_thread(hit, crowd.system, part, signal.SIGKILL)
+        while pid_of(crowd.system, part) in (None, before):
+            await asyncio.sleep(0.02)
+        took.append(await _until_answered(crowd, part))
+        await asyncio.sleep(max(0.0, KILL_EVERY - (time.monotonic() - began)))
+
+
+async def _until_answered(crowd: Crowd, part: str) -> float:
+    """Seconds from now, when the part has been started again, until a new job is answered."""
+    began = time.monotonic()
+    probe = Person(crowd.system.url, f"probe-{part}-{began}", "probe")
+    probe.patience = 2.0
+    job = await probe.insist(lambda key: probe.ask("language", {"text": "Guten Morgen"}, key))
+    while probe.books.jobs[job["id"]]["state"] not in ("succeeded", "failed"):
+        if not probe.connected:
+            await probe.come_back()
+        if time.monotonic() - began > RECOVERED:
+            break
+        await asyncio.sleep(0.02)
+    await probe.close()
+    return time.monotonic() - began
+
+
+@contextlib.contextmanager
+def plain(settings: dict[str, str]) -> Iterator[System]:
+    """The system as `make run` starts it."""
+    with System(RATE_LIMIT="off", **settings) as system:
+        yield system
+
+
+@contextlib.contextmanager
+def behind_proxy(settings: dict[str, str]) -> Iterator[System]:
+    """The broker outside, and a proxy in between."""
+    with tempfile.TemporaryDirectory() as folder:
+        broker = Broker(Path(folder))
+        proxy = Proxy(broker.port)
+        try:
+            with System(RATE_LIMIT="off", NATS_URL=f"nats://127.0.0.1:{proxy.port}", **settings) as system:
+                system.proxy = proxy  # type: ignore[attr-defined]  # for tcp_cut
+                yield system
+        finally:
+            proxy.close()
+            broker.close()
+
+
+@contextlib.contextmanager
+def on_small_disk(settings: dict[str, str]) -> Iterator[System]:
+    """DATA_DIR on a file system of 96 MB."""
+    with tempfile.TemporaryDirectory() as folder, small_disk(Path(folder), 96):
+        with System(RATE_LIMIT="off", folder=folder, **settings) as system:
+            yield system
+
+
+SCENARIOS = {
+    "kill web, simple": ("simple", {}, plain, kill_web),
+    "kill web, queued": ("queued", {}, plain, kill_web),
+    "kill worker": ("queued", {"ACK_WAIT": "3"}, plain, kill_worker),
+    "kill broker": ("queued", {"ACK_WAIT": "3"}, plain, kill_broker),
+    "kill model server, simple": ("simple", {}, plain, kill_model),
+    "kill model server, queued": ("queued", {}, plain, kill_model),
+    "restart all in turn, queued": ("queued", {"ACK_WAIT": "3"}, plain, restarts),
+    "broker away 30 s, queued": ("queued", {"ACK_WAIT": "3"}, plain, broker_away),
+    "broker away 30 s, auto": ("auto", {"ACK_WAIT": "3", "MAX_INFLIGHT": "4"}, plain, broker_away),
+    "TCP to the broker cut": ("queued", {"ACK_WAIT": "3"}, behind_proxy, tcp_cut),
+    "database locked 2 s": ("simple", {}, plain, database_locked),
+    "disk full, simple": ("simple", {}, on_small_disk, disk_full),
+    "disk full, queued": ("queued", {"ACK_WAIT": "3"}, on_small_disk, disk_full),
+}
+ROOT_ONLY = {"disk full, simple", "disk full, queued"}
+IS_ROOT = os.geteuid() == 0
