@@ -143,6 +143,45 @@ def drop_dead_letter(url: str, id: str, as_json: bool) -> None:
     _print([_http(url, "DELETE", f"/api/dead-letters/{id}")], as_json)
 
 
+@main.group()
+def streams() -> None:
+    """The streams and consumers on the broker (NATS_URL)."""
+
+
+@streams.command("plan")
+@click.option("--json", "as_json", is_flag=True)
+def plan_streams(as_json: bool) -> None:
+    """What differs from what Spillway needs; changes nothing, ends with 1 when there is a difference."""
+    steps = _steps("plan")
+    _print(steps or [] if as_json or steps else [{"streams": "as they should be"}], as_json)
+    raise SystemExit(1 if steps else 0)
+
+
+@streams.command("apply")
+@click.option("--json", "as_json", is_flag=True)
+def apply_streams(as_json: bool) -> None:
+    """Make what is absent, change what differs; ends with 1 when something is left to do by hand."""
+    steps = _steps("apply")
+    _print(steps or [] if as_json or steps else [{"streams": "as they should be"}], as_json)
+    raise SystemExit(1 if any(step["action"] == "by hand" for step in steps) else 0)
+
+
+def _steps(verb: str) -> list[dict[str, Any]]:
+    from app.queue import plan
+    from app.queue.connection import QueueUnavailable
+    from app.tasks import discover
+
+    try:
+        settings = from_env()
+        if not settings.nats_url:
+            raise click.ClickException("NATS_URL is empty: it says which broker, such as nats://127.0.0.1:4222")
+        lanes = sorted({task.lane for task in discover().values()})
+        steps = asyncio.run(getattr(plan, verb)(settings, lanes))
+    except (SettingInvalid, QueueUnavailable) as error:
+        raise click.ClickException(str(error)) from None
+    return [{"what": step.what, "action": step.action, "difference": step.difference} for step in steps]
+
+
 def _http(url: str, method: str, path: str, body: Any = None) -> Any:
     """The JSON answer; every failure ends the command with one sentence."""
     try:

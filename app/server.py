@@ -26,6 +26,7 @@ from app.chat.waiting import REMEMBERED, Waiting
 from app.concurrency import Concurrency
 from app.dispatch.background import Background
 from app.dispatch.dispatch import Dispatch, Path
+from app.dispatch.plain import GIVES_UP, PlainDispatch
 from app.flags.flags import Flags
 from app.jobs import dead_letters as letters
 from app.messages import newest_by_people
@@ -59,8 +60,10 @@ class Server:
 
     def start(self) -> None:
         """Take up what the last process left, then watch flags, deadlines and the hub."""
+        if not self.settings.ledger:
+            log.warning(GIVES_UP)
         self.dispatch.recover()
-        if self.settings.nats_url and self.flags.wants_queue():
+        if self.settings.nats_url and self.settings.ledger and self.flags.wants_queue():
             self.dispatch.open_queue()
         for watch in (
             self.flags.watch,
@@ -101,7 +104,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     uploads = Uploads(store, concurrency, settings.data_dir / "uploads", secret_key(settings), settings.url)
     audience = Audience(sockets.server, uploads.link)
     flags = Flags(store, settings, tasks, lambda flag: flag_changed(flag))
-    dispatch = Dispatch(
+    dispatch = (Dispatch if settings.ledger else PlainDispatch)(
         store,
         tasks,
         flags.ask,
@@ -111,7 +114,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         lambda d: Background(
             d, sockets.start_background_task, concurrency.deadline, uploads.links, settings.max_inflight
         ),
-        _queued(settings, concurrency, uploads) if settings.nats_url else None,
+        _queued(settings, concurrency, uploads) if settings.nats_url and settings.ledger else None,
     )
 
     def flag_changed(flag: dict[str, Any]) -> None:

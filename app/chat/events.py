@@ -149,7 +149,18 @@ class Events:
         self._check_open()
         paths = {task.name: self._path_or_skip(task.name, what.room) for task in on_message(self._tasks)}
         posted = self._store.write(
-            lambda c: post(c, self._tasks, paths, who.person, what.room, what.key, what.text, what.upload, time.time()),
+            lambda c: post(
+                c,
+                self._tasks,
+                paths,
+                who.person,
+                what.room,
+                what.key,
+                what.text,
+                what.upload,
+                time.time(),
+                self._dispatch.keeps,
+            ),
             then=self._posted,
             urgent=True,
         )
@@ -169,7 +180,9 @@ class Events:
         path = self._dispatch.path_for(task.name, what.room)
         full = self._dispatch.full(path)
         asked = self._store.write(
-            lambda c: ask(c, task, path, full, who.person, what.room, what.key, args, time.time()),
+            lambda c: ask(
+                c, task, path, full, who.person, what.room, what.key, args, time.time(), self._dispatch.keeps
+            ),
             then=self._asked,
             urgent=True,
         )

@@ -45,8 +45,12 @@ def post(
     text: str,
     upload: str | None,
     now: float,
+    keep: bool,
 ) -> Posted | Refused:
-    """Store a message together with the jobs that start with every message: either all of it is kept, or nothing."""
+    """Store a message together with the jobs that start with every message: either all of it is kept, or nothing.
+
+    Without `keep` (LEDGER=off) the jobs are made and not kept.
+    """
     known = messages.find_by_key(connection, room, who.id, key)
     if known is not None:
         if (known.text, known.upload) != (text, upload):
@@ -61,7 +65,8 @@ def post(
             connection, task, room, {"text": text} if "text" in task.arguments.__struct_fields__ else {}
         )
         started.append(make(task, paths[task.name], room, args, who, now, message=message.seq, changed=message.seq))
-    ledger.add(connection, started)
+    if keep:
+        ledger.add(connection, started)
     return Posted(message, started)
 
 
@@ -75,6 +80,7 @@ def ask(
     key: str,
     args: dict[str, Any],
     now: float,
+    keep: bool,
 ) -> Asked | Refused:
     """Put a job somebody asked for into the ledger."""
     asked = msgspec.json.encode({"task": task.name, "args": args}, order="sorted").decode()
@@ -91,5 +97,6 @@ def ask(
     job = make(
         task, path, room, with_context(connection, task, room, args), who, now, key=key, asked=asked, changed=seq
     )
-    ledger.add(connection, [job])
+    if keep:
+        ledger.add(connection, [job])
     return Asked(job)

@@ -29,7 +29,7 @@ class Background:
     def __init__(
         self, dispatch: Dispatch, start_background_task: StartBackgroundTask, guard: Guard, links: Links, limit: int
     ) -> None:
-        self._dispatch, self._start, self._guard, self._links = dispatch, start_background_task, guard, links
+        self._dispatch, self.start, self._guard, self._links = dispatch, start_background_task, guard, links
         self.limit = limit
         self._places = Places(limit, dispatch.late)
         self._waiting: deque[tuple[str, int]] = deque()
@@ -75,7 +75,7 @@ class Background:
     def _fill(self) -> None:
         while self._waiting and self._running < self._places.allowed() and not self._closing:
             self._running += 1
-            self._start(self._run, *self._waiting.popleft())
+            self.start(self._run, *self._waiting.popleft())
 
     def _run(self, id: str, attempt: int) -> None:
         """One attempt's life: marked as running, executed, settled."""
@@ -83,14 +83,15 @@ class Background:
         try:
             job = self._begin(id, attempt)
             if job is not None:
-                self._dispatch.settle(job.id, job.attempt, self._execute(job))
+                self._dispatch.settle(job.id, job.attempt, self.execute(job))
         finally:
             self._names.discard(id)
             self._running -= 1
             self._idle.set()
             self._fill()
 
-    def _execute(self, job: Job) -> Outcome:
+    def execute(self, job: Job) -> Outcome:
+        """Run the attempt here and say how it ended."""
         task = self._dispatch.tasks.get(job.task)
         if task is None:
             return Outcome(state="failed", error=JobError("unknown_task", f"there is no task {job.task} any more"))

@@ -51,6 +51,8 @@ class Path(Protocol):
 class Dispatch:
     """Takes accepted jobs to an end."""
 
+    keeps = True  # whether jobs are put into the ledger
+
     def __init__(
         self,
         store: Store,
@@ -151,7 +153,7 @@ class Dispatch:
         if settled.dropped:
             self.metrics.dropped.labels(settled.dropped).inc()
         for shown in settled.shown:
-            self._count(shown)
+            self.count(shown)
             self.show(shown)
         for job in settled.accepted:
             self.accepted(job)
@@ -233,7 +235,8 @@ class Dispatch:
             return Settled()
         return finish_quietly(connection, self.tasks, job, "cancelled", time.time())
 
-    def _count(self, shown: Job | Message) -> None:
+    def count(self, shown: Job | Message) -> None:
+        """Put what is shown into the figures."""
         if isinstance(shown, Message):
             self.metrics.messages.labels(shown.kind).inc()
         elif shown.state == "retrying":

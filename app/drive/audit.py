@@ -127,9 +127,9 @@ def _live(room: Room, books: Books, found: Findings) -> None:
         if 0 < seq <= last:
             found.disordered.append(f"{room.name}: message {seq} came live after {last}")
         last = seq
-    for job, times in books.shown.items():
+    for id, times in books.shown.items():
         if times > 1:
-            found.doubled.append(f"{room.name}: the outcome of job {job} was shown {times} times")
+            found.doubled.append(f"{room.name}: the outcome of job {id} was shown {times} times")
     for connection in books.finals:
         newest: dict[str, int] = {}
         for job in connection:

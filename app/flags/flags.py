@@ -38,6 +38,8 @@ class Flags:
         self._check_task(task)
         if flag.path != "simple" and not self._settings.nats_url:
             raise Refused("conflict", f"path {flag.path} needs a queue, and none is configured: set NATS_URL", "path")
+        if flag.path != "simple" and not self._settings.ledger:
+            raise Refused("conflict", f"path {flag.path} needs the ledger, and LEDGER is off", "path")
         statement = upsert(flags).values(task=task, path=flag.path, percent=flag.percent)
         change = statement.on_conflict_do_update(
             index_elements=[flags.c.task], set_={"path": flag.path, "percent": flag.percent}

@@ -31,6 +31,11 @@ class QueueFull(Exception):
     """The stream refuses more: it holds as much as it may."""
 
 
+def credentials(settings: Settings) -> dict[str, Any]:
+    """How we prove who we are to the broker, as nats-py's connect takes it; a token may be in the URL instead."""
+    return {"user_credentials": settings.nats_creds} if settings.nats_creds else {}
+
+
 class Queue:
     """Jobs out, results in (or the other way round in a worker)."""
 
@@ -45,9 +50,6 @@ class Queue:
 
     async def connect(self) -> None:
         """Connect, and make streams and consumers that are absent; tries for as long as it takes."""
-        credentials: dict[str, Any] = (
-            {"user_credentials": self._settings.nats_creds} if self._settings.nats_creds else {}
-        )
         await self._client.connect(
             servers=list(self._settings.nats_url),
             name="spillway",
@@ -58,7 +60,7 @@ class Queue:
             error_cb=self._on_error,
             reconnected_cb=self._on_reconnected,
             disconnected_cb=self._on_disconnected,
-            **credentials,
+            **credentials(self._settings),
         )
         while True:
             try:

@@ -47,6 +47,7 @@ def wanted_streams(names: Names, settings: Settings) -> list[StreamConfig]:
             retention=RetentionPolicy.LIMITS,
             storage=StorageType.FILE,
             max_msgs=100_000,
+            duplicate_window=DUPLICATE_WINDOW,
             num_replicas=settings.replicas,
         ),
     ]
