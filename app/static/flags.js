@@ -2,6 +2,8 @@
 
 import { api } from "./api.js";
 import { h } from "./dom.js";
+import { icon } from "./icons.js";
+import { watchQueue } from "./readiness.js";
 import { complain } from "./toasts.js";
 import { taskTitle } from "./words.js";
 
@@ -17,11 +19,15 @@ const SOURCES = { "*": "as all", default: "default" };
 export function flagsTable(home) {
   const rows = new Map();
   const note = h("p", { class: "flags-note", hidden: true });
+  const away = h("p", { class: "flags-note", role: "status", "data-testid": "queue-away", hidden: true }, icon("alert"),
+    h("span", {}, "The queue cannot take jobs right now. Queued jobs are kept and wait for it; on auto they soon take the simple path."));
   const list = h("div", { class: "flags" });
-  home.replaceChildren(note, list);
+  const needsQueue = watchQueue((isAway) => { away.hidden = !isAway; });
+  home.replaceChildren(note, away, list);
 
   async function refresh() {
     const { queue, flags } = await api("GET", "/api/flags");
+    needsQueue(queue && flags.some((flag) => flag.path !== "simple"));
     note.hidden = queue;
     note.textContent = "This server runs without a queue, so every task takes the simple path.";
     for (const flag of flags) rowOf(flag.task).show(flag, queue);

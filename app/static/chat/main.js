@@ -21,6 +21,8 @@ import { pick, receiveImages, upload } from "./uploads.js";
 
 drawIcons();
 drawers();
+// One table for every stay: it goes on asking for as long as the page is open.
+const flags = flagsTable(byId("flags"));
 start();
 
 function start() {
@@ -140,7 +142,6 @@ function writing({ me, connection, outbox }) {
 
 /** The panel of paths, moving with every change anywhere. */
 function paths(connection) {
-  const flags = flagsTable(byId("flags"));
   connection.hear("flag:changed", flags.changed);
   // A change that came while the connection was away is known after asking again.
   connection.hear("connect", () => flags.refresh().catch(complain));
