@@ -1,0 +1,128 @@
+"""What tests share: few real systems for the whole session, and guests who chat on them."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app.drive.system import ROOT, System
+from tests.guest import Guest
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where the contract is tested: a running system whose flag `*` says this path."""
+
+    system: System
+    path: str
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return self.system.url
+
+
+def need(there: object, what: str) -> None:
+    """Skip a test whose part is missing here; with CI=true that is a failure."""
+    if there:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and CI=true")
+    pytest.skip(f"{what} is missing: make test sets it up")
+
+
+@pytest.fixture(scope="session")
+def parts() -> None:
+    """Everything a system is made of is installed."""
+    binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    need(shutil.which("nats-server", path=binaries), "nats-server")
+    need((ROOT / "ml_clients" / "embedded" / "models").is_dir(), "the folder of model files")
+
+
+@pytest.fixture(scope="session")
+def systems(parts: None) -> Iterator[Callable[[str], System]]:
+    """Running systems by ASYNC_MODE: each is started once, when somebody first asks for it."""
+    running: dict[str, System] = {}
+    with ExitStack() as stack:
+
+        def system(mode: str) -> System:
+            if mode not in running:
+                running[mode] = stack.enter_context(
+                    System(ASYNC_MODE=mode, RATE_LIMIT="off", MAX_INFLIGHT="4", MAX_UPLOAD_BYTES="1000000")
+                )
+            return running[mode]
+
+        yield system
+
+
+@pytest.fixture(scope="module")
+def system(systems: Callable[[str], System]) -> Iterator[System]:
+    """The system most tests share, on eventlet, every task on the simple path."""
+    shared = systems("eventlet")
+    shared.flag("simple")
+    yield shared
+    shared.flag("simple")
+
+
+@pytest.fixture(scope="session")
+def ml_url(systems: Callable[[str], System]) -> str:
+    """A real model server's address."""
+    ready = re.search(r"model server ready (\S+)", systems("eventlet").log.read_text())
+    assert ready
+    return ready[1]
+
+
+@pytest.fixture(scope="module", params=["simple", "queued", "auto", "simple on threads"])
+def site(request: pytest.FixtureRequest, systems: Callable[[str], System]) -> Iterator[Site]:
+    """Every path in turn, and the simple one without eventlet besides."""
+    path, _, threads = request.param.partition(" on ")
+    running = systems("threading" if threads else "eventlet")
+    running.flag(path)
+    yield Site(running, path)
+    running.flag("simple")
+
+
+@pytest.fixture
+def room() -> str:
+    """A room nobody else uses."""
+    return f"room-{secrets.token_hex(6)}"
+
+
+@pytest.fixture
+def guests() -> Iterator[Callable[..., Guest]]:
+    """Lets guests in, and sees them out."""
+    came: list[Guest] = []
+
+    def come(url: str, *args: object, **auth: object) -> Guest:
+        guest = Guest(url, *args, **auth)  # type: ignore[arg-type]  # Guest's own parameters
+        came.append(guest)
+        return guest
+
+    yield come
+    for guest in came:
+        guest.close(wait=False)
+
+
+@pytest.fixture
+def ann(site: Site, guests: Callable[..., Guest], room: str) -> Guest:
+    """Ann, who has joined the room."""
+    guest = guests(site.url, "Ann")
+    guest.join(room)
+    return guest
+
+
+@pytest.fixture
+def ben(site: Site, guests: Callable[..., Guest], room: str) -> Guest:
+    """Ben, who has joined the room."""
+    guest = guests(site.url, "Ben")
+    guest.join(room)
+    return guest
