@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint browser bench faults compare setup
+.PHONY: help run test lint browser screenshot bench faults compare setup
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -20,6 +20,9 @@ lint: $(VENV)/installed-dev ## ruff and mypy
 
 browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowed
 	@deploy/browser.sh
+
+screenshot: $(VENV)/installed-dev assets ## take docs/screenshot.png anew
+	@SCREENSHOT=1 exec $(BIN)/python -m pytest tests/browser/test_screenshot.py
 
 bench: $(VENV)/installed-dev assets ## speed and memory
 	@exec $(BIN)/python -m tests.bench

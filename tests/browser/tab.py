@@ -36,6 +36,10 @@ class Tab:
         expect(self.one("freshness", state="fresh")).to_be_visible()
         return self
 
+    def close(self) -> None:
+        """Leave, before the server does: a browser complains of each connection that cannot be made."""
+        self.page.close()
+
     def say(self, text: str) -> None:
         """Write a message and press Enter."""
         self.one("composer").fill(text)

@@ -87,7 +87,10 @@ def test_pages_say_that_the_queue_is_away_for_as_long_as_it_is(
             for tab in (ann, operator):
                 expect(tab.one("queue-away")).to_be_hidden()
             ann.found("Wie komme ich", "language", path="queued")
-    complaints.clear()  # a browser notes every 503 of /readyz, and the end of the server
+        ann.close()
+        operator.close()
+    assert all("503" in each for each in complaints)  # a browser notes every answer of /readyz that says so
+    complaints.clear()
 
 
 class Gate:
@@ -155,6 +158,8 @@ def test_dead_letters_are_replayed_and_dropped_on_the_operator_page(opened: Open
         expect(letters).to_have_count(1)
         expect(letters).to_contain_text("Language")
         expect(ann.chips("Nobody can read this", task="sentiment")).to_have_attribute("data-state", "failed")
+        ann.close()
+        operator.close()
 
 
 def test_the_operator_page_shows_jobs_and_moves_flags(opened: Open, system: System, room: str) -> None:

@@ -1,0 +1,48 @@
+"""The picture in the README: a room in which part of the example conversation has just been played.
+
+Taken only when asked: `make screenshot`, or SCREENSHOT=1.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from app.drive.replay import conversation
+from app.drive.system import ROOT, System
+from tests.browser.conftest import Open
+from tests.guest import Guest
+
+CONVERSATION = ROOT / "docs" / "examples" / "clinic.jsonl"
+PICTURE = ROOT / "docs" / "screenshot.png"
+LAST, LINES = "Noah, how old are you", 24  # how the last line played begins, and how many are played
+ME = "Nora, nurse"
+
+
+@pytest.mark.skipif(not os.environ.get("SCREENSHOT"), reason="SCREENSHOT=1 takes it anew")
+def test_the_picture_in_the_readme_shows_a_lively_room(opened: Open, guests: Callable[..., Guest], parts: None) -> None:
+    with System(RATE_LIMIT="off") as system:
+        for task in ("sentiment", "summarize"):
+            system.flag("queued", task)
+        system.flag("auto", "monochrome")
+        me = opened(system.url).join(ME, "clinic")
+        everybody: dict[str, Guest] = {}
+        lines = conversation(CONVERSATION)
+        end = 1 + next(number for number, line in enumerate(lines) if line.text.startswith(LAST))
+        for line in lines[end - LINES : end]:
+            if line.sender == ME:
+                me.say(line.text)
+            else:
+                if line.sender not in everybody:
+                    everybody[line.sender] = guests(system.url, line.sender)
+                    everybody[line.sender].join("clinic")
+                everybody[line.sender].say("clinic", line.text)
+            me.found(line.text, "triage", "language")
+            me.found(line.text, "sentiment", path="queued")
+        everybody["Noah"].emit("typing", {"room": "clinic", "on": True})
+        expect(me.one("typing")).to_contain_text("typing")
+        me.page.screenshot(path=PICTURE, animations="disabled")
+        me.close()
