@@ -24,6 +24,8 @@ DEATHS = 5  # of one part ...
 WITHIN = 30.0  # ... within so many seconds end the whole
 READY_SECONDS = 120.0
 LONGEST_PAUSE = 5.0
+LOOK_EVERY = 2.0  # seconds between two looks whether a part is sick
+ROOM = 16 << 20  # bytes free on the disk for a broker to be started anew
 STOP_EXTRA = 5.0  # seconds a part gets beyond its drain before it is killed
 
 
@@ -40,6 +42,7 @@ class Part:
     answers: Callable[[], bool]
     drain: float
     environment: dict[str, str] = field(default_factory=dict)
+    sick: Callable[[], bool] = lambda: False  # whether it runs, and needs to be started again all the same
     process: subprocess.Popen[bytes] | None = None
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
     again_at: float = 0.0
@@ -75,6 +78,7 @@ class Supervisor:
     def __init__(self, parts: list[Part]) -> None:
         self._parts = parts
         self._asked = Event()
+        self._look_at = 0.0
 
     def run(self, ready: str) -> None:
         """Start everything, print the ready line when all of it answers, and watch until told to stop."""
@@ -89,6 +93,7 @@ class Supervisor:
                 print(f"ready {ready}", flush=True)
             while not self._asked.wait(0.1):
                 self._watch()
+                self._heal()
         finally:
             # The web process first: it promises things to people, and needs the others to keep its word.
             for part in sorted(self._parts, key=lambda part: ORDER.index(part.name)):
@@ -113,6 +118,15 @@ class Supervisor:
             elif now >= part.again_at:
                 part.again_at = 0.0
                 part.start()
+
+    def _heal(self) -> None:
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_EVERY
+        for part in self._parts:
+            if part.alive() and part.sick():
+                print(f"{part.name} cannot write although there is room again: it is started anew", flush=True)
+                part.stop()
 
     def _note_death(self, part: Part, now: float) -> None:
         code = part.process.returncode if part.process else None
@@ -162,11 +176,20 @@ def _broker(settings: Settings, port: int, token: str) -> Part:
     config = folder / "nats.conf"
     # In a file and not on the command line, where every user of the machine could read the token.
     config.touch(mode=0o600)
+    monitor = _free_port()
     config.write_text(
-        f'listen: "127.0.0.1:{port}"\nauthorization {{ token: "{token}" }}\njetstream {{ store_dir: "{folder.resolve()}" }}\n'
+        f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n'
+        f'authorization {{ token: "{token}" }}\njetstream {{ store_dir: "{folder.resolve()}" }}\n'
         "max_payload: 4MB\nlogtime: true\n"
     )
-    return Part("broker", [binary, "-c", str(config), "-l", str(folder / "nats.log")], lambda: _listens(port), 5.0)
+    healthy = _http(f"http://127.0.0.1:{monitor}/healthz")
+
+    def sick() -> bool:
+        """After a full disk the broker goes on refusing to write until it is started anew (findings.md)."""
+        return shutil.disk_usage(folder).free > ROOM and not healthy()
+
+    command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
+    return Part("broker", command, lambda: _listens(port), 5.0, sick=sick)
 
 
 def _free_port() -> int:

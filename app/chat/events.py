@@ -27,7 +27,7 @@ from app.tasks import Task, on_message
 LAST = 50  # messages somebody sees who joins for the first time
 MOST = 500  # messages in one answer to a join
 
-Seq = Annotated[int, Meta(ge=0)]
+Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what a database column holds
 TaskName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 

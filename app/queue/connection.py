@@ -67,7 +67,7 @@ class Queue:
                 await make_absent(self._stream, self.names, self._settings, self._lanes)
                 return
             except (TimeoutError, nats.errors.Error) as error:
-                self._tell(f"streams cannot be made yet: {error!r}")
+                self._tell(f"streams cannot be made yet: {getattr(error, 'description', None) or repr(error)}")
                 await asyncio.sleep(1.0)
 
     @property

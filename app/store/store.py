@@ -154,7 +154,7 @@ class Store:
                     self._commit([each])
                 return
             group[0].error = _translated(error)
-            log.error("write failed", error=str(error))
+            log.error("write failed", error=str(group[0].error))
         for number, each in enumerate(group):
             self._finish(each)
             if number % 32 == 31:

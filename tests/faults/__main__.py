@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import sys
 import time
 
@@ -24,6 +25,7 @@ console = Console(width=130)
 )
 def main(seed: int, times: int, names: tuple[str, ...]) -> None:
     """Break things, and hold what people were told against what was kept."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     console.print(f"seed {seed}, {times} times each")
     outcomes = []
     for name in names or SCENARIOS:

@@ -1,0 +1,21 @@
+"""A short version of every scenario of `make faults`: one blow each, and the same audit."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.faults.scenarios import IS_ROOT, ROOT_ONLY, SCENARIOS, run
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_is_lost_doubled_or_out_of_order(name: str) -> None:
+    if name in ROOT_ONLY and not IS_ROOT:
+        pytest.skip("mounting a small disk needs root")
+
+    outcome = asyncio.run(run(name, seed=7, times=1))
+
+    assert not outcome.findings, outcome.findings
+    assert outcome.messages > 0
+    assert outcome.jobs >= 3 * outcome.messages
