@@ -1,0 +1,251 @@
+"""The documentation says what the code says: every name that people rely on is in it, and its examples work."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+import requests
+from flask import Flask
+
+import ml_clients
+from app import tasks as declared
+from app.__main__ import main as commands
+from app.chat.events import Events
+from app.concurrency import patch
+from app.drive.replay import conversation
+from app.drive.system import ROOT
+from app.queue.wire import JobMessage, ResultMessage, WireError
+from app.settings import Settings, from_env
+from app.worker import main as worker
+from tests.guest import Guest
+from tests.web import Web
+
+README = (ROOT / "README.md").read_text()
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+
+def page(name: str) -> str:
+    """One page of docs/."""
+    return (ROOT / "docs" / f"{name}.md").read_text()
+
+
+def cells(text: str) -> dict[str, list[str]]:
+    """The rows of all tables, by their first cell without backticks."""
+    rows = [re.split(r"(?<!\\)\|", line.strip().strip("|")) for line in text.splitlines() if line.startswith("| ")]
+    return {row[0].strip().strip("`"): [cell.strip() for cell in row[1:]] for row in rows}
+
+
+def calls(*names: str) -> Iterator[tuple[str, str]]:
+    """Every call of these functions in app/ whose first argument is a string: the function and the string."""
+    for path in (ROOT / "app").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in names and isinstance(node.args[0].value, str):
+                yield name, node.args[0].value
+
+
+@pytest.mark.parametrize("setting", fields(Settings), ids=lambda each: each.name)
+def test_every_setting_is_in_the_readme_with_its_default(setting: object) -> None:
+    default = f"`{setting.metadata['default']}`" if setting.metadata["default"] else "empty"  # type: ignore[attr-defined]
+    row = cells(README)[setting.name.upper()]  # type: ignore[attr-defined]
+    assert row[0] == default
+    assert row[1]
+
+
+def test_the_readme_has_no_setting_that_does_not_exist() -> None:
+    section = README.partition("## Settings")[2].partition("## Commands")[0]
+    assert set(cells(section)) - {"setting", "---"} == {each.name.upper() for each in fields(Settings)}
+
+
+def test_every_event_is_in_readme_and_contract() -> None:
+    client = Events.table(Events.__new__(Events))
+    server = {name for function, name in calls("_emit")}
+    assert server >= {"message:new", "job:update"}
+    for event in (*client, *server):
+        assert f"`{event}`" in README
+        assert event in cells(page("contract")), event
+
+
+def test_what_an_event_takes_is_in_the_contract() -> None:
+    rows = cells(page("contract").partition("### What a client sends")[2].partition("### What the server sends")[0])
+    for event, (kind, _) in Events.table(Events.__new__(Events)).items():
+        required = {each for each in kind.__struct_fields__ if each not in _optional(kind)}
+        words = re.findall(r"(\w+)(\??)", rows[event][0].partition("}")[0])
+        assert {name for name, mark in words if not mark} == required, event
+        assert {name for name, mark in words if mark} == set(_optional(kind)), event
+
+
+def _optional(kind: type) -> tuple[str, ...]:
+    with_default = inspect.signature(kind).parameters.values()
+    return tuple(each.name for each in with_default if each.default is not inspect.Parameter.empty)
+
+
+@pytest.mark.parametrize("name", declared.discover())
+def test_every_task_is_in_the_contract(name: str) -> None:
+    runs, args, result = cells(page("contract"))[name]
+    task = declared.discover()[name]
+    assert [word for word in ("message", "request") if word in runs] == list(task.runs)
+    assert (f"after `{task.after}`" in runs) == (task.after is not None)
+    assert all(field in args for field in task.arguments.__struct_fields__)
+    assert all(field in result for field in task.returns.__annotations__)
+
+
+def test_every_option_of_a_task_is_documented_with_its_default() -> None:
+    rows = cells(page("tasks").partition("## Options")[2])
+    for option in inspect.signature(declared.task).parameters.values():
+        if option.name != "function":
+            assert option.name in rows
+            if isinstance(option.default, int) and option.default:
+                assert rows[option.name][0] == f"`{option.default}`"
+
+
+def test_the_example_in_the_page_on_tasks_is_the_file_it_names() -> None:
+    example = re.search(r"```python\n(.*?)```", page("tasks"), re.DOTALL)
+    assert example
+    assert example[1] == (ROOT / "app" / "tasks" / "triage.py").read_text()
+
+
+def test_every_metric_is_documented_and_no_other() -> None:
+    sources = "".join((ROOT / "app" / name).read_text() for name in ("metrics.py", "server.py"))
+    counters = set(re.findall(r'Counter\(\s*"(\w+)"', sources))
+    there = {f"{name}_total" if name in counters else name for name in re.findall(r'"(spillway_\w+)"', sources)}
+    assert len(there) > 10
+    assert {name for name in cells(page("metrics")) if re.fullmatch(r"spillway_\w+", name)} == there
+
+
+def test_the_metrics_in_the_table_are_those_that_are_served(served: Flask) -> None:
+    text = served.test_client().get("/metrics").text
+    documented = {name for name in cells(page("metrics")) if re.fullmatch(r"spillway_\w+", name)}
+    told = {re.sub(r"_total$", "", name) for name in re.findall(r"^# TYPE (spillway_\w+)", text, re.MULTILINE)}
+    assert {re.sub(r"_total$", "", name) for name in documented} == {n for n in told if not n.endswith("_created")}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """The web process' routes, without a server in front."""
+    from app import create_app
+
+    server = create_app(from_env({"DATA_DIR": str(tmp_path_factory.mktemp("data"))}), patch("threading"))
+    yield server.flask
+    server.store.close()
+
+
+def test_every_route_is_in_the_contract(served: Flask) -> None:
+    routes = page("contract").partition("## HTTP")[2]
+    for rule in served.url_map.iter_rules():
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+            assert f"`{method} {rule.rule}`" in routes, f"{method} {rule.rule}"
+
+
+def test_every_error_code_is_in_the_contract() -> None:
+    models = [each.code for each in vars(ml_clients).values() if isinstance(each, type) and hasattr(each, "code")]
+    found = {code for _, code in calls("Refused", "JobError", "_failure")} | {*models, "task_error"}
+    assert {"bad_request", "poison", "model_timeout"} <= found
+    rows = cells(page("contract"))
+    assert [code for code in sorted(found) if code not in rows] == []
+
+
+def test_every_field_of_the_queue_messages_is_in_the_contract() -> None:
+    section = page("contract").partition("## NATS JetStream")[2]
+    for message in (JobMessage, ResultMessage, WireError):
+        for field in message.__struct_fields__:
+            assert f"`{field}`" in section or f'"{field}"' in section, field
+
+
+def test_every_make_target_is_in_the_readme() -> None:
+    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "run" in targets
+    for target in targets:
+        assert f"make {target}" in cells(README), target
+
+
+def test_every_command_and_option_is_in_the_readme() -> None:
+    section = README.partition("## Commands")[2].partition("## What clients")[0]
+    for words, command in _commands(commands):
+        assert re.search(rf"\b{re.escape(words[-1])}\b", _row(section, words[0])), words
+        for option in command.params:
+            if isinstance(option, click.Option) and option.name != "help":
+                assert option.opts[0] in section, (words, option.opts)
+    for option in worker.params:
+        assert option.opts[0] in _row(section, "app.worker")
+
+
+def _commands(group: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Every command that can be given, by its words."""
+    if not isinstance(group, click.Group):
+        yield words, group
+        return
+    for name, command in group.commands.items():
+        yield from _commands(command, (*words, name))
+
+
+def _row(section: str, word: str) -> str:
+    return next((line for line in section.splitlines() if word in line.split("|")[1:2].__str__()), "")
+
+
+def test_every_requirement_has_its_reason() -> None:
+    rows = cells(page("dependencies"))
+    for name in re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
+        why, home, licence = rows[name]
+        assert why
+        assert licence
+        for path in re.findall(r"`([a-z_]+/[\w/.]*)`", home):
+            assert (ROOT / path).exists(), path
+    for name in re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE):
+        assert name in page("dependencies")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text()):
+        if not target.startswith(("http://", "https://")):
+            assert (path.parent / target).exists(), target
+
+
+def test_every_file_named_in_the_map_is_there() -> None:
+    section = page("architecture").partition("## The map")[2].partition("## The life")[0]
+    for path in re.findall(r"^\| (.+?) \|", section, re.MULTILINE)[2:]:
+        for name in re.findall(r"`([^`]+)`", path):
+            assert (ROOT / name).exists(), name
+
+
+def test_the_example_conversation_is_long_and_can_be_played() -> None:
+    lines = conversation(ROOT / "docs" / "examples" / "clinic.jsonl")
+    assert len(lines) >= 200
+    assert f"{len(lines)} lines" in README
+
+
+def test_the_task_in_the_readme_works(tmp_path: Path, ml_url: str, guests: Callable[..., Guest], room: str) -> None:
+    """Its one file, in a copy of Spillway in which nothing else was changed."""
+    found = re.search(r"Save this as `(\S+)`.*?```python\n(.*?)```", README, re.DOTALL)
+    assert found
+    copy = tmp_path / "copy"
+    without = shutil.ignore_patterns("__pycache__", "models", "vendor")
+    for folder in ("app", "ml_clients"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=without)
+    shutil.copy(ROOT / "wsgi.py", copy)
+    (copy / found[1]).write_text(found[2])
+    data = tmp_path / "data"
+    data.mkdir()
+    with Web(data, copy, ML_URL=ml_url) as web:
+        ann = guests(web.url, "Ann")
+        ann.join(room)
+        message = ann.say(room, "I take 5 mg in the morning, and 2 puffs at night")
+        assert ann.found(message["seq"], "doses")["doses"]["result"] == {"doses": ["5 mg", "2 puffs"]}
+        asked = ann.ask(room, "doses", text="nothing")
+        assert ann.final(asked["id"])["result"] == {"doses": []}
+        error = ann.refused("job:create", {"room": room, "key": "k", "task": "doses", "args": {"text": 5}})
+        assert error["field"] == "args.text"
+        described = {each["task"]: each for each in requests.get(f"{web.url}/api/tasks", timeout=10).json()["tasks"]}
+        assert described["doses"]["about"] == "Doses in a message"
+        ann.close()
