@@ -166,6 +166,36 @@ def apply_streams(as_json: bool) -> None:
     raise SystemExit(1 if any(step["action"] == "by hand" for step in steps) else 0)
 
 
+@main.command("worker-check")
+@click.option("--task", "name", required=True, help="the task the worker serves")
+@click.option("--args", "text", default="", help='JSON object; default: {"text": "Hello"} where the task takes a text')
+@click.option("--json", "as_json", is_flag=True)
+def worker_check(name: str, text: str, as_json: bool) -> None:
+    """Offer jobs to a worker in any language and say where it breaks the contract; ends with 1 when it does.
+
+    Uses the streams of NATS_PREFIX, which should be one that no web process uses: docs/workers.md.
+    """
+    from app.payload import Refused
+    from app.queue.check import WorkerCheck
+    from app.queue.connection import QueueUnavailable
+    from app.tasks import discover
+
+    try:
+        settings, tasks = from_env(), discover()
+        if not settings.nats_url:
+            raise click.ClickException("NATS_URL is empty: it says which broker, such as nats://127.0.0.1:4222")
+        if name not in tasks:
+            raise click.ClickException(f"there is no task {name}: one of {', '.join(tasks)} is right")
+        takes_text = "text" in tasks[name].arguments.__struct_fields__
+        args = json.loads(text) if text else {"text": "Hello"} if takes_text else {}
+        note = lambda check: click.echo(f"... {check}", err=True)  # noqa: E731 - three words
+        findings = asyncio.run(WorkerCheck(settings, tasks[name], args, note).run())
+    except (SettingInvalid, QueueUnavailable, Refused, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    _print([{"check": each.check, "verdict": each.wrong or "ok"} for each in findings], as_json)
+    raise SystemExit(1 if any(each.wrong for each in findings) else 0)
+
+
 def _steps(verb: str) -> list[dict[str, Any]]:
     from app.queue import plan
     from app.queue.connection import QueueUnavailable

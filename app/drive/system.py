@@ -32,8 +32,9 @@ def free_port() -> int:
 class System:
     """Starts everything, gives its address and processes, and stops everything."""
 
-    def __init__(self, folder: str | None = None, **settings: str) -> None:
+    def __init__(self, folder: str | None = None, root: Path = ROOT, **settings: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="spillway-")
+        self._root = root
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = Path(folder or self._folder.name)
@@ -61,7 +62,7 @@ class System:
             mark = log.tell()
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "app.run"],
-                cwd=ROOT,
+                cwd=self._root,
                 env=self._environment,
                 stdout=log,
                 stderr=log,
