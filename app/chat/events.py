@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -15,14 +15,17 @@ from app.chat.audience import Audience
 from app.chat.people import Client, People
 from app.chat.post import Asked, Posted, ask, post
 from app.chat.waiting import Waiting
-from app.dispatch.dispatch import Dispatch
+from app.dispatch.dispatch import Dispatch, as_accepted
 from app.jobs import job as jobs
 from app.jobs import ledger
+from app.jobs.accept import Begin
 from app.jobs.job import Job
 from app.messages import Message
 from app.payload import Key, Refused, RoomName, Text, Upload
 from app.store.store import Store
 from app.tasks import Task, on_message
+
+T = TypeVar("T")
 
 LAST = 50  # messages somebody sees who joins for the first time
 MOST = 500  # messages in one answer to a join
@@ -147,22 +150,12 @@ class Events:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
         _check_in_room(who, what.room)
         self._check_open()
-        paths = {task.name: self._path_or_skip(task.name, what.room) for task in on_message(self._tasks)}
-        posted = self._store.write(
-            lambda c: post(
-                c,
-                self._tasks,
-                paths,
-                who.person,
-                what.room,
-                what.key,
-                what.text,
-                what.upload,
-                time.time(),
-                self._dispatch.keeps,
-            ),
-            then=self._posted,
-            urgent=True,
+        begins = {task.name: self._dispatch.begin(task.name, what.room) for task in on_message(self._tasks)}
+        keep, content = self._dispatch.keeps, (what.key, what.text, what.upload)
+        posted = self._accept(
+            lambda c: post(c, self._tasks, begins, who.person, what.room, *content, time.time(), keep),
+            self._posted,
+            begins.values(),
         )
         if isinstance(posted, Refused):
             raise posted
@@ -177,18 +170,15 @@ class Events:
             right = ", ".join(name for name, each in self._tasks.items() if "request" in each.runs)
             raise Refused("unknown_task", f"there is no task {what.task!r} to ask for: one of {right} is right", "task")
         args = task.check(what.args)
-        path = self._dispatch.path_for(task.name, what.room)
-        full = self._dispatch.full(path)
-        asked = self._store.write(
-            lambda c: ask(
-                c, task, path, full, who.person, what.room, what.key, args, time.time(), self._dispatch.keeps
-            ),
-            then=self._asked,
-            urgent=True,
+        begin, keep = self._dispatch.begin(task.name, what.room), self._dispatch.keeps
+        asked = self._accept(
+            lambda c: ask(c, task, begin, who.person, what.room, what.key, args, time.time(), keep),
+            self._asked,
+            [begin],
         )
         if isinstance(asked, Refused):
             raise asked
-        return {"job": jobs.view(asked.job), **({"duplicate": True} if asked.duplicate else {})}
+        return {"job": jobs.view(as_accepted(asked.job)), **({"duplicate": True} if asked.duplicate else {})}
 
     def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
         """Cancel a job; a finished one is returned unchanged."""
@@ -203,10 +193,24 @@ class Events:
         self._audience.typing(what.room, who.person, what.on, but=who.sid)
         return {}
 
-    def _posted(self, posted: Posted | Refused) -> None:
-        """Right after the commit, in the order of commits: first the message, then its jobs."""
+    def _accept(self, op: Callable[[Connection], T], then: Callable[[T], bool], begins: Iterable[Begin]) -> T:
+        """Commit what starts jobs; places kept for jobs that do not start after all are given back."""
+        started = False
+
+        def committed(value: T) -> None:
+            nonlocal started
+            started = then(value)
+
+        try:
+            return self._store.write(op, then=committed, urgent=True)
+        finally:
+            if not started:
+                self._dispatch.give_back(begins)
+
+    def _posted(self, posted: Posted | Refused) -> bool:
+        """Right after the commit, in the order of commits: first the message, then its jobs; says whether they start."""
         if isinstance(posted, Refused) or posted.duplicate:
-            return
+            return False
         message = posted.message
         self._waiting.wrote(message.room, message.sender_id, message.at)
         self._dispatch.metrics.messages.labels(message.kind).inc()
@@ -214,16 +218,14 @@ class Events:
         for job in posted.jobs:
             self._dispatch.accepted(job)
             self._dispatch.submit(job)
+        return True
 
-    def _asked(self, asked: Asked | Refused) -> None:
+    def _asked(self, asked: Asked | Refused) -> bool:
         if isinstance(asked, Refused) or asked.duplicate:
-            return
+            return False
         self._dispatch.accepted(asked.job)
         self._dispatch.submit(asked.job)
-
-    def _path_or_skip(self, task: str, room: str) -> str:
-        path = self._dispatch.path_for(task, room)
-        return "skipped" if self._dispatch.full(path) else path
+        return True
 
     def _check_open(self) -> None:
         if self._dispatch.draining:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app import messages, uploads
 from app.jobs import ledger
-from app.jobs.accept import make, with_context
+from app.jobs.accept import Begin, make, with_context
 from app.jobs.job import Job
 from app.messages import Message, Person
 from app.payload import Refused
@@ -38,7 +38,7 @@ class Asked:
 def post(
     connection: Connection,
     tasks: Mapping[str, Task],
-    paths: Mapping[str, str],
+    begins: Mapping[str, Begin],
     who: Person,
     room: str,
     key: str,
@@ -64,7 +64,7 @@ def post(
         args = with_context(
             connection, task, room, {"text": text} if "text" in task.arguments.__struct_fields__ else {}
         )
-        started.append(make(task, paths[task.name], room, args, who, now, message=message.seq, changed=message.seq))
+        started.append(make(task, begins[task.name], room, args, who, now, message=message.seq, changed=message.seq))
     if keep:
         ledger.add(connection, started)
     return Posted(message, started)
@@ -73,8 +73,7 @@ def post(
 def ask(
     connection: Connection,
     task: Task,
-    path: str,
-    full: bool,
+    begin: Begin,
     who: Person,
     room: str,
     key: str,
@@ -89,13 +88,13 @@ def ask(
         if known.asked != asked:
             return Refused("conflict", "this key was used for another job: a new job needs a new key", "key")
         return Asked(known, duplicate=True)
-    if full:
+    if begin.state == "skipped":
         return Refused("busy", "too many jobs wait: try again in a moment", retry_after=1.0)
     if "upload" in args and not uploads.in_room(connection, args["upload"], room):
         return Refused("not_found", f"there is no upload {args['upload']} in room {room}", "args.upload")
     seq = messages.newest_seq(connection, room)
     job = make(
-        task, path, room, with_context(connection, task, room, args), who, now, key=key, asked=asked, changed=seq
+        task, begin, room, with_context(connection, task, room, args), who, now, key=key, asked=asked, changed=seq
     )
     if keep:
         ledger.add(connection, [job])

@@ -39,8 +39,24 @@ class Background:
         self._closing = False
 
     def submit(self, job: Job) -> None:
-        """Run the attempt as soon as there is a place."""
+        """Run the attempt as soon as there is a place; where one was kept for it the ledger says so already."""
+        if job.state == "running":
+            self.start(self._run, job.id, job.attempt, job)
+            return
         self._waiting.append((job.id, job.attempt))
+        self._fill()
+
+    def reserve(self) -> bool:
+        """Keep a place for a job about to be accepted, if one is free and nobody waits; `submit` or `release` ends that."""
+        if self._closing or self._waiting or self._running >= self._places.allowed():
+            return False
+        self._running += 1
+        return True
+
+    def release(self) -> None:
+        """A place is free again."""
+        self._running -= 1
+        self._idle.set()
         self._fill()
 
     def ready(self) -> bool:
@@ -77,18 +93,18 @@ class Background:
             self._running += 1
             self.start(self._run, *self._waiting.popleft())
 
-    def _run(self, id: str, attempt: int) -> None:
+    def _run(self, id: str, attempt: int, begun: Job | None = None) -> None:
         """One attempt's life: marked as running, executed, settled."""
         self._names.add(id)
         try:
-            job = self._begin(id, attempt)
+            job = begun or self._begin(id, attempt)
+            if begun is not None:
+                self._dispatch.show(begun)
             if job is not None:
                 self._dispatch.settle(job.id, job.attempt, self.execute(job))
         finally:
             self._names.discard(id)
-            self._running -= 1
-            self._idle.set()
-            self._fill()
+            self.release()
 
     def execute(self, job: Job) -> Outcome:
         """Run the attempt here and say how it ended."""

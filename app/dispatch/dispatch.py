@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
+import msgspec
 import structlog
 from sqlalchemy import Connection
 
@@ -13,6 +14,7 @@ from app.dispatch.auto import Auto
 from app.dispatch.background import Background
 from app.dispatch.clock import Clock
 from app.jobs import dead_letters, ledger
+from app.jobs.accept import Begin
 from app.jobs.job import Job, JobError, Outcome
 from app.jobs.outcome import Settled, finish_quietly, settle
 from app.messages import Message
@@ -46,6 +48,11 @@ class Path(Protocol):
 
     def close(self, seconds: float) -> None:
         """Start nothing more, and let what runs finish for so long."""
+
+
+def as_accepted(job: Job) -> Job:
+    """The job as it was at the moment it was accepted, also when a place was kept and it starts right away."""
+    return msgspec.structs.replace(job, state="accepted") if job.state == "running" else job
 
 
 class Dispatch:
@@ -90,7 +97,7 @@ class Dispatch:
 
     def fall_back(self, job: Job) -> None:
         """Run an attempt on the simple path that the broker did not take for too long."""
-        self.store.write_soon(lambda c: ledger.change(c, job, path="simple"), then=self.submit)
+        self.store.write_soon(lambda c: ledger.change(c, job, path="simple", state="accepted"), then=self.submit)
 
     def queue_there(self) -> bool:
         """Whether the broker can take jobs at this moment, as far as is known."""
@@ -99,6 +106,20 @@ class Dispatch:
     def full(self, path: str) -> bool:
         """Whether this path has no room for another job."""
         return self._on(path).waiting() >= self._backlog
+
+    def begin(self, task: str, room: str) -> Begin:
+        """Ask the flag for a new job; where there is a place on the simple path, keep it for this one."""
+        path = self.path_for(task, room)
+        if self.full(path):
+            return Begin(path, "skipped")
+        kept = path == "simple" and self.simple.reserve()
+        return Begin(path, "running" if kept else "accepted")
+
+    def give_back(self, begins: Iterable[Begin]) -> None:
+        """Give back the places kept for jobs that do not start after all."""
+        for begin in begins:
+            if begin.state == "running":
+                self.simple.release()
 
     def submit(self, job: Job) -> None:
         """Run the attempt on the path it was accepted for; a job that is final already is left alone."""
@@ -112,7 +133,8 @@ class Dispatch:
             self.submit(job)
             return
         self.store.write_soon(
-            lambda connection: ledger.change(connection, job, path=path), then=lambda changed: self.submit(changed)
+            lambda connection: ledger.change(connection, job, path=path, state="accepted"),
+            then=lambda changed: self.submit(changed),
         )
 
     def settle(self, job: str, attempt: int, outcome: Outcome, then: Callable[[], None] | None = None) -> None:
@@ -166,7 +188,7 @@ class Dispatch:
         self.metrics.accepted.labels(job.task, job.path).inc()
         if job.final:
             self.metrics.jobs.labels(job.task, job.path, job.state).inc()
-        self.show(job)
+        self.show(as_accepted(job))
 
     def recover(self) -> None:
         """Take up every job the ledger says is unfinished, in the order of acceptance."""
@@ -224,10 +246,6 @@ class Dispatch:
     def _give_up(self, connection: Connection, job: Job) -> Settled:
         error = JobError("deadline", "no answer before the deadline")
         return settle(connection, self.tasks, job.id, job.attempt, Outcome(state="failed", error=error), time.time())
-
-    def skip(self, job: Job) -> None:
-        """Record that there was no room for a job that starts by itself."""
-        self.store.write_soon(lambda c: finish_quietly(c, self.tasks, job, "skipped", time.time()), then=self.carry_out)
 
     def _cancel(self, connection: Connection, id: str) -> Settled:
         job = ledger.find(connection, id)

@@ -12,7 +12,7 @@ import msgspec
 
 from app import messages
 from app.dispatch.dispatch import Dispatch
-from app.jobs.accept import follow
+from app.jobs.accept import Begin, follow
 from app.jobs.job import Job, JobError, Outcome
 from app.payload import Refused
 from app.store.store import StoreUnavailable
@@ -32,6 +32,10 @@ class PlainDispatch(Dispatch):
     def path_for(self, task: str, room: str) -> str:
         """There is only one."""
         return "simple"
+
+    def begin(self, task: str, room: str) -> Begin:
+        """At once."""
+        return Begin("simple", "accepted")
 
     def full(self, path: str) -> bool:
         """There is no bound: that is part of what the ledger gives."""

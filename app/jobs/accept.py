@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -16,19 +16,27 @@ from app.tasks import Task
 MAX_ARGS = 256 * 1024  # bytes
 
 
+class Begin(NamedTuple):
+    """How a new job begins: its path, and its first state."""
+
+    path: str
+    state: str  # accepted; running, when a place on the simple path is kept for it; skipped, when there is no room
+
+
 def make(
-    task: Task, path: str, room: str, args: dict[str, Any], asker: Person | None, now: float, **values: Any
+    task: Task, begin: Begin, room: str, args: dict[str, Any], asker: Person | None, now: float, **values: Any
 ) -> Job:
-    """A job that is not in the ledger yet; a path of `skipped` makes one that will not run."""
-    skipped = path == "skipped"
+    """A job that is not in the ledger yet."""
+    skipped = begin.state == "skipped"
     return Job(
         id=new_id(),
         room=room,
         task=task.name,
         args=msgspec.json.encode(args).decode(),
-        path="simple" if skipped else path,
-        state="skipped" if skipped else "accepted",
+        path=begin.path,
+        state=begin.state,
         delivered=skipped,
+        started=now if begin.state == "running" else None,
         finished=now if skipped else None,
         at=now,
         deadline=now + task.deadline,
@@ -44,7 +52,7 @@ def follow(parent: Job, child: Task, result: Any, now: float) -> Job:
     """The job that follows a delivered one, with that one's result; its path is chosen when it is dispatched."""
     asker = Person(parent.sender_id, parent.sender_name or "") if parent.sender_id is not None else None
     args = {parent.task: result} if parent.task in child.given else {}
-    return make(child, parent.path, parent.room, args, asker, now, message=parent.message)
+    return make(child, Begin(parent.path, "accepted"), parent.room, args, asker, now, message=parent.message)
 
 
 def with_context(connection: Connection, task: Task, room: str, args: dict[str, Any]) -> dict[str, Any]:
