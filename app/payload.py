@@ -22,7 +22,8 @@ Upload = Annotated[str, Meta(pattern=r"\A[a-z0-9]{26}\Z")]
 Identifier = Annotated[str, Meta(min_length=1, max_length=64)]
 
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
-_FIELD = re.compile(r"(?:at `\$\.?([^`]*)`|(?:unknown|required) field `([^`]+)`)")
+_PATH = re.compile(r"at `\$\.?([^`]*)`")
+_NAME = re.compile(r"(?:unknown|required) field `([^`]+)`")
 
 
 class Refused(Exception):
@@ -53,9 +54,8 @@ def read(data: Any, kind: type[T]) -> T:
 
 def _refusal(sentence: str) -> Refused:
     """Turn msgspec's sentence into ours; it writes the path as `$.field`, the names in backticks."""
-    found = _FIELD.search(sentence)
-    path, name = found.groups() if found else (None, None)
-    field = ".".join(part for part in (path, name) if part) or None
+    found = (pattern.search(sentence) for pattern in (_PATH, _NAME))
+    field = ".".join(each[1] for each in found if each and each[1]) or None
     return Refused("bad_request", sentence.replace(" - at `$`", "").replace("`$.", "`"), field)
 
 
