@@ -1,0 +1,106 @@
+"""Settings: every wrong value stops the start with one sentence."""
+
+from __future__ import annotations
+
+import dataclasses
+import stat
+from pathlib import Path
+
+import pytest
+
+from app.settings import SettingInvalid, Settings, from_env, secret_key
+
+WRONG = {
+    "PORT": ["-1", "65536", "http", "1.5", ""],
+    "PUBLIC_URL": ["chat.example.org", "ftp://x"],
+    "DATABASE_URL": ["postgresql://db/x", "mysql://x", "var/x.db"],
+    "NATS_URL": ["localhost:4222", "http://x:1", "nats://a b"],
+    "NATS_CREDS": ["/nowhere/at/all.creds"],
+    "NATS_PREFIX": ["a.b", "a b", "x" * 33, ">"],
+    "DEFAULT_PATH": ["fast", "SIMPLE", "", "queued"],
+    "LEDGER": ["true", "1", ""],
+    "ML_URL": ["127.0.0.1:5001", ""],
+    "AUTH": ["token", ""],
+    "ALLOW_OPEN": ["yes", "true"],
+    "CORS_ORIGINS": ["*", "chat.example.org", "http://a/path"],
+    "MAX_CLIENTS": ["0", "many", "-5"],
+    "MAX_INFLIGHT": ["0", "x", "10001"],
+    "MAX_BACKLOG": ["-1", "x"],
+    "RATE_LIMIT": ["0", "-1", "none", "nan", "inf"],
+    "MAX_UPLOAD_BYTES": ["0", "10MiB"],
+    "ACK_WAIT": ["0", "x", "nan", "inf"],
+    "DRAIN_SECONDS": ["-1", "x", "nan"],
+    "RETENTION_DAYS": ["-1", "1.5"],
+    "JOBS_MAX_MSGS": ["0", "x"],
+    "JOBS_MAX_BYTES": ["1", "x"],
+    "REPLICAS": ["0", "6"],
+    "LOG_FORMAT": ["xml", ""],
+    "LOG_LEVEL": ["INFO", "loud"],
+    "ASYNC_MODE": ["gevent", "asyncio"],
+    "HOST": ["0.0.0.0", "192.168.1.7", "::", ""],
+}
+CASES = [(name, value) for name, values in WRONG.items() for value in values]
+
+
+@pytest.mark.parametrize(("name", "value"), CASES)
+def test_a_wrong_value_is_refused_in_one_sentence(name: str, value: str) -> None:
+    with pytest.raises(SettingInvalid) as refused:
+        from_env({name: value})
+    sentence = str(refused.value)
+    assert sentence.startswith(f"{name}=")
+    assert value in sentence
+    assert "\n" not in sentence
+    assert len(sentence) > len(f"{name}={value} is not allowed: ")
+
+
+def test_every_setting_that_can_be_wrong_is_tried() -> None:
+    free = {"DATA_DIR", "SECRET_KEY"}  # any words will do
+    assert {each.name.upper() for each in dataclasses.fields(Settings)} - free - set(WRONG) == set()
+
+
+def test_the_defaults_are_those_of_the_contract() -> None:
+    settings = from_env({})
+    assert (settings.host, settings.port, settings.url) == ("127.0.0.1", 5000, "http://127.0.0.1:5000")
+    assert (settings.default_path, settings.nats_url, settings.ledger) == ("simple", (), True)
+    assert (settings.max_clients, settings.max_inflight, settings.max_backlog) == (10_000, 64, 20_000)
+    assert (settings.rate_limit, settings.max_upload_bytes) == (50.0, 10 * 1024 * 1024)
+    assert (settings.ack_wait, settings.drain_seconds, settings.retention_days) == (10.0, 10.0, 0)
+    assert (settings.database, settings.auth, settings.async_mode) == ("sqlite:///var/spillway.db", "open", "eventlet")
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        from_env({}).port = 1  # type: ignore[misc]  # what is wrong is the point
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_open_means_this_machine_only(host: str) -> None:
+    assert from_env({"HOST": host}).host == host
+
+
+def test_open_to_others_must_be_asked_for() -> None:
+    assert from_env({"HOST": "0.0.0.0", "ALLOW_OPEN": "1"}).url == "http://127.0.0.1:5000"
+
+
+def test_what_can_be_written_is_read() -> None:
+    settings = from_env(
+        {
+            "NATS_URL": "nats://a:4222, tls://b:4222",
+            "CORS_ORIGINS": "https://chat.example.org,http://localhost:3000",
+            "RATE_LIMIT": "off",
+            "DEFAULT_PATH": "queued",
+            "LEDGER": "off",
+        }
+    )
+    assert settings.nats_url == ("nats://a:4222", "tls://b:4222")
+    assert settings.cors_origins == ("https://chat.example.org", "http://localhost:3000")
+    assert (settings.rate_limit, settings.default_path, settings.ledger) == (None, "queued", False)
+
+
+def test_a_random_key_is_kept_for_its_owner_only(tmp_path: Path) -> None:
+    settings = from_env({"DATA_DIR": str(tmp_path)})
+    key = secret_key(settings)
+    assert len(key) == 64
+    assert secret_key(settings) == key
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+    assert secret_key(from_env({"DATA_DIR": str(tmp_path), "SECRET_KEY": "mine"})) == "mine"
