@@ -27,7 +27,7 @@ const ERRORS = {
 /** @param {number} share 0 to 1 @returns {string} such as `93 %` @throws {TypeError} for anything but a number */
 export function percent(share) {
   if (!Number.isFinite(share)) throw new TypeError("a share is a number");
-  return `${Math.round(share * 100)} %`;
+  return `${Math.round(share * 100)}\u00a0%`;
 }
 
 /** @param {string} task @returns {string} what the task is called, also one this page never heard of */

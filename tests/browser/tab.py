@@ -76,5 +76,12 @@ class Tab:
         return [int(each.get_attribute("data-seq") or 0) for each in self.one("message").all()]
 
     def fits(self) -> bool:
-        """Whether nothing is wider than the window."""
-        return bool(self.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
+        """Whether nothing is wider than the window, nor sticks out of what scrolls in it."""
+        return bool(
+            self.page.evaluate(
+                """() => document.documentElement.scrollWidth <= innerWidth
+                    && [...document.querySelectorAll(".bubble, .chip, .composer, .flag, .tile, .card, .bar, .top")]
+                        .every((part) => part.getBoundingClientRect().right <= innerWidth + 0.5
+                            && (part.matches(".tile, .card, .bar, .top") || part.scrollWidth <= part.clientWidth + 1))"""
+            )
+        )

@@ -77,6 +77,7 @@ def test_pages_say_that_the_queue_is_away_for_as_long_as_it_is(
         expect(ann.one("queue-away")).to_be_hidden()  # nothing needs it yet
         ann.path("language").select_option("queued")
         for tab in (ann, operator):
+            expect(tab.one("queue-away")).to_be_visible()
             expect(tab.one("queue-away")).to_contain_text("cannot take jobs right now")
         expect(operator.one("tile-queue")).to_contain_text("cannot be reached")
 

@@ -48,11 +48,13 @@ function tile(name, label, value, note, tone = "plain", unit = null) {
 }
 
 function sparkline(values) {
+  // A single reading is a level line.
+  if (values.length === 1) return sparkline([...values, ...values]);
   const most = Math.max(...values, 5);
-  const points = values.map((value, place) => `${(100 * place) / Math.max(values.length - 1, 1)},${(27 - (24 * value) / most).toFixed(1)}`);
+  const points = values.map((value, place) => `${(100 * place) / (values.length - 1)},${(27 - (24 * value) / most).toFixed(1)}`);
   return s("svg", { class: "spark", viewBox: "0 0 100 28", preserveAspectRatio: "none", role: "img", "aria-label": `Hub lag lately, at most ${Math.max(...values).toFixed(1)} ms` },
     s("polygon", { class: "spark-area", points: `0,28 ${points.join(" ")} 100,28` }),
-    s("polyline", { class: "spark-line", points: points.length > 1 ? points.join(" ") : `0,${points[0].split(",")[1]} 100,${points[0].split(",")[1]}` }));
+    s("polyline", { class: "spark-line", points: points.join(" ") }));
 }
 
 function size(bytes) {
