@@ -17,7 +17,7 @@ from threading import Thread
 
 import psutil
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocketRoute, expect
 
 from app.drive.system import System, free_port
 from tests.browser.conftest import Open, until
@@ -49,6 +49,56 @@ def test_what_is_written_while_the_server_is_killed_arrives_once(
         expect(tab.one("pending")).to_have_count(0)
         assert tab.seqs() == [1, 2, 3]
     complaints.clear()  # a browser notes each connection that could not be made
+
+
+def test_chips_are_true_after_an_absence(opened: Open, system: System, room: str, complaints: list[str]) -> None:
+    cable = Cable()
+    ann, ben = opened(system.url), opened(system.url).join("Ben", room)
+    ann.page.route_web_socket("**/socket.io/**", cable.plug)
+    ann.join("Ann", room)
+    worker = next(p for p in psutil.Process(system.process.pid).children() if "app.worker" in p.cmdline())
+    system.flag("queued", "sentiment")
+    worker.suspend()
+    try:
+        ben.say("I am so glad that you are here")
+        expect(ann.chips("so glad", task="sentiment", path="queued")).to_contain_text("waiting")
+        cable.cut()
+        expect(ann.one("connection", state="online")).to_have_count(0)
+    finally:
+        worker.resume()
+    ben.found("so glad", "sentiment", path="queued")
+    ben.say("and this was said meanwhile")
+    ben.found("said meanwhile", "triage")
+    expect(ann.message("said meanwhile")).to_have_count(0)
+
+    cable.whole = True
+    expect(ann.message("said meanwhile")).to_be_visible()
+    ann.found("so glad", "sentiment", path="queued")
+    assert ann.seqs() == ben.seqs()
+    complaints.clear()  # a browser notes each connection that could not be made
+    system.flag("simple", "sentiment")
+
+
+class Cable:
+    """What a tab's websockets go through, and can be cut."""
+
+    def __init__(self) -> None:
+        self.whole = True
+        self._plugged: list[WebSocketRoute] = []
+
+    def plug(self, socket: WebSocketRoute) -> None:
+        """A tab connects."""
+        if self.whole:
+            self._plugged.append(socket)
+            socket.connect_to_server()
+        else:
+            socket.close()
+
+    def cut(self) -> None:
+        """Cut what goes through now, and whatever comes until it is whole again."""
+        self.whole = False
+        for socket in self._plugged:
+            socket.close()
 
 
 @contextmanager
