@@ -44,14 +44,24 @@ def cells(text: str) -> dict[str, list[str]]:
 
 
 def calls(*names: str) -> Iterator[tuple[str, str]]:
-    """Every call of these functions in app/ whose first argument is a string: the function and the string."""
-    for path in (ROOT / "app").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if not (isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant)):
-                continue
-            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-            if name in names and isinstance(node.args[0].value, str):
-                yield name, node.args[0].value
+    """Every call of these functions in app/ whose first argument is a string or names one: the function and the string."""
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "app").rglob("*.py")]
+    constants = {
+        target.id: node.value.value
+        for tree in trees
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in (each for tree in trees for each in ast.walk(tree)):
+        if not (isinstance(node, ast.Call) and node.args):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        first = node.args[0]
+        value = first.value if isinstance(first, ast.Constant) else constants.get(getattr(first, "id", ""))
+        if name in names and isinstance(value, str):
+            yield name, value
 
 
 @pytest.mark.parametrize("setting", fields(Settings), ids=lambda each: each.name)
