@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.drive.system import ROOT, free_port
+from app.drive.system import ROOT, System, free_port
 from tests.guest import WAIT, Guest
 from tests.web import environment
 
@@ -94,21 +94,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, parts: None) -> Iterator[st
     """The address of a whole system that runs in a copy with one file more."""
     root = copy_to(tmp_path_factory.mktemp("copy"))
     (root / "app" / "tasks" / "shout.py").write_text(SHOUT)
-    port = str(free_port())
-    data = root / "data"
-    with subprocess.Popen(
-        [sys.executable, "-m", "app.run"],
-        cwd=root,
-        env=environment(PORT=port, DATA_DIR=str(data)),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout
-        while not (line := process.stdout.readline()).startswith("ready "):
-            assert line, "it ended"
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
-        process.communicate(timeout=WAIT)
+    with System(root=root) as system:
+        yield system.url
 
 
 @pytest.mark.parametrize("path", ["simple", "queued"])

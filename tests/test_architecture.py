@@ -1,0 +1,219 @@
+"""Which file may know what. Each rule has its reason; a rule that stands in the way is changed here, in the open."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from app.drive.system import ROOT
+from tests.guest import WAIT
+
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in [ROOT / "wsgi.py", *(ROOT / "app").rglob("*.py"), *(ROOT / "ml_clients").rglob("*.py")]
+)
+
+# library: where it is at home (a folder ends in /), and why nowhere else
+HOMES = {
+    "eventlet": (["app/concurrency/green.py"], "leaving eventlet is one file"),
+    "greenlet": (["app/concurrency/green.py"], "as eventlet"),
+    "gevent": ([], "there is one concurrency library, and it is eventlet"),
+    "nats": (["app/queue/"], "its errors stop there, and the simple path never loads it"),
+    "flask": (["app/server.py", "app/web/", "ml_clients/embedded/"], "event handlers and tasks need no web request"),
+    "flask_socketio": (["app/server.py"], "its decorators push a request context for every event"),
+    "werkzeug": (["app/concurrency/threads.py", "app/web/errors.py", "ml_clients/embedded/"], "as flask"),
+    "socketio": (
+        ["app/chat/", "app/drive/", "app/__main__.py"],
+        "events arrive and leave in the chat, clients drive it",
+    ),
+    "openfeature": (["app/flags/provider.py"], "another flag service is another provider, and nothing else"),
+    "prometheus_client": (["app/metrics.py"], "every figure is declared in one place"),
+    "itsdangerous": (["app/uploads.py"], "links are signed and checked in one place"),
+    "PIL": (["app/uploads.py", "ml_clients/embedded/"], "images are looked at where they come in"),
+    "sqlalchemy": (
+        [
+            "app/store/",
+            "app/messages.py",
+            "app/uploads.py",
+            "app/jobs/",
+            "app/flags/flags.py",
+            # they hand the store functions that run inside its transactions, and so name its Connection
+            "app/chat/events.py",
+            "app/chat/post.py",
+            "app/dispatch/dispatch.py",
+            "app/web/api.py",
+        ],
+        "the store is the one way to the database; others write functions that run inside its transactions",
+    ),
+    "urllib3": (["ml_clients/"], "models are called by their clients"),
+    "requests": (["app/__main__.py", "app/drive/"], "only commands and test drivers call us over HTTP"),
+    "waitress": (["ml_clients/embedded/"], "it serves the models"),
+    "onnxruntime": (["ml_clients/embedded/"], "models run in the model server"),
+    "numpy": (["ml_clients/embedded/"], "as onnxruntime"),
+    "click": (["app/__main__.py", "app/worker.py"], "command lines are read at the edge"),
+    "asyncio": (
+        [
+            "app/queue/",
+            "app/worker.py",
+            "app/drive/",
+            "app/concurrency/",
+            "app/dispatch/",
+            "app/__main__.py",
+            "app/compare/",
+        ],
+        "coroutines belong to the queue and to clients; the chat is written in plain functions",
+    ),
+}
+
+# layer: what it may not import, directly (design.md, part 5: imports run one way)
+ABOVE = {
+    "ml_clients/": ["app"],
+    "app/tasks/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.store", "app.queue"],
+    "app/jobs/": ["app.dispatch", "app.chat", "app.web", "app.server", "app.queue"],
+    "app/dispatch/": ["app.chat", "app.web", "app.server"],
+    "app/chat/": ["app.web", "app.server", "app.queue"],
+    "app/web/": ["app.chat", "app.server"],
+    "app/store/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.tasks", "app.queue"],
+    "app/flags/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.queue"],
+    "app/queue/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.store"],
+    "app/messages.py": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.tasks"],
+    "app/payload.py": ["app."],
+    "app/concurrency/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.store"],
+    "app/worker.py": ["app.dispatch", "app.chat", "app.web", "app.server", "app.store"],
+    "app/drive/": ["app.dispatch", "app.chat", "app.web", "app.server", "app.queue", "app.jobs.outcome"],
+}
+
+ENVIRONMENT = {
+    "app/settings.py": "reads it, once",
+    "app/run.py": "hands it on to its children, and sees whether ML_URL is set",
+    "app/drive/system.py": "hands it on to its children",
+    "app/concurrency/green.py": "sets EVENTLET_HUB, which eventlet reads at its import",
+}
+
+
+def tree(file: str) -> ast.Module:
+    """The file as it is written."""
+    return ast.parse((ROOT / file).read_text())
+
+
+def imports(file: str) -> set[str]:
+    """Every module a file imports, at its top or inside a function; not those for type checkers only."""
+    found: set[str] = set()
+    for node in _running(tree(file)):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file} imports relatively"
+            found |= {node.module or "", *(f"{node.module}.{each.name}" for each in node.names)}
+    return found
+
+
+def _running(node: ast.AST) -> Iterable[ast.AST]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+            continue
+        yield child
+        yield from _running(child)
+
+
+def at_home(file: str, homes: Iterable[str]) -> bool:
+    """Whether the file is one of these or in one of these folders."""
+    return any(file == home or (home.endswith("/") and file.startswith(home)) for home in homes)
+
+
+@pytest.mark.parametrize("library", HOMES)
+def test_a_library_is_known_in_its_home_only(library: str) -> None:
+    homes, reason = HOMES[library]
+    strays = [
+        file
+        for file in FILES
+        if not at_home(file, homes) and any(each.split(".")[0] == library for each in imports(file))
+    ]
+    assert not strays, f"{library} is imported by {strays}, but {reason}"
+
+
+@pytest.mark.parametrize("layer", ABOVE)
+def test_imports_run_one_way(layer: str) -> None:
+    files = [file for file in FILES if at_home(file, [layer])]
+    assert files, f"there is no {layer} any more"
+    for file in files:
+        for above in ABOVE[layer]:
+            wrong = {each for each in imports(file) if f"{each}.".startswith(f"{above.rstrip('.')}.")}
+            assert not wrong, f"{file} imports {wrong}, which is above it"
+
+
+def test_the_environment_is_read_in_one_place() -> None:
+    readers = {
+        file
+        for file in FILES
+        for node in ast.walk(tree(file))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv", "environb", "putenv")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    }
+    assert readers <= set(ENVIRONMENT), f"{readers - set(ENVIRONMENT)} reads the environment: settings are handed in"
+
+
+def test_the_package_imports_nothing_at_its_top() -> None:
+    for node in tree("app/__init__.py").body:
+        assert not isinstance(node, ast.Import)
+        assert not (isinstance(node, ast.ImportFrom) and node.module not in ("__future__", "typing"))
+
+
+def test_only_dispatch_asks_the_flag_and_only_create_app_hands_it_over() -> None:
+    for file in FILES:
+        if at_home(file, ["app/flags/", "app/server.py", "app/queue/"]):
+            continue
+        calls = {ast.unparse(node.func) for node in ast.walk(tree(file)) if isinstance(node, ast.Call)}
+        asking = {call for call in calls if call.endswith(("._ask", "flags.ask"))}
+        assert not asking or file == "app/dispatch/dispatch.py", f"{file}: {asking}"
+
+
+def test_no_handler_needs_a_web_request() -> None:
+    for file in FILES:
+        if at_home(file, ["app/chat/", "app/jobs/", "app/dispatch/", "app/tasks/"]):
+            assert not {each for each in imports(file) if each.startswith("flask")}, file
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        (
+            "app.worker",
+            ["flask", "flask_socketio", "socketio", "eventlet", "sqlalchemy", "openfeature", "PIL", "requests"],
+        ),
+        ("app.run", ["flask", "eventlet", "sqlalchemy", "nats", "requests", "socketio"]),
+        ("app.settings", ["flask", "eventlet", "sqlalchemy", "nats", "msgspec"]),
+        ("app.server", ["nats"]),
+        ("app.tasks", ["flask", "eventlet", "sqlalchemy", "nats"]),
+        ("ml_clients", ["app", "flask", "numpy", "onnxruntime", "eventlet", "requests"]),
+    ],
+)
+def test_what_a_module_loads_in_the_end(module: str, absent: list[str]) -> None:
+    """Whatever the chain of imports: looked up in a fresh interpreter."""
+    ask = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}} & set({absent!r})))"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", ask], cwd=ROOT, capture_output=True, text=True, timeout=WAIT, check=True
+    )
+    assert done.stdout.split() == []
+
+
+def test_no_file_is_a_place_for_everything() -> None:
+    vague = {"utils", "util", "helpers", "helper", "manager", "base", "common", "misc"}
+    assert not [file for file in FILES if vague & {Path(part).stem for part in Path(file).parts}]
+
+
+def test_files_and_functions_can_be_read_in_one_sitting() -> None:
+    for file in FILES:
+        assert len((ROOT / file).read_text().splitlines()) <= 300, f"{file} has more than 300 lines"
+        for node in ast.walk(tree(file)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                allowed = 80 if node.name in ("create_app", "api") else 45  # they only put parts together
+                assert length <= allowed, f"{file}: {node.name} has {length} lines"
