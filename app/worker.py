@@ -7,7 +7,6 @@ outcome is decided by the web process.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
 import signal
@@ -23,7 +22,7 @@ import ml_clients
 from app import logs
 from app import tasks as declared
 from app.jobs.executor import GRACE, execute
-from app.jobs.job import JobError, Outcome
+from app.jobs.job import STOPPED, JobError, Outcome
 from app.queue.connection import Queue, QueueFull, QueueUnavailable
 from app.queue.pull import Delivery, Pull
 from app.queue.wire import JobMessage, ResultMessage, Undecodable, WireError, decode
@@ -33,7 +32,8 @@ from app.tasks import Task
 log = structlog.get_logger()
 
 CONCURRENCY = 8  # jobs at once in each lane
-POISON = 5  # deliveries after which a job counts as one that kills its workers
+POISON = 3  # deliveries after which a job counts as one that kills its workers; `make run` ends at five deaths
+GIVE_BACK = 3.0  # seconds to give back what did not finish in time; what is not comes back after ACK_WAIT
 TELL_AFTER = 0.05  # seconds until the room is told that a job runs: most are done by then
 NICE = 10  # where worker and web process share a machine, chat comes first
 UNKNOWN_AGAIN = 2.0  # seconds until a task this worker does not know is offered to another (a deploy may be under way)
@@ -46,7 +46,7 @@ class Worker:
         self._settings, self._tasks, self._lanes, self._concurrency = settings, tasks, lanes, concurrency
         self._queue = Queue(settings, sorted({task.lane for task in tasks.values()}), log.info)
         self._pools = {lane: ThreadPoolExecutor(concurrency, thread_name_prefix=lane) for lane in lanes}
-        self._running: dict[asyncio.Task[None], Delivery] = {}
+        self._running: set[asyncio.Task[None]] = set()
         self._cancelled: set[str] = set()
         self._listening_since = time.time()
         self._pulls: list[Pull] = []
@@ -71,8 +71,8 @@ class Worker:
 
     def _take(self, delivery: Delivery) -> None:
         handling = asyncio.create_task(self._handle(delivery))
-        self._running[handling] = delivery
-        handling.add_done_callback(lambda done: self._running.pop(done, None))
+        self._running.add(handling)
+        handling.add_done_callback(self._running.discard)
 
     async def _handle(self, delivery: Delivery) -> None:
         """One delivery's life: bad input first, then run it, then publish its result, and only then acknowledge."""
@@ -88,7 +88,11 @@ class Worker:
             return
         beating = asyncio.create_task(self._beat(delivery))
         try:
-            await self._publish(message, await self._outcome(message, task, delivery))
+            ended = await self._outcome(message, task, delivery)
+        except asyncio.CancelledError:  # told to stop, and out of time
+            ended = secrets.token_hex(8), _failure(STOPPED, "the worker was stopped while this ran", retryable=True)
+        try:
+            await self._publish(message, ended)
             await delivery.ack()
         finally:
             beating.cancel()
@@ -158,12 +162,11 @@ class Worker:
         for pull in self._pulls:
             await pull.stop()
         if self._running:
-            await asyncio.wait(list(self._running), timeout=self._settings.drain_seconds)
-        for handling, delivery in list(self._running.items()):
+            await asyncio.wait(self._running, timeout=self._settings.drain_seconds)
+        for handling in self._running:
             handling.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await handling
-            await delivery.nak(0)
+        if self._running:
+            await asyncio.wait(self._running, timeout=GIVE_BACK)
         await self._queue.close()
 
 

@@ -133,7 +133,7 @@ class Events:
 
         def read(connection: Connection) -> tuple[list[Message], list[Job]]:
             found = messages.before(connection, what.room, what.before, what.limit)
-            return found, ledger.of_messages(connection, what.room, [message.seq for message in found])
+            return found, ledger.of_messages(connection, what.room, found)
 
         found, theirs = self._store.read(read)
         return {"messages": [self._audience.message(m) for m in found], "jobs": [jobs.view(job) for job in theirs]}
@@ -252,5 +252,5 @@ def _catch_up(connection: Connection, room: str, after: int | None) -> dict[str,
         answer["more"] = True
     if reset:
         answer["reset"] = True
-    answer["jobs"] = ledger.for_join(connection, room, [message.seq for message in found], known)
+    answer["jobs"] = ledger.for_join(connection, room, found, known)
     return answer

@@ -15,7 +15,7 @@ from app.dispatch.background import Background
 from app.dispatch.clock import Clock
 from app.jobs import dead_letters, ledger
 from app.jobs.accept import Begin
-from app.jobs.job import Job, JobError, Outcome
+from app.jobs.job import CUT_OFF, Job, JobError, Outcome
 from app.jobs.outcome import Settled, finish_quietly, settle
 from app.messages import Message
 from app.metrics import Metrics
@@ -28,6 +28,7 @@ log = structlog.get_logger()
 Ask = Callable[[str, str], str]
 Show = Callable[[Job | Message], None]
 SWEEP_EVERY = 1.0  # seconds between two looks for jobs past their deadline
+POISON = 3  # times a job may be running when its process ends; below the five deaths that end `make run`
 STORE_AGAIN = 0.5  # seconds until an outcome that could not be stored is stored again
 
 
@@ -240,7 +241,9 @@ class Dispatch:
 
     def _cut_off(self, job: Job) -> None:
         """A simple attempt was cut off when its process ended: that was an attempt, so that poison cannot go on for ever."""
-        error = JobError("cut_off", "the process ended while this ran", retryable=True)
+        before = sum(error["code"] == CUT_OFF for error in msgspec.json.decode(job.errors or "[]"))
+        words = "the process ended while this ran" + (f", {before + 1} times" if before else "")
+        error = JobError(CUT_OFF, words, retryable=before + 1 < POISON)
         self.settle(job.id, job.attempt, Outcome(state="failed", error=error))
 
     def _give_up(self, connection: Connection, job: Job) -> Settled:

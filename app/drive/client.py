@@ -65,7 +65,12 @@ class Person:
             self.books.live.append(0)  # a new connection: live events start anew
             await self._client.connect(self.url, auth={"name": self.name}, transports=["websocket"], wait_timeout=10)
         while True:
-            after = {"after": max(self.books.messages)} if self.books.messages else {}
+            # Who was here before has seen everything up to their newest message, or nothing: both are worth saying.
+            after = (
+                {"after": max(self.books.messages, default=0)}
+                if len(self.books.finals) > 2 or self.books.messages
+                else {}
+            )
             ack = await self.call("room:join", {"room": self.room, **after})
             for message in ack["messages"]:
                 self.books.messages[message["seq"]] = message

@@ -11,6 +11,9 @@ from app.ids import rfc3339
 UNFINISHED = ("accepted", "running", "retrying")
 FINAL = ("succeeded", "failed", "cancelled", "skipped")
 
+CUT_OFF = "cut_off"  # error code: the process ended while a simple attempt ran
+STOPPED = "worker_stopped"  # error code: a worker was told to stop and gave the attempt back; that does not count
+
 
 class Job(msgspec.Struct, kw_only=True):
     """One row of the ledger. `args`, `result`, `error` and `progress` are JSON text; times are seconds since 1970."""

@@ -7,9 +7,10 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Update, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, func, insert, select, update
 
 from app.jobs.job import FINAL, UNFINISHED, Job
+from app.messages import Message
 from app.store.tables import jobs, rooms
 
 _COLUMNS = [c for c in jobs.c if c.name != "n"]
@@ -109,19 +110,24 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def for_join(connection: Connection, room: str, seqs: Iterable[int], after: int | None) -> list[Job]:
+def for_join(connection: Connection, room: str, seen: list[Message], after: int | None) -> list[Job]:
     """Jobs somebody who joins must know: unfinished, of these messages, and changed since message `after`."""
-    wanted = jobs.c.state.in_(UNFINISHED) | jobs.c.message.in_(list(seqs)) | ~jobs.c.delivered
+    wanted = _of(seen) | jobs.c.state.in_(UNFINISHED) | ~jobs.c.delivered
     if after is not None:
         wanted |= jobs.c.changed >= after
     query = select(jobs).where(jobs.c.room == room, wanted).order_by(jobs.c.n)
     return [from_row(row) for row in connection.execute(query)]
 
 
-def of_messages(connection: Connection, room: str, seqs: Iterable[int]) -> list[Job]:
-    """Jobs that belong to these messages."""
-    query = select(jobs).where(jobs.c.room == room, jobs.c.message.in_(list(seqs))).order_by(jobs.c.n)
+def of_messages(connection: Connection, room: str, seen: list[Message]) -> list[Job]:
+    """Jobs that belong to these messages: those they started, and those that wrote them."""
+    query = select(jobs).where(jobs.c.room == room, _of(seen)).order_by(jobs.c.n)
     return [from_row(row) for row in connection.execute(query)]
+
+
+def _of(seen: list[Message]) -> ColumnElement[bool]:
+    wrote = [message.job for message in seen if message.job is not None]
+    return jobs.c.message.in_([message.seq for message in seen]) | jobs.c.id.in_(wrote)
 
 
 def newest(connection: Connection, limit: int) -> list[Job]:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from app import messages
 from app.jobs import ledger
 from app.jobs.accept import follow
-from app.jobs.job import Job, JobError, Outcome
+from app.jobs.job import STOPPED, Job, JobError, Outcome
 from app.messages import Message
 from app.payload import Refused
 from app.tasks import Task, following
@@ -136,6 +136,8 @@ def _fitting(declared: Task | None, outcome: Outcome) -> Outcome:
 
 def _next_attempt(job: Job, error: JobError, now: float) -> dict[str, Any] | None:
     """Number and time of the next attempt, or None when there is none left or it would come too late."""
+    if error.code == STOPPED:  # a deploy is no failure: the attempt is numbered, and one more allowed
+        return {"attempt": job.attempt + 1, "attempts": job.attempts + 1, "due": now}
     if job.attempt >= job.attempts:
         return None
     due = now + wait_before(job.attempt, error.retry_after)
