@@ -39,13 +39,14 @@ def replay(url: str, file: Path, room: str, speed: float, as_json: bool) -> None
     from socketio.exceptions import ConnectionError
 
     from app.drive import replay as player
+    from app.drive.client import NotAccepted
 
     try:
         lines = player.conversation(file)
         tasks = sum("message" in task["runs"] for task in _http(url, "GET", "/api/tasks")["tasks"])
         with player.bar(Console(stderr=True)) as progress:
             replayed = asyncio.run(player.replay(url, lines, room, speed, tasks, progress))
-    except (player.ConversationInvalid, ConnectionError) as error:
+    except (player.ConversationInvalid, ConnectionError, NotAccepted) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(player.as_json(replayed))

@@ -92,9 +92,16 @@ def add_from_user(
 
 
 def add_from_job(
-    connection: Connection, room: str, job: str, task: str, text: str, upload: str | None, now: float, kind: str
+    connection: Connection,
+    room: str,
+    job: str,
+    about: dict[str, Any],
+    text: str,
+    upload: str | None,
+    now: float,
+    kind: str,
 ) -> Message:
-    """Store what a job of this task tells the room."""
+    """Store what a job tells the room; `about` says which task it was, and which message and person it concerns."""
     return add(
         connection,
         Message(
@@ -104,7 +111,7 @@ def add_from_job(
             sender_name=SPILLWAY.name,
             kind=kind,
             text=text,
-            data=msgspec.json.encode({"task": task}).decode(),
+            data=msgspec.json.encode(about).decode(),
             upload=upload,
             job=job,
             at=now,

@@ -32,6 +32,7 @@ from app.jobs import dead_letters as letters
 from app.messages import newest_by_people
 from app.metrics import Metrics
 from app.settings import Settings, secret_key
+from app.store.retention import keep_removing
 from app.store.store import Store
 from app.uploads import Uploads
 from app.web import api, errors, guard, health, pages
@@ -71,6 +72,10 @@ class Server:
             partial(backlog.watch, self.sockets.server, self.concurrency.cut),
         ):
             threading.Thread(target=watch, daemon=True).start()
+        if self.settings.retention_days:
+            folder = self.settings.data_dir / "uploads"
+            remove = partial(keep_removing, self.store, self.settings.retention_days, folder)
+            threading.Thread(target=remove, daemon=True).start()
         self.concurrency.lag(self._lagged)
 
     def drain(self) -> None:
@@ -129,7 +134,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     errors.register(flask)
     for blueprint in (
         pages.pages(),
-        health.health(metrics, lambda: _missing(flags, dispatch)),
+        health.health(metrics, lambda: _missing(flags, dispatch, settings)),
         api.api(settings, store, tasks, flags, now),
         dead_letters(dispatch),
         upload_routes(uploads, settings.max_upload_bytes),
@@ -175,12 +180,13 @@ def _waiting(store: Store) -> Waiting:
     return waiting
 
 
-def _missing(flags: Flags, dispatch: Dispatch) -> list[str]:
-    """What the flags need and is away."""
+def _missing(flags: Flags, dispatch: Dispatch, settings: Settings) -> list[str]:
+    """What the flags need and is away; where there can be no queue all jobs take simple, and none is needed."""
     if dispatch.draining:
         return ["draining"]
-    there = dispatch.queued is not None and dispatch.queued.ready()
-    return ["queue"] if flags.wants_queue() and not there else []
+    if not (settings.nats_url and settings.ledger and flags.wants_queue()):
+        return []
+    return [] if dispatch.queued is not None and dispatch.queued.ready() else ["queue"]
 
 
 def _figures(store: Store, dispatch: Dispatch, people: People, metrics: Metrics) -> Callable[[], dict[str, Any]]:

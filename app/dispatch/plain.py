@@ -13,7 +13,7 @@ import msgspec
 from app import messages
 from app.dispatch.dispatch import Dispatch
 from app.jobs.accept import Begin, follow
-from app.jobs.job import Job, JobError, Outcome
+from app.jobs.job import Job, JobError, Outcome, about
 from app.payload import Refused
 from app.store.store import StoreUnavailable
 from app.tasks import following
@@ -85,7 +85,7 @@ class PlainDispatch(Dispatch):
         if said is not None:
             at = time.time()
             self.store.write(
-                lambda c: messages.add_from_job(c, job.room, job.id, job.task, said.text, said.upload, at, "ml"),
+                lambda c: messages.add_from_job(c, job.room, job.id, about(job), said.text, said.upload, at, "ml"),
                 then=self.show,
             )
         for child in following(self.tasks, job.task):

@@ -62,6 +62,16 @@ async def replay(
 ) -> list[Replayed]:
     """Play the lines in order, one each 1/speed seconds; returns what `tasks` jobs a line found, in the order of lines."""
     people = {name: Person(url, name, room) for name in dict.fromkeys(line.sender for line in lines)}
+    try:
+        return await _play(people, lines, speed, tasks, progress)
+    finally:
+        for person in people.values():
+            await person.close()
+
+
+async def _play(
+    people: dict[str, Person], lines: list[Line], speed: float, tasks: int, progress: Progress
+) -> list[Replayed]:
     for person in people.values():
         await person.connect()
     watcher = people[lines[0].sender]
@@ -69,12 +79,12 @@ async def replay(
     sending = progress.add_task("lines", total=len(lines))
     seqs = []
     for line in lines:
-        seqs.append((await people[line.sender].say(line.text))["seq"])
+        person = people[line.sender]
+        message = await person.insist(lambda key, line=line, person=person: person.say(line.text, key))  # type: ignore[misc]
+        seqs.append(message["seq"])
         progress.advance(sending)
         await asyncio.sleep(1 / speed)
     await _wait(watcher, set(seqs), before, tasks, progress)
-    for person in people.values():
-        await person.close()
     found: dict[int, dict[str, dict[str, Any]]] = {seq: {} for seq in seqs}
     for job in watcher.books.jobs.values():
         if job.get("message") in found:

@@ -73,6 +73,12 @@ class Outcome(msgspec.Struct, kw_only=True):
     ms: float | None = None
 
 
+def about(job: Job) -> dict[str, Any]:
+    """What a message that this job writes is about: `task`, and the `message` (its seq) and `person` it concerns."""
+    known = {"task": job.task, "message": job.message, "person": job.sender_name}
+    return {key: value for key, value in known.items() if value is not None}
+
+
 def view(job: Job) -> dict[str, Any]:
     """The job as `job:update` and `GET /api/jobs/ID` show it.
 

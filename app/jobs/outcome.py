@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from app import messages
 from app.jobs import ledger
 from app.jobs.accept import follow
-from app.jobs.job import STOPPED, Job, JobError, Outcome
+from app.jobs.job import STOPPED, Job, JobError, Outcome, about
 from app.messages import Message
 from app.payload import Refused
 from app.tasks import Task, following
@@ -109,7 +109,7 @@ def _deliver_one(connection: Connection, tasks: Mapping[str, Task], job: Job, se
 
 
 def _tell(connection: Connection, job: Job, text: str, upload: str | None, now: float, kind: str) -> Message:
-    return messages.add_from_job(connection, job.room, job.id, job.task, text, upload, now, kind)
+    return messages.add_from_job(connection, job.room, job.id, about(job), text, upload, now, kind)
 
 
 def _plain(declared: Task | None, job: Job) -> str:

@@ -25,7 +25,7 @@ def say(connection: Connection, number: int, text: str) -> None:
 def test_history_is_what_people_wrote_oldest_first(connection: Connection) -> None:
     for number in range(250):
         say(connection, number, str(number))
-    messages.add_from_job(connection, "lobby", "job", "summarize", "not a person", None, 1.0, "ml")
+    messages.add_from_job(connection, "lobby", "job", {"task": "summarize"}, "not a person", None, 1.0, "ml")
     lines = with_context(connection, recall, "lobby", {})["history"]
     assert lines == [{"sender": "Ann", "text": str(number)} for number in range(50, 250)]
 

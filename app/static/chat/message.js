@@ -67,6 +67,7 @@ function bubble(message, alert, again) {
   const time = alert ? h("time", { class: "message-time", datetime: message.at }, timeOf(message.at)) : null;
   return h("div", { class: "bubble", role: alert ? "note" : null },
     alert ? icon("alert") : null,
+    alert && message.data?.person ? h("p", { class: "message-about" }, `About message ${message.data.message} of ${message.data.person}`) : null,
     ...(message.kind === "ml" && !alert ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, message.text)]),
     time,
     message.upload || message.data?.url ? picture(message, again) : null);
