@@ -129,7 +129,7 @@ class Green:
         server = eventlet.spawn(
             eventlet.wsgi.server,
             listener,
-            wsgi,
+            _never_idle(wsgi),
             custom_pool=pool,
             log_output=False,
             debug=False,
@@ -153,6 +153,16 @@ def _caught(function: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None
         return function(*args), None
     except Exception as error:  # handed to the caller, who raises it on the hub's side
         return None, error
+
+
+def _never_idle(wsgi: Any) -> Any:
+    """Keep eventlet from counting websockets as idle: it would cut them before the drain has told them anything."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        environ["eventlet.set_idle"] = lambda: None
+        return wsgi(environ, start_response)
+
+    return application
 
 
 def _listen(host: str, port: int) -> Any:
