@@ -42,6 +42,7 @@ class Part:
     answers: Callable[[], bool]
     drain: float
     environment: dict[str, str] = field(default_factory=dict)
+    nice: int = 0  # the web process comes first where all share a machine; worker and model server see to it themselves
     sick: Callable[[], bool] = lambda: False  # whether it runs, and needs to be started again all the same
     process: subprocess.Popen[bytes] | None = None
     deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
@@ -50,6 +51,8 @@ class Part:
     def start(self) -> None:
         """Start it in a process group of its own, so that Ctrl-C reaches the supervisor alone."""
         self.process = subprocess.Popen(self.command, env={**os.environ, **self.environment}, process_group=0)
+        if self.nice:
+            os.setpriority(os.PRIO_PROCESS, self.process.pid, self.nice)
 
     def alive(self) -> bool:
         """Whether the process runs."""
@@ -189,7 +192,7 @@ def _broker(settings: Settings, port: int, token: str) -> Part:
         return shutil.disk_usage(folder).free > ROOM and not healthy()
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
-    return Part("broker", command, lambda: _listens(port), 5.0, sick=sick)
+    return Part("broker", command, lambda: _listens(port), 5.0, nice=5, sick=sick)
 
 
 def _free_port() -> int:

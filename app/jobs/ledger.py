@@ -13,7 +13,6 @@ from app.jobs.job import FINAL, UNFINISHED, Job
 from app.messages import Message
 from app.store.tables import jobs, rooms
 
-_COLUMNS = [c for c in jobs.c if c.name != "n"]
 _room_seq = select(rooms.c.seq).where(rooms.c.name == jobs.c.room).scalar_subquery()
 _changed = func.coalesce(_room_seq, 0)
 
@@ -25,7 +24,9 @@ def from_row(row: Row[Any]) -> Job:
 
 def add(connection: Connection, new: Iterable[Job]) -> None:
     """Put the jobs into the ledger; in the order of acceptance."""
-    rows = [{c.name: getattr(job, c.name) for c in _COLUMNS} for job in new]
+    rows = [msgspec.structs.asdict(job) for job in new]
+    for row in rows:
+        del row["n"]  # the database counts
     if rows:
         connection.execute(_insert, rows)
 
