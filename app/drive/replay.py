@@ -43,11 +43,12 @@ class Replayed:
 def conversation(path: Path) -> list[Line]:
     """The lines of a file of JSON lines; raises ConversationInvalid."""
     lines = []
-    for number, text in enumerate(path.read_text("utf-8").splitlines(), 1):
-        if not text.strip():
+    # Split as bytes: as text U+2028 and its like would end a line too, which JSON allows inside of one.
+    for number, content in enumerate(path.read_bytes().splitlines(), 1):
+        if not content.strip():
             continue
         try:
-            lines.append(read(json.loads(text), Line))
+            lines.append(read(json.loads(content.decode()), Line))
         except (ValueError, Refused, RecursionError) as error:
             raise ConversationInvalid(
                 f'{path}, line {number}: {error}; {{"sender": "Ann", "text": "Hello"}} is right'
