@@ -25,6 +25,7 @@ class Web:
     """`python wsgi.py` on a free port, without a queue unless NATS_URL says otherwise."""
 
     def __init__(self, data: Path, root: Path = ROOT, **settings: str) -> None:
+        data.mkdir(exist_ok=True)
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = data / "web.log"

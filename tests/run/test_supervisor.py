@@ -1,0 +1,210 @@
+"""`make run`: every part is watched, and all of it stops in order."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from app.drive.system import ROOT, System, free_port
+from tests.guest import WAIT, Guest
+from tests.web import environment
+
+PARTS = {
+    "web process": "wsgi.py",
+    "worker": "app.worker",
+    "model server": "ml_clients.embedded",
+    "broker": "nats-server",
+}
+
+
+def in_session(leader: int) -> list[psutil.Process]:
+    """Every living process of a session."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, ProcessLookupError):
+            continue
+    return found
+
+
+def part(system: System, name: str) -> psutil.Process | None:
+    """The process of a part."""
+    for process in in_session(system.process.pid):
+        try:
+            if PARTS[name] in " ".join(process.cmdline()):
+                return process
+        except psutil.NoSuchProcess:
+            continue
+    return None
+
+
+def until(true: Callable[[], object], what: str) -> None:
+    """Wait for it."""
+    end = time.monotonic() + WAIT
+    while not true():
+        assert time.monotonic() < end, what
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def own(parts: None) -> Iterator[System]:
+    """A system of this module's own, for it is not treated well here."""
+    with System(RATE_LIMIT="off", DRAIN_SECONDS="5", ACK_WAIT="2") as system:
+        system.flag("queued")
+        yield system
+
+
+def works(system: System) -> None:
+    """Chat with queued models works, as soon as everything is back."""
+
+    def ready() -> bool:
+        try:
+            return requests.get(f"{system.url}/readyz", timeout=WAIT).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    until(ready, "it does not get ready again")
+    guest = Guest(system.url, "Ann")
+    guest.join("lobby")
+    job = guest.ask("lobby", "language", text="Guten Morgen")
+    assert guest.final(job["id"])["result"]["language"] == "de"
+    guest.close()
+
+
+def test_ready_is_said_once_everything_answers(parts: None, tmp_path: Path) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "app.run"],
+        cwd=ROOT,
+        env=environment(PORT=str(port), DATA_DIR=str(tmp_path), DEFAULT_PATH="auto"),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        lines = []
+        while not (line := process.stdout.readline()).startswith("ready "):
+            assert line, lines
+            lines.append(line.strip())
+        assert line == f"ready http://127.0.0.1:{port}\n"
+        assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=WAIT).json() == {"ok": True}
+        (model,) = (each.split()[-1] for each in lines if each.startswith("model server ready"))
+        assert requests.get(f"{model}/livez", timeout=WAIT).status_code == 200
+        assert [each for each in lines if each.startswith("starting")] == [
+            "starting broker",
+            "starting model server",
+            "starting worker",
+            "starting web process",
+        ]
+        process.terminate()
+        assert process.wait(WAIT) == 0
+        assert in_session(process.pid) == []
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_that_dies_is_named_and_started_again(own: System, name: str) -> None:
+    works(own)
+    before = part(own, name)
+    assert before
+    mark = len(own.log.read_text())
+    before.kill()
+    until(lambda: (now := part(own, name)) and now.pid != before.pid, f"the {name} is not started again")
+    works(own)
+    assert f"{name} died (exit -9): starting it again" in own.log.read_text()[mark:]
+    assert own.process.poll() is None
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> None:
+    with System() as system:
+        works(system)
+        leader = system.process.pid
+        assert len(in_session(leader)) == 5
+        os.killpg(leader, sign)  # as Ctrl-C does: to the whole foreground group
+        assert system.process.wait(WAIT) == 0
+        assert in_session(leader) == []
+        log = system.log.read_text()
+        assert "Traceback" not in log
+        assert "killed" not in log
+
+
+def test_stopping_lets_running_jobs_finish_and_keeps_what_was_promised(parts: None) -> None:
+    with System(MAX_INFLIGHT="2") as system:
+        ann = Guest(system.url, "Ann")
+        ann.join("lobby")
+        seqs = [ann.say("lobby", f"Line {number}")["seq"] for number in range(40)]
+        system.process.terminate()
+        assert system.process.wait(WAIT) == 0
+        ann.saw("server:draining")
+        ann.close()
+        system.start()
+        ben = Guest(system.url, "Ben")
+        joined = ben.join("lobby", after=0)
+        assert [m["seq"] for m in joined["messages"]][: len(seqs)] == seqs
+        for job in joined["jobs"]:
+            if job["state"] != "succeeded":
+                assert ben.final(job["id"])["state"] == "succeeded"
+        ben.close()
+
+
+DOOMED = """
+import sys
+from app.run import Part, PartsFailed, Supervisor
+try:
+    Supervisor([
+        Part("broker", [sys.executable, "-c", "import time; time.sleep(600)"], lambda: True, 1.0),
+        Part("worker", [sys.executable, "-c", "raise SystemExit(CODE)"], lambda: True, 1.0),
+    ]).run("http://nowhere")
+except PartsFailed as error:
+    print(error, flush=True)
+    sys.exit(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "starts"), [("3", "worker died 5 times within 30 s", 4), ("2", "cannot start", 0)]
+)
+def test_a_part_that_cannot_be_kept_alive_ends_the_whole(code: str, words: str, starts: int) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", DOOMED.replace("CODE", code)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        output, _ = process.communicate(timeout=WAIT)
+        assert process.returncode == 1
+        assert words in output.splitlines()[-1]
+        assert output.count("starting it again") == starts
+        assert in_session(process.pid) == []
+
+
+@pytest.mark.parametrize(
+    "command", [["-m", "app.run"], ["wsgi.py"], ["-m", "app.worker"], ["-m", "app", "flags", "ls"]]
+)
+def test_a_wrong_setting_ends_the_start_with_one_sentence(command: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment(PORT="http"),
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+    assert done.returncode == (2 if command[-1] in ("app.run", "wsgi.py") else 1)
+    (sentence,) = done.stderr.splitlines()
+    assert re.search(r"PORT='http' is not allowed: a whole number from 0 to 65535 is", sentence)
+    assert done.stdout == ""

@@ -1,0 +1,98 @@
+"""The web process alone: one owner for its data, and a sentence when it cannot start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+
+from app.drive.system import ROOT, free_port
+from tests.guest import WAIT, Guest, Raw
+from tests.web import Web, environment
+
+
+def start(**settings: str) -> subprocess.CompletedProcess[str]:
+    """`python wsgi.py` that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "wsgi.py"],
+        cwd=ROOT,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+
+
+def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
+    """What it said before it ended."""
+    assert done.returncode == 2, done.stderr
+    (sentence,) = done.stderr.splitlines()
+    return sentence
+
+
+def test_a_second_web_process_on_the_same_data_refuses_with_a_sentence(tmp_path: Path) -> None:
+    with Web(tmp_path) as web:
+        sentence = one_sentence(start(PORT=str(free_port()), DATA_DIR=str(tmp_path)))
+        assert "another web process uses" in sentence
+        assert "DATA_DIR" in sentence
+        assert requests.get(f"{web.url}/livez", timeout=WAIT).status_code == 200
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with Web(tmp_path / "one") as web:
+        port = web.url.rsplit(":", 1)[1]
+        assert f"PORT={port}" in one_sentence(start(PORT=port, DATA_DIR=str(tmp_path / "two")))
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+def test_it_stops_promptly_and_is_a_reconnect_to_clients(tmp_path: Path, mode: str) -> None:
+    web = Web(tmp_path, ASYNC_MODE=mode)
+    with web:
+        ann = Guest(web.url, "Ann")
+        ann.join("lobby")
+        ann.say("lobby", "Before")
+        assert web.stop() == 0
+        ann.saw("server:draining")
+        ann.close()
+        web.start()
+        ben = Guest(web.url, "Ben")
+        assert [m["text"] for m in ben.join("lobby")["messages"]] == ["Before"]
+        assert ben.say("lobby", "After")["seq"] == 2
+        ben.close()
+    assert "Traceback" not in web.log.read_text()
+
+
+def test_too_many_events_are_refused_for_a_while(tmp_path: Path) -> None:
+    with Web(tmp_path, RATE_LIMIT="5") as web:
+        ann = Guest(web.url, "Ann")
+        acks = [ann.call("room:join", {"room": "lobby"}) for _ in range(40)]
+        codes = {ack["error"]["code"] for ack in acks if not ack["ok"]}
+        assert codes == {"rate_limited"}
+        assert sum(ack["ok"] for ack in acks) >= 10
+        assert all(ack["error"]["retry_after"] > 0 for ack in acks if not ack["ok"])
+        ann.close()
+
+
+def test_past_max_clients_nobody_is_let_in(tmp_path: Path) -> None:
+    with Web(tmp_path, MAX_CLIENTS="2") as web:
+        seated = [Raw(web.url), Raw(web.url)]
+        late = Raw(web.url)
+        assert late.answer.startswith("44{")
+        assert '"busy"' in late.answer
+        for each in [*seated, late]:
+            each.close()
+
+
+def test_past_max_backlog_jobs_are_refused_or_skipped_and_chat_goes_on(tmp_path: Path) -> None:
+    """The models are away, so that nothing runs out of the way."""
+    with Web(tmp_path, MAX_BACKLOG="3", MAX_INFLIGHT="1", ML_URL="http://127.0.0.1:9", RATE_LIMIT="off") as web:
+        ann = Guest(web.url, "Ann")
+        ann.join("lobby")
+        for number in range(30):
+            ann.say("lobby", f"Line {number}")
+        assert ann.saw("job:update", state="skipped")["message"] >= 1
+        ann.close()
