@@ -98,7 +98,7 @@ class Dispatch:
 
     def fall_back(self, job: Job) -> None:
         """Run an attempt on the simple path that the broker did not take for too long."""
-        self.store.write_soon(lambda c: ledger.change(c, job, path="simple", state="accepted"), then=self.submit)
+        self._move(job, "simple")
 
     def queue_there(self) -> bool:
         """Whether the broker can take jobs at this moment, as far as is known."""
@@ -132,11 +132,8 @@ class Dispatch:
         path = self.path_for(job.task, job.room)
         if path == job.path:
             self.submit(job)
-            return
-        self.store.write_soon(
-            lambda connection: ledger.change(connection, job, path=path, state="accepted"),
-            then=lambda changed: self.submit(changed),
-        )
+        else:
+            self._move(job, path)
 
     def settle(self, job: str, attempt: int, outcome: Outcome, then: Callable[[], None] | None = None) -> None:
         """Settle an outcome and carry out what follows; returns once it is committed, however long the store is away."""
@@ -228,6 +225,13 @@ class Dispatch:
         if self.queued is None:
             self.queued = self._make_queued(self)  # the first time anything here touches nats
         return self.queued
+
+    def _move(self, job: Job, path: str) -> None:
+        """Put an attempt on another path, unless it was cancelled while it waited here or in the outbox."""
+        self.store.write_soon(
+            lambda connection: ledger.move(connection, job, path),
+            then=lambda moved: self.submit(moved) if moved is not None else None,
+        )
 
     def _take_up(self, job: Job) -> None:
         if job.state == "retrying":

@@ -56,6 +56,12 @@ def change(connection: Connection, job: Job, **values: Any) -> Job:
     return msgspec.structs.replace(job, **values)
 
 
+def move(connection: Connection, job: Job, path: str) -> Job | None:
+    """Put this attempt on another path and return the job, or None when it is no longer wanted (cancelled, superseded)."""
+    row = connection.execute(_move, {"i": job.id, "a": job.attempt, "p": path}).first()
+    return from_row(row) if row else None
+
+
 def start(connection: Connection, id: str, attempt: int, now: float) -> Job | None:
     """Mark this attempt as running and return the job, or None when it is no longer wanted (cancelled, superseded)."""
     row = connection.execute(_start, {"i": id, "a": attempt, "now": now}).first()
@@ -159,6 +165,12 @@ _start = (
     update(jobs)
     .where(jobs.c.id == bindparam("i"), jobs.c.attempt == bindparam("a"), jobs.c.state.in_(UNFINISHED))
     .values(state="running", started=bindparam("now"), due=None, changed=_changed)
+    .returning(*jobs.c)
+)
+_move = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("i"), jobs.c.attempt == bindparam("a"), jobs.c.state.in_(UNFINISHED))
+    .values(state="accepted", path=bindparam("p"), changed=_changed)
     .returning(*jobs.c)
 )
 _insert = insert(jobs)
