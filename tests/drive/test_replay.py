@@ -57,7 +57,7 @@ def replay(url: str, file: Path, room: str, *more: str) -> list[dict[str, Any]]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.split("\n") if line]
 
 
 def findings(replayed: list[dict[str, Any]]) -> list[tuple[str, str, dict[str, Any]]]:

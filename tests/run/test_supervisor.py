@@ -94,7 +94,7 @@ def test_ready_is_said_once_everything_answers(parts: None, tmp_path: Path) -> N
         start_new_session=True,
     ) as process:
         assert process.stdout
-        lines = []
+        lines: list[str] = []
         while not (line := process.stdout.readline()).startswith("ready "):
             assert line, lines
             lines.append(line.strip())
