@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from app.dispatch.places import Places
+from app.dispatch.places import LOOK_EVERY, Places
 from app.jobs import ledger
 from app.jobs.executor import Guard, execute
 from app.jobs.job import Job, JobError, Outcome
@@ -37,6 +37,7 @@ class Background:
         self._names: set[str] = set()  # of the jobs that have begun
         self._idle = threading.Event()
         self._closing = False
+        self._looking = False
 
     def submit(self, job: Job) -> None:
         """Run the attempt as soon as there is a place; where one was kept for it the ledger says so already."""
@@ -92,6 +93,16 @@ class Background:
         while self._waiting and self._running < self._places.allowed() and not self._closing:
             self._running += 1
             self.start(self._run, *self._waiting.popleft())
+        if self._waiting and self._running < self.limit and not self._looking:
+            self._looking = True
+            self.start(self._look)
+
+    def _look(self) -> None:
+        """Places come back while the hub has time: whoever waits must not wait for a slow job to end."""
+        while self._waiting and self._running < self.limit and not self._closing:
+            time.sleep(LOOK_EVERY)
+            self._fill()
+        self._looking = False
 
     def _run(self, id: str, attempt: int, begun: Job | None = None) -> None:
         """One attempt's life: marked as running, executed, settled."""
