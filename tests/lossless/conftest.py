@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from app.drive.system import ROOT, System
+from tests.faults.parts import Broker
+from tests.lossless.evidence import Gate
 
 TASKS = {
     "deadly": '''"""Kills whoever runs it."""
@@ -64,6 +66,56 @@ def moody(mood: str) -> dict[str, str]:
 ''',
 }
 
+WAITS = '''"""Waits until somebody opens the gate, a file; notes each run that begins beside it."""
+
+import os
+import time
+
+from app.tasks import task
+
+
+@task(timeout=120, attempts={attempts})
+def {name}(gate: str, number: int = 0) -> dict[str, int]:
+    """Wait at a gate"""
+    with open(gate + ".begun", "a") as book:
+        book.write(str(number) + " ")
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    return {{"number": number}}
+'''
+TASKS["patient"] = WAITS.format(name="patient", attempts=6)
+TASKS["single"] = WAITS.format(name="single", attempts=1)
+TASKS["fickle"] = '''"""Succeeds in the end."""
+
+import os
+import time
+
+from app.tasks import task
+
+
+class Away(Exception):
+    """The model is away."""
+
+    code = "model_away"
+    retryable = True
+
+    def __init__(self, again: float) -> None:
+        super().__init__("not there")
+        self.retry_after = again
+
+
+@task(attempts=6)
+def fickle(book: str, number: int, fails: int, again: float = 0.01) -> dict[str, int]:
+    """Fail so many times, then succeed"""
+    path = book + "." + str(number)
+    with open(path, "a") as file:
+        file.write("x")
+    if os.path.getsize(path) <= fails:
+        raise Away(again)
+    time.sleep(number % 3 * 0.02)
+    return {"number": number}
+'''
+
 
 @pytest.fixture(scope="session")
 def copy(parts: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -78,10 +130,24 @@ def copy(parts: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
+@pytest.fixture
+def broker(parts: None, tmp_path: Path) -> Iterator[Broker]:
+    """A broker of the test's own, on which it may publish and play the worker."""
+    broker = Broker(tmp_path)
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    """A gate, closed."""
+    return Gate(tmp_path / "gate")
+
+
 @pytest.fixture(scope="module")
 def workshop(copy: Path) -> Iterator[System]:
     """The copy, running."""
-    with System(root=copy, RATE_LIMIT="off", ACK_WAIT="1", DRAIN_SECONDS="2") as system:
+    with System(root=copy, RATE_LIMIT="off", ACK_WAIT="1", DRAIN_SECONDS="2", MAX_INFLIGHT="4") as system:
         yield system
 
 
