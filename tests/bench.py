@@ -127,7 +127,7 @@ async def _idle(system: System) -> int:
             *(c.connect(system.url, auth={"name": f"idle {start}"}, transports=["websocket"]) for c in group)
         )
     await asyncio.sleep(5)
-    there = sum(client.connected for client in clients)
+    there = sum(bool(client.connected) for client in clients)
     await asyncio.gather(*(client.disconnect() for client in clients))
     return there
 

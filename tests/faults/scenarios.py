@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from app.drive.audit import Findings
 from app.drive.client import Person
@@ -173,14 +174,14 @@ async def _until_answered(crowd: Crowd, part: str) -> float:
 
 
 @contextlib.contextmanager
-def plain(settings: dict[str, str]) -> Iterator[System]:
+def plain(settings: dict[str, Any]) -> Iterator[System]:
     """The system as `make run` starts it."""
     with System(RATE_LIMIT="off", **settings) as system:
         yield system
 
 
 @contextlib.contextmanager
-def behind_proxy(settings: dict[str, str]) -> Iterator[System]:
+def behind_proxy(settings: dict[str, Any]) -> Iterator[System]:
     """The broker outside, and a proxy in between."""
     with tempfile.TemporaryDirectory() as folder:
         broker = Broker(Path(folder))
@@ -195,7 +196,7 @@ def behind_proxy(settings: dict[str, str]) -> Iterator[System]:
 
 
 @contextlib.contextmanager
-def on_small_disk(settings: dict[str, str]) -> Iterator[System]:
+def on_small_disk(settings: dict[str, Any]) -> Iterator[System]:
     """DATA_DIR on a file system of 96 MB."""
     with (
         tempfile.TemporaryDirectory() as folder,
