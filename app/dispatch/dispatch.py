@@ -135,18 +135,16 @@ class Dispatch:
         else:
             self._move(job, path)
 
-    def settle(self, job: str, attempt: int, outcome: Outcome, then: Callable[[], None] | None = None) -> None:
+    def settle(self, job: str, attempt: int, outcome: Outcome) -> None:
         """Settle an outcome and carry out what follows; returns once it is committed, however long the store is away."""
         while True:
             try:
                 self.store.write(
                     lambda c: settle(c, self.tasks, job, attempt, outcome, time.time()), then=self.carry_out
                 )
-                break
+                return
             except StoreUnavailable:
                 time.sleep(STORE_AGAIN)
-        if then is not None:
-            then()
 
     def replay(self, id: str) -> Job:
         """Give a dead letter its attempts once more; raises Refused when there is none, or it is no job."""
