@@ -18,16 +18,19 @@ def main() -> int:
 
     concurrency = patch(settings.async_mode)  # before anything else is imported
     from app import create_app, logs
-    from app.store.store import StoreRefused
+    from app.store.store import StoreRefused, StoreUnavailable
     from app.tasks import TaskDeclarationInvalid
 
     logs.set_up(settings.log_format, settings.log_level)
     try:
         server = create_app(settings, concurrency)
+        server.start()
     except (StoreRefused, TaskDeclarationInvalid) as error:
         print(error, file=sys.stderr)
         return 2
-    server.start()
+    except StoreUnavailable as error:  # it could be opened and not be read: damaged inside
+        print(f"the database {settings.database} cannot be used: {error}", file=sys.stderr)
+        return 2
     try:
         concurrency.serve(
             server.flask,

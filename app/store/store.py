@@ -112,8 +112,8 @@ class Store:
         try:
             value: T = self._concurrency.offload(_read, connection, query)
             return value
-        except exc.OperationalError as error:
-            raise StoreUnavailable(str(error.orig)) from None
+        except exc.DatabaseError as error:
+            raise _translated(error) from None
         finally:
             self._readers.put(connection)
 
@@ -189,7 +189,9 @@ def _read(connection: Connection, query: Callable[[Connection], Any]) -> Any:
 
 
 def _translated(error: Exception) -> Exception:
-    return StoreUnavailable(str(error.orig)) if isinstance(error, exc.OperationalError) else error
+    """StoreUnavailable for what is the database's fault: locked, full, gone, or damaged (a bare DatabaseError)."""
+    database = isinstance(error, exc.OperationalError) or type(error) is exc.DatabaseError
+    return StoreUnavailable(str(error.orig)) if database else error  # type: ignore[attr-defined]  # both have orig
 
 
 def _own(url: str) -> Any:
