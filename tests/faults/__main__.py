@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
+import statistics
 import sys
 import time
 
@@ -50,12 +51,13 @@ def _verdict(outcome: Outcome) -> str:
 
 def _table(outcomes: list[Outcome]) -> Table:
     table = Table(
-        "scenario", "messages", "jobs", "dead", "lost", "doubled", "out of order", "recovery max, s", box=None
+        "scenario", "messages", "jobs", "dead", "lost", "doubled", "out of order", "recovery p50 / max, s", box=None
     )
     for each in outcomes:
         found = each.findings
         counts = (each.messages, each.jobs, each.failed, len(found.lost), len(found.doubled), len(found.disordered))
-        recovery = f"{max(each.recovery):.1f}" if each.recovery else "-"
+        took = each.recovery
+        recovery = f"{statistics.median(took):.1f} / {max(took):.1f}" if took else "-"
         table.add_row(each.scenario, *(str(count) for count in counts), recovery)
     total = [sum(values) for values in zip(*((each.messages, each.jobs) for each in outcomes), strict=True)] or [0, 0]
     table.add_row("all", *(str(value) for value in total))
