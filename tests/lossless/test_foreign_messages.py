@@ -1,0 +1,313 @@
+"""What nobody expects on the streams: dropped and counted, or kept as a dead letter; chat and the queue go on.
+
+There is no worker here: the test is the worker, and publishes what ours never would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import nats
+import pytest
+import requests
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
+
+from tests.faults.parts import Broker
+from tests.guest import WAIT, Guest
+from tests.lossless.evidence import figure, job, queue, ready, until
+from tests.web import Web
+
+MOST_TRIES = 2  # deliveries of one job on the lane that the operator of this broker made
+
+
+@pytest.fixture
+def web(copy: Path, broker: Broker, tmp_path: Path) -> Iterator[Web]:
+    """A web process whose every job goes to the broker."""
+    data = tmp_path / "data"
+    data.mkdir()
+    url = f"nats://127.0.0.1:{broker.port}"
+    with Web(data, root=copy, NATS_URL=url, DEFAULT_PATH="queued", RATE_LIMIT="off") as web:
+        until(lambda: ready(web.url), "the queue is connected")
+        yield web
+
+
+@pytest.fixture
+def ann(web: Web, guests: Callable[..., Guest], room: str) -> Guest:
+    """Ann, in her room."""
+    guest = guests(web.url, "Ann")
+    guest.join(room)
+    return guest
+
+
+def at(broker: Broker, do: Callable[[Client], Awaitable[Any]]) -> Any:
+    """Do something at the broker."""
+
+    async def connected() -> Any:
+        client = await nats.connect(f"nats://127.0.0.1:{broker.port}")
+        try:
+            return await asyncio.wait_for(do(client), WAIT)
+        finally:
+            await client.close()
+
+    return asyncio.run(connected())
+
+
+def publish(broker: Broker, subject: str, content: Any) -> None:
+    """Put a message on a stream: bytes as they are, anything else as JSON."""
+    data = content if isinstance(content, bytes) else json.dumps(content).encode()
+    at(broker, lambda client: client.jetstream().publish(subject, data))
+
+
+def take(broker: Broker, settle: Callable[[Msg], Awaitable[Any]]) -> dict[str, Any]:
+    """Take the next job off lane `ml`, as a worker does, and settle it."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        (message,) = await (await lane(client)).fetch(1, timeout=WAIT)
+        await settle(message)
+        await client.flush()
+        return dict(json.loads(message.data))
+
+    return dict(at(broker, work))
+
+
+async def lane(client: Client) -> Any:
+    """The durable consumer of lane `ml`."""
+    return await client.jetstream().pull_subscribe_bind(stream="JOBS", consumer="ml")
+
+
+def ack(message: Msg) -> Awaitable[Any]:
+    """Settle a job as done."""
+    return message.ack_sync(timeout=WAIT)
+
+
+def result(job: str, **values: Any) -> dict[str, Any]:
+    """A final result as a worker publishes it."""
+    return {"job": job, "attempt": 1, "run": secrets.token_hex(4), "state": "succeeded", "result": {}, **values}
+
+
+def letters(web: Web) -> list[dict[str, Any]]:
+    """The list of dead letters."""
+    return list(requests.get(f"{web.url}/api/dead-letters", timeout=WAIT).json()["dead_letters"])
+
+
+def letter(web: Web, subject: str) -> dict[str, Any]:
+    """The dead letter that came under this subject; waits for it."""
+    found = until(lambda: [each for each in letters(web) if each.get("subject") == subject], f"{subject} is kept")
+    assert len(found) == 1
+    return dict(found[0])
+
+
+def dropped(web: Web, why: str) -> float:
+    """How many outcomes counted for nothing."""
+    return figure(web.url, "spillway_outcomes_dropped_total", why=why)
+
+
+def nothing_left(broker: Broker, stream: str) -> None:
+    """Wait until the stream is empty."""
+
+    async def messages(client: Client) -> int:
+        return int((await client.jetstream().stream_info(stream)).state.messages)
+
+    until(lambda: at(broker, messages) == 0, f"{stream} is empty")
+
+
+def goes_on(ann: Guest, room: str, broker: Broker) -> None:
+    """A job asked for now is answered, and people can write."""
+    asked = ann.ask(room, "moody", mood="fine")
+    assert take(broker, ack)["id"] == asked["id"]
+    publish(broker, "results.moody", result(asked["id"], result={"mood": "fine"}))
+    assert ann.final(asked["id"])["result"] == {"mood": "fine"}
+    nothing_left(broker, "RESULTS")
+    nothing_left(broker, "JOBS")
+    ann.say(room, "We go on")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{ this is no result",
+        b"\xff\xfe\x00",
+        b"[" * 100_000,
+        {"hello": "world"},
+        {"job": "x", "attempt": 0, "run": "r", "state": "succeeded"},
+        {"job": "x", "attempt": 1, "run": "r", "state": "perhaps"},
+        {"job": "x", "attempt": 1, "run": "r", "state": "failed"},
+    ],
+    ids=["no JSON", "no text", "too deep", "no result", "attempt 0", "unknown state", "failed without an error"],
+)
+def test_a_result_nobody_can_read_is_kept_as_a_dead_letter(
+    web: Web, broker: Broker, ann: Guest, room: str, content: Any
+) -> None:
+    publish(broker, "results.moody", content)
+
+    kept = letter(web, "dead.RESULTS")
+
+    sent = content.decode("utf-8", "replace") if isinstance(content, bytes) else json.dumps(content)
+    assert (kept["kind"], kept["error"]["code"], kept["args"]) == ("message", "undecodable", sent[:65_536])
+    assert kept["error"]["message"]
+    goes_on(ann, room, broker)
+
+
+@pytest.mark.parametrize("state", ["succeeded", "running", "cancelled"])
+def test_a_result_for_an_unknown_job_is_dropped(web: Web, broker: Broker, ann: Guest, room: str, state: str) -> None:
+    publish(broker, "results.moody", result(secrets.token_hex(13), state=state))
+
+    goes_on(ann, room, broker)
+    assert dropped(web, "unknown job") == (state != "running")
+    assert letters(web) == []
+
+
+@pytest.mark.parametrize("attempt", [1, 3])
+def test_a_result_for_another_attempt_than_the_one_that_runs_is_dropped(
+    web: Web, broker: Broker, ann: Guest, room: str, attempt: int
+) -> None:
+    asked = ann.ask(room, "moody", mood="fine")
+    take(broker, ack)
+    away = {"code": "away", "message": "not there", "retryable": True}
+    publish(broker, "results.moody", result(asked["id"], state="failed", error=away))
+    assert take(broker, ack)["attempt"] == 2
+
+    publish(broker, "results.moody", result(asked["id"], attempt=attempt, result={"mood": "wrong"}))
+    until(lambda: dropped(web, "another attempt") == 1, "it is dropped")
+
+    publish(broker, "results.moody", result(asked["id"], attempt=2, result={"mood": "right"}))
+    assert ann.final(asked["id"])["result"] == {"mood": "right"}
+    assert letters(web) == []
+
+
+def test_of_two_results_for_one_job_the_first_is_shown_and_the_second_counted(
+    web: Web, broker: Broker, ann: Guest, room: str
+) -> None:
+    asked = ann.ask(room, "moody", mood="fine")
+    take(broker, ack)
+    for mood in ("first", "second"):
+        publish(broker, "results.moody", result(asked["id"], result={"mood": mood}))
+
+    until(lambda: dropped(web, "already final") == 1, "the second is dropped")
+
+    assert [each["result"] for each in ann.all("job:update", id=asked["id"], state="succeeded")] == [{"mood": "first"}]
+    assert job(web.url, asked["id"])["result"] == {"mood": "first"}
+    goes_on(ann, room, broker)
+
+
+def test_a_result_that_does_not_fit_ends_the_job_as_a_dead_letter(
+    web: Web, broker: Broker, ann: Guest, room: str
+) -> None:
+    asked = ann.ask(room, "moody", mood="fine")
+    take(broker, ack)
+    publish(broker, "results.moody", result(asked["id"], result={"mood": 7}))
+
+    assert ann.final(asked["id"])["error"]["code"] == "result_invalid"
+
+    (kept,) = letters(web)
+    assert (kept["id"], kept["error"]["code"]) == (asked["id"], "result_invalid")
+    goes_on(ann, room, broker)
+
+
+def test_a_result_under_another_tasks_subject_counts_for_its_job(
+    web: Web, broker: Broker, ann: Guest, room: str
+) -> None:
+    """The job is what counts: a worker that mixes up subjects breaks nobody's room."""
+    asked = ann.ask(room, "moody", mood="fine")
+    take(broker, ack)
+    publish(broker, "results.sleepy", result(asked["id"], result={"mood": "fine"}))
+    assert ann.final(asked["id"])["state"] == "succeeded"
+
+
+def test_a_job_that_a_worker_terminates_becomes_a_dead_letter(web: Web, broker: Broker, ann: Guest, room: str) -> None:
+    asked = ann.ask(room, "moody", mood="fine")
+    until(lambda: (queue(web.url) or {})["outbox"] == 0, "the broker has it")
+    take(broker, lambda message: message.term())
+
+    assert ann.final(asked["id"])["error"]["code"] == "terminated"
+
+    (kept,) = letters(web)
+    assert kept["id"] == asked["id"]
+    nothing_left(broker, "JOBS")
+    goes_on(ann, room, broker)
+
+
+def test_a_foreign_message_that_a_worker_terminates_leaves_nothing_behind(
+    web: Web, broker: Broker, ann: Guest, room: str
+) -> None:
+    publish(broker, "jobs.ml.moody", b"{ this is no job")
+    at(broker, _terminate_next)
+    nothing_left(broker, "JOBS")
+    nothing_left(broker, "RESULTS")
+    goes_on(ann, room, broker)
+
+
+async def _terminate_next(client: Client) -> None:
+    (message,) = await (await lane(client)).fetch(1, timeout=WAIT)
+    await message.term()
+    await client.flush()
+
+
+# On a broker whose operator lets a job be given out only twice
+
+
+@pytest.fixture
+def stingy(broker: Broker) -> Broker:
+    """The broker with a lane of its operator's own making."""
+
+    async def make(client: Client) -> None:
+        stream = client.jetstream()
+        work = RetentionPolicy.WORK_QUEUE
+        await stream.add_stream(StreamConfig(name="JOBS", subjects=["jobs.*.*"], retention=work))
+        config = ConsumerConfig(
+            durable_name="ml",
+            filter_subject="jobs.ml.>",
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=0.2,
+            max_deliver=MOST_TRIES,
+        )
+        await stream.add_consumer("JOBS", config)
+
+    at(broker, make)
+    return broker
+
+
+def never_acked(broker: Broker) -> None:
+    """Take the next job as often as it is given out, and never settle it; then ask once more, as any worker would."""
+
+    async def work(client: Client) -> None:
+        consumer = await lane(client)
+        for _ in range(MOST_TRIES):
+            await consumer.fetch(1, timeout=WAIT)
+        with pytest.raises(TimeoutError):
+            await consumer.fetch(1, timeout=1)
+
+    at(broker, work)
+
+
+def test_a_job_given_out_too_often_becomes_a_dead_letter_and_leaves_the_queue(
+    stingy: Broker, web: Web, ann: Guest, room: str
+) -> None:
+    asked = ann.ask(room, "moody", mood="fine")
+    never_acked(stingy)
+
+    assert ann.final(asked["id"])["error"]["code"] == "max_deliveries"
+
+    assert [each["id"] for each in letters(web)] == [asked["id"]]
+    nothing_left(stingy, "JOBS")
+    goes_on(ann, room, stingy)
+
+
+def test_a_foreign_message_given_out_too_often_is_kept_as_a_dead_letter_and_leaves_the_queue(
+    stingy: Broker, web: Web, ann: Guest, room: str
+) -> None:
+    publish(stingy, "jobs.ml.moody", {"id": "of somebody else", "attempt": 1})
+    never_acked(stingy)
+
+    kept = letter(web, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.ml")
+
+    assert kept["error"]["code"] == "advisory"
+    nothing_left(stingy, "JOBS")
+    goes_on(ann, room, stingy)
