@@ -168,7 +168,7 @@ def _queued(settings: Settings, concurrency: Concurrency, uploads: Uploads) -> C
         from app.queue.connection import Queue
 
         lanes = sorted({task.lane for task in dispatch.tasks.values()})
-        return JetStream(dispatch, concurrency, Queue(settings, lanes, log.info), uploads.links)
+        return JetStream(dispatch, concurrency, Queue(settings, lanes, log.info, concurrency.tls()), uploads.links)
 
     return make
 

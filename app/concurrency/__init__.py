@@ -46,6 +46,9 @@ class Concurrency(Protocol):
     def await_(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         """The coroutine's value; it is cancelled and TimeoutError raised after `timeout` seconds."""
 
+    def tls(self) -> Any:
+        """An `ssl.SSLContext` for clients that `await_` runs: the system's authorities, or those of SSL_CERT_FILE."""
+
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """Raise DeadlineReached in the block once it has waited too long (where the library can)."""
 

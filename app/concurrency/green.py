@@ -95,6 +95,10 @@ class Green:
             task.cancel()  # harmless when it is done
         raise TimeoutError(f"no answer within {timeout:g} s")
 
+    def tls(self) -> Any:
+        """Of the unpatched module: the hub's loop is asyncio as it was, and refuses eventlet's green context."""
+        return eventlet.patcher.original("ssl").create_default_context()
+
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:
         """Interrupt whatever waits; a computation that never waits cannot be interrupted."""

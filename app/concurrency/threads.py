@@ -7,6 +7,7 @@ import contextlib
 import queue
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -50,6 +51,10 @@ class Threads:
         except TimeoutError:
             future.cancel()
             raise
+
+    def tls(self) -> Any:
+        """The standard library's."""
+        return ssl.create_default_context()
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:

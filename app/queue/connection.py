@@ -39,8 +39,9 @@ def credentials(settings: Settings) -> dict[str, Any]:
 class Queue:
     """Jobs out, results in (or the other way round in a worker)."""
 
-    def __init__(self, settings: Settings, lanes: Iterable[str], note: Note) -> None:
-        self._settings, self._lanes, self._note = settings, list(lanes), note
+    def __init__(self, settings: Settings, lanes: Iterable[str], note: Note, tls: Any = None) -> None:
+        """`tls` is an `ssl.SSLContext` where nats-py's own would not do."""
+        self._settings, self._lanes, self._note, self._tls = settings, list(lanes), note, tls
         self.names = Names(settings.nats_prefix)
         self._client = Client()
         self._stream = self._client.jetstream()
@@ -60,6 +61,7 @@ class Queue:
             error_cb=self._on_error,
             reconnected_cb=self._on_reconnected,
             disconnected_cb=self._on_disconnected,
+            tls=self._tls,
             **credentials(self._settings),
         )
         while True:
