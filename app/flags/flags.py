@@ -26,6 +26,7 @@ class Flags:
     def __init__(self, store: Store, settings: Settings, tasks: Iterable[str], changed: Shown) -> None:
         self._store, self._settings, self._tasks, self._changed = store, settings, list(tasks), changed
         self._rules = store.read(_rules)
+        self._changes = 0  # made by this process
         self.ask = ask_with(lambda: self._rules, settings.default_path)
 
     def all(self) -> list[dict[str, Any]]:
@@ -60,17 +61,28 @@ class Flags:
         while True:
             time.sleep(READ_EVERY)
             try:
-                self._take(self._store.read(_rules))
+                self.look()
             except StoreUnavailable:
                 continue  # the rules we know stay in force until the database answers again
+
+    def look(self) -> None:
+        """Take the rules as the database has them, unless they were changed here while it was asked: that is newer."""
+        changes = self._changes
+        rules = self._store.read(_rules)
+        if changes == self._changes:
+            self._take(rules)
 
     def _write(self, task: str, op: Callable[[Connection], Any]) -> dict[str, Any]:
         def write(connection: Connection) -> dict[str, Flag]:
             op(connection)
             return _rules(connection)
 
-        self._store.write(write, then=self._take)
+        self._store.write(write, then=self._take_own)
         return self._row(task)
+
+    def _take_own(self, rules: dict[str, Flag]) -> None:
+        self._changes += 1
+        self._take(rules)
 
     def _take(self, rules: dict[str, Flag]) -> None:
         before, self._rules = {row["task"]: row for row in self.all()}, rules
