@@ -190,6 +190,25 @@ def _mend_websockets() -> None:
     """
     eventlet.websocket.RFC6455WebSocket._apply_mask = staticmethod(unmask)
     eventlet.websocket.WebSocketWSGI._negotiate_permessage_deflate = lambda self, extensions: None
+    eventlet.websocket.WebSocketWSGI._handle_hybi_request = _let_go(
+        eventlet.websocket.WebSocketWSGI._handle_hybi_request
+    )
+
+
+def _let_go(shake_hands: Callable[..., Any]) -> Callable[..., Any]:
+    """The handshake; when the client is gone before its end, Engine.IO's side is closed at once.
+
+    Without this its socket would stay open until the ping time-out: nobody tells Engine.IO.
+    """
+
+    def handshake(self: Any, environ: dict[str, Any]) -> Any:
+        try:
+            return shake_hands(self, environ)
+        except OSError:
+            self.handler.__self__.close(wait=False, abort=True)  # handler is a method of Engine.IO's connection
+            raise
+
+    return handshake
 
 
 def unmask(data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0) -> bytes:
