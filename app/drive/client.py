@@ -52,11 +52,7 @@ class Person:
         self.url, self.name, self.room, self.books = url, name, room, Books()
         self.patience = ACK_SECONDS
         self._noticed = noticed
-        self._client = socketio.AsyncClient(reconnection=False)
-        for event, take in (("message:new", self._message), ("job:update", self._job)):
-            self._client.on(event, take)
-        for event in ("room:members", "typing", "flag:changed", "server:draining"):
-            self._client.on(event, self._other(event))
+        self._client = self._new_connection()
 
     async def connect(self) -> dict[str, Any]:
         """Connect and join the room after the last message seen; returns the join's ack. Raises ConnectionError."""
@@ -83,7 +79,11 @@ class Person:
         """The ack of an event; raises NotAccepted, or ConnectionError when there is none."""
         try:
             ack: dict[str, Any] = await self._client.call(event, data, timeout=self.patience)
-        except (TimeoutError, BadNamespaceError, DisconnectedError) as error:
+        except TimeoutError:
+            # No answer in time may be a connection that only looks alive: the next try gets a new one.
+            await self._drop()
+            raise ConnectionError(f"no ack for {event} within {self.patience:g} s") from None
+        except (BadNamespaceError, DisconnectedError) as error:
             raise ConnectionError(f"no ack for {event}: {error!r}") from None
         if not ack["ok"]:
             raise NotAccepted(ack["error"])
@@ -154,6 +154,22 @@ class Person:
     def connected(self) -> bool:
         """Whether the connection stands."""
         return bool(self._client.connected)
+
+    def _new_connection(self) -> socketio.AsyncClient:
+        client = socketio.AsyncClient(reconnection=False)
+        for event, take in (("message:new", self._message), ("job:update", self._job)):
+            client.on(event, take)
+        for event in ("room:members", "typing", "flag:changed", "server:draining"):
+            client.on(event, self._other(event))
+        return client
+
+    async def _drop(self) -> None:
+        """Give the connection up, whatever state it is in."""
+        old, self._client = self._client, self._new_connection()
+        for event in ("message:new", "job:update"):
+            old.on(event, lambda *_: None)  # what still comes there belongs to nobody
+        with contextlib.suppress(asyncio.TimeoutError, ConnectionError, OSError):
+            await asyncio.wait_for(old.disconnect(), 1.0)
 
     def _message(self, message: dict[str, Any]) -> None:
         self.books.messages[message["seq"]] = message
