@@ -164,7 +164,12 @@ def parts_for(settings: Settings) -> list[Part]:
         command = [python, "-m", "ml_clients.embedded", "--port", str(port)]
         parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0))
     drain = settings.drain_seconds
-    parts.append(Part("worker", [python, "-m", "app.worker"], lambda: True, drain, environment))
+    ready = settings.data_dir / "worker.ready"
+    ready.unlink(missing_ok=True)
+    command = [python, "-m", "app.worker", "--ready-file", str(ready)]
+    # A broker elsewhere may be away just now: chat is ready all the same, and the worker connects when it is back.
+    answers = (lambda: True) if settings.nats_url else ready.exists
+    parts.append(Part("worker", command, answers, drain, environment))
     parts.append(Part("web process", [python, "wsgi.py"], _http(f"{settings.url}/livez"), drain, environment))
     return parts
 

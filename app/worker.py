@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import click
 import structlog
@@ -42,7 +43,10 @@ UNKNOWN_AGAIN = 2.0  # seconds until a task this worker does not know is offered
 class Worker:
     """Serves lanes until it is told to stop."""
 
-    def __init__(self, settings: Settings, tasks: Mapping[str, Task], lanes: list[str], concurrency: int) -> None:
+    def __init__(
+        self, settings: Settings, tasks: Mapping[str, Task], lanes: list[str], concurrency: int, ready: Path | None
+    ) -> None:
+        self._ready = ready
         self._settings, self._tasks, self._lanes, self._concurrency = settings, tasks, lanes, concurrency
         self._queue = Queue(settings, sorted({task.lane for task in tasks.values()}), log.info)
         self._pools = {lane: ThreadPoolExecutor(concurrency, thread_name_prefix=lane) for lane in lanes}
@@ -67,6 +71,8 @@ class Worker:
         self._listening_since = time.time()
         for lane in self._lanes:
             self._pulls.append(await self._queue.pull(self._queue.names.jobs, lane, self._concurrency, self._take))
+        if self._ready is not None:
+            self._ready.touch()
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
 
     def _take(self, delivery: Delivery) -> None:
@@ -183,7 +189,8 @@ def _failure(code: str, message: str, retryable: bool = False) -> Outcome:
     show_default=True,
     help="jobs at once in each lane",
 )
-def main(lanes: str | None, concurrency: int) -> None:
+@click.option("--ready-file", type=click.Path(path_type=Path), help="made once jobs are taken, for whoever supervises")
+def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     """Serve jobs from the queue until told to stop."""
     try:
         settings = from_env()
@@ -199,7 +206,7 @@ def main(lanes: str | None, concurrency: int) -> None:
         raise click.ClickException(f"--lanes {lanes}: the tasks here have lanes {','.join(known)}")
     ml_clients.configure(settings.ml_url)
     os.nice(NICE)
-    asyncio.run(Worker(settings, tasks, chosen, concurrency).run())
+    asyncio.run(Worker(settings, tasks, chosen, concurrency, ready_file).run())
     sys.stdout.flush()
     # Threads that still run a job given back above would keep the interpreter from ending.
     os._exit(0)
