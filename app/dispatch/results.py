@@ -102,7 +102,7 @@ class Results:
                     self._advised(delivery)
                 else:
                     self._bury(delivery, delivery.headers.get("Spillway-Error", "it cannot be read"))
-            except StoreUnavailable as error:
+            except (StoreUnavailable, TimeoutError) as error:
                 log.warning("dead letter not kept yet", error=str(error))
                 self._soon(delivery.nak(1.0))
 
@@ -123,7 +123,8 @@ class Results:
         elif terminated:
             self._soon(delivery.ack_soon())  # what could not be read was kept before it was terminated
         else:
-            self._bury(delivery, "delivered too often without an acknowledgement")
+            payload = self._concurrency.await_(self._queue.data_at(stream, seq), CONFIRM_SECONDS)
+            self._bury(delivery, "delivered too often without an acknowledgement", payload)
         self._soon(self._queue.remove(stream, seq))  # nothing dead stays in a work queue
 
     def _give_up(self, delivery: Delivery, job: Job, terminated: bool) -> None:
@@ -131,11 +132,12 @@ class Results:
         error = JobError("terminated" if terminated else "max_deliveries", words)
         self._settle(delivery, job.id, job.attempt, Outcome(state="failed", error=error))
 
-    def _bury(self, delivery: Delivery, why: str) -> None:
-        payload = delivery.data.decode("utf-8", "replace")[:MOST_PAYLOAD]
+    def _bury(self, delivery: Delivery, why: str, data: bytes | None = None) -> None:
+        payload = (data or delivery.data).decode("utf-8", "replace")[:MOST_PAYLOAD]
+        id = f"{self._queue.names.dead}-{delivery.seq}"
         log.warning("dead letter", subject=delivery.subject, error=why)
         self._dispatch.store.write_soon(
-            lambda c: dead_letters.bury(c, delivery.subject, payload, why, time.time()),
+            lambda c: dead_letters.bury(c, id, delivery.subject, payload, why, time.time()),
             then=lambda _: self._soon(delivery.ack_soon()),
         )
 

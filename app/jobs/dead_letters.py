@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
 
-from app.ids import new_id, rfc3339
+from app.ids import rfc3339
 from app.jobs import ledger
 from app.jobs.job import Job
 from app.payload import Refused
@@ -17,11 +17,11 @@ from app.tasks import Task
 MOST = 500  # in one list, the newest
 
 
-def bury(connection: Connection, subject: str, payload: str, error: str, now: float) -> None:
-    """Keep a message that is no job of ours, as text."""
-    connection.execute(
-        insert(letters), {"id": new_id(), "subject": subject, "payload": payload, "error": error, "at": now}
-    )
+def bury(connection: Connection, id: str, subject: str, payload: str, error: str, now: float) -> None:
+    """Keep a message that is no job of ours, as text; once, for `id` is the same each time it is delivered."""
+    if connection.execute(select(letters.c.id).where(letters.c.id == id)).first() is None:
+        values = {"id": id, "subject": subject, "payload": payload, "error": error, "at": now}
+        connection.execute(insert(letters), values)
 
 
 def every(connection: Connection) -> list[dict[str, Any]]:

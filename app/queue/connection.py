@@ -119,6 +119,13 @@ class Queue:
         self._pulls.append(pull)
         return pull
 
+    async def data_at(self, stream: str, seq: int) -> bytes:
+        """The message at this place of a stream; empty when it is gone."""
+        try:
+            return (await self._stream.get_msg(stream, seq)).data or b""
+        except (nats.errors.Error, TimeoutError):
+            return b""
+
     async def remove(self, stream: str, seq: int) -> None:
         """Take one message off a stream, whoever holds it; harmless when it is gone."""
         with contextlib.suppress(nats.errors.Error, TimeoutError):

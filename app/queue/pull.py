@@ -30,6 +30,7 @@ class Delivery:
         self.data: bytes = message.data
         self.headers: dict[str, str] = message.headers or {}
         self.delivered: int = message.metadata.num_delivered
+        self.seq: int = message.metadata.sequence.stream  # its place on the stream
         self.at: float = message.metadata.timestamp.timestamp()  # when it was put on the stream
 
     async def ack(self) -> None:
