@@ -185,9 +185,12 @@ def _broker(settings: Settings, port: int, token: str) -> Part:
     # In a file and not on the command line, where every user of the machine could read the token.
     config.touch(mode=0o600)
     monitor = _free_port()
+    # Unset, it would be what is free now, and JOBS, which reserves its bytes, would not fit on a small disk at all.
+    most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
     config.write_text(
         f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n'
-        f'authorization {{ token: "{token}" }}\njetstream {{ store_dir: "{folder.resolve()}" }}\n'
+        f'authorization {{ token: "{token}" }}\n'
+        f'jetstream {{ store_dir: "{folder.resolve()}", max_file_store: {most} }}\n'
         "max_payload: 4MB\nlogtime: true\n"
     )
     healthy = _http(f"http://127.0.0.1:{monitor}/healthz")

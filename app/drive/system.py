@@ -88,3 +88,7 @@ class System:
     def flag(self, path: str, task: str = "*") -> None:
         """Put a task, or all, on a path."""
         requests.put(f"{self.url}/api/flags/{task}", json={"path": path}, timeout=10).raise_for_status()
+
+    def unset(self, task: str) -> None:
+        """Take a task's own flag away, so that `*` holds for it again."""
+        requests.delete(f"{self.url}/api/flags/{task}", timeout=10).raise_for_status()
