@@ -1,10 +1,14 @@
-"""The figures Spillway keeps of itself, as Prometheus reads them. docs/metrics.md lists them."""
+"""The figures Spillway keeps of itself, each counted here and once: for Prometheus (docs/metrics.md) and for /operator."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from app.jobs.job import Job
+from app.live.record import Record
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -13,6 +17,7 @@ class Metrics:
     """All figures of one web process."""
 
     def __init__(self) -> None:
+        self.live = Record()
         self.registry = registry = CollectorRegistry()
         by = ["task", "path"]
         self.accepted = Counter("spillway_jobs_accepted", "Jobs put into the ledger", by, registry=registry)
@@ -42,7 +47,36 @@ class Metrics:
         """Note how late the hub was."""
         self.late = seconds
         self.hub_lag.observe(seconds)
+        self.live.lagged(seconds)
+
+    def job_accepted(self, job: Job) -> None:
+        """Count a job that was just put into the ledger; a skipped one is final at once, and gets no answer."""
+        self.accepted.labels(job.task, job.path).inc()
+        self.live.accepted(job.task, job.path)
+        if job.final:
+            self.jobs.labels(job.task, job.path, job.state).inc()
+            self.live.ended(job.task, job.path, job.state)
+
+    def job_shown(self, job: Job) -> None:
+        """Count what is shown of a job: that it is tried again, or how it ended."""
+        if job.state == "retrying":
+            self.retries.labels(job.task, job.path).inc()
+            self.live.retried(job.task, job.path)
+        elif job.final:
+            self._ended(job, max(time.time() - job.at, 0.0))
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+    def _ended(self, job: Job, answer: float) -> None:
+        labels = (job.task, job.path)
+        self.jobs.labels(*labels, job.state).inc()
+        self.answer.labels(*labels).observe(answer)
+        self.live.ended(*labels, job.state, answer)
+        if job.started is not None:
+            self.wait.labels(*labels).observe(max(job.started - job.at, 0.0))
+        if job.ms is not None:
+            self.run.labels(*labels).observe(job.ms / 1000)
+        if job.dead:
+            self.dead_letters.labels(*labels).inc()

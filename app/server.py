@@ -29,6 +29,7 @@ from app.dispatch.dispatch import Dispatch, Path
 from app.dispatch.plain import GIVES_UP, PlainDispatch
 from app.flags.flags import Flags
 from app.jobs import dead_letters as letters
+from app.live.watch import watch
 from app.messages import newest_by_people
 from app.metrics import Metrics
 from app.settings import Settings, secret_key
@@ -37,6 +38,7 @@ from app.store.store import Store
 from app.uploads import Uploads
 from app.web import api, errors, guard, health, pages
 from app.web.dead_letters import dead_letters
+from app.web.live import live
 from app.web.uploads import uploads as upload_routes
 
 log = structlog.get_logger()
@@ -58,6 +60,7 @@ class Server:
     audience: Audience
     settings: Settings
     concurrency: Concurrency
+    keep_record: Callable[[], None]
 
     def start(self) -> None:
         """Take up what the last process left, then watch flags, deadlines and the hub."""
@@ -66,12 +69,13 @@ class Server:
         self.dispatch.recover()
         if self.settings.nats_url and self.settings.ledger and self.flags.wants_queue():
             self.dispatch.open_queue()
-        for watch in (
+        for again_and_again in (
             self.flags.watch,
             self.dispatch.sweep,
             partial(backlog.watch, self.sockets.server, self.concurrency.cut),
+            self.keep_record,
         ):
-            threading.Thread(target=watch, daemon=True).start()
+            threading.Thread(target=again_and_again, daemon=True).start()
         if self.settings.retention_days:
             folder = self.settings.data_dir / "uploads"
             remove = partial(keep_removing, self.store, self.settings.retention_days, folder)
@@ -124,23 +128,27 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
 
     def flag_changed(flag: dict[str, Any]) -> None:
         audience.flag_changed(flag)
+        metrics.live.flag_changed(flag)
         if flag["path"] != "simple":
             dispatch.open_queue()  # so that the first queued job need not wait for a connection
 
     events = Events(store, tasks, dispatch, people, audience, waiting)
     Sockets(sockets.server, events, people, audience, Rates(settings.rate_limit), metrics, settings.max_clients)
-    now = _figures(store, dispatch, people, metrics)
+    readings = partial(_readings, dispatch, people, metrics)
+    _export(metrics, readings)
     guard.register(flask, settings)
     errors.register(flask)
     for blueprint in (
         pages.pages(),
         health.health(metrics, lambda: _missing(flags, dispatch, settings)),
-        api.api(settings, store, tasks, flags, now),
+        api.api(settings, store, tasks, flags, partial(_figures, store, dispatch, readings)),
+        live(metrics.live, tasks, flags),
         dead_letters(dispatch),
         upload_routes(uploads, settings.max_upload_bytes),
     ):
         flask.register_blueprint(blueprint)
-    return Server(flask, sockets, store, dispatch, flags, audience, settings, concurrency)
+    keep_record = partial(watch, metrics.live, readings, dispatch.under_way)
+    return Server(flask, sockets, store, dispatch, flags, audience, settings, concurrency, keep_record)
 
 
 def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO]:
@@ -189,40 +197,44 @@ def _missing(flags: Flags, dispatch: Dispatch, settings: Settings) -> list[str]:
     return [] if dispatch.queued is not None and dispatch.queued.ready() else ["queue"]
 
 
-def _figures(store: Store, dispatch: Dispatch, people: People, metrics: Metrics) -> Callable[[], dict[str, Any]]:
-    """The figures of this moment; Prometheus reads the same ones."""
+def _readings(dispatch: Dispatch, people: People, metrics: Metrics) -> dict[str, float | None]:
+    """The gauges of this moment, by their names in `live.record.GAUGES`; None for those of a queue not in use."""
+    messages, size = getattr(dispatch.queued, "depth", None) or (None, None)
+    return {
+        "running": dispatch.simple.running(),
+        "backlog": dispatch.simple.waiting(),
+        "outbox": dispatch.queued.waiting() if dispatch.queued is not None else None,
+        "queue_messages": messages,
+        "queue_bytes": size,
+        "hub_lag_ms": round(metrics.late * 1000, 1),
+        "clients": len(people),
+    }
 
-    def depth(which: int) -> float:
-        known = getattr(dispatch.queued, "depth", None)
-        return float(known[which]) if known else 0.0
 
-    def now() -> dict[str, Any]:
-        queue = None
-        if dispatch.queued is not None:
-            queue = {
-                "connected": dispatch.queued.ready(),
-                "pending": int(depth(0)),
-                "bytes": int(depth(1)),
-                "outbox": dispatch.queued.waiting(),
-            }
-        return {
-            "running": dispatch.simple.running(),
-            "backlog": dispatch.simple.waiting(),
-            "clients": len(people),
-            "hub_lag_ms": round(metrics.late * 1000, 1),
-            "dead_letters": store.read(letters.count),
-            "queue": queue,
-        }
+def _figures(store: Store, dispatch: Dispatch, readings: Callable[[], dict[str, float | None]]) -> dict[str, Any]:
+    """The figures of this moment as GET /api/operator shows them."""
+    now: dict[str, Any] = readings()
+    queue = {
+        "pending": now.pop("queue_messages") or 0,
+        "bytes": now.pop("queue_bytes") or 0,
+        "outbox": now.pop("outbox"),
+    }
+    return {
+        **now,
+        "dead_letters": store.read(letters.count),
+        "queue": {"connected": dispatch.queued.ready(), **queue} if dispatch.queued is not None else None,
+    }
 
-    metrics.gauge("spillway_jobs_running", "Jobs running on the simple path", dispatch.simple.running)
-    metrics.gauge("spillway_jobs_backlog", "Jobs waiting on the simple path", dispatch.simple.waiting)
-    metrics.gauge(
-        "spillway_outbox",
-        "Attempts the broker has not confirmed",
-        lambda: dispatch.queued.waiting() if dispatch.queued else 0,
-    )
-    metrics.gauge("spillway_queue_messages", "Messages on the stream of jobs", lambda: depth(0))
-    metrics.gauge("spillway_queue_bytes", "Bytes on the stream of jobs", lambda: depth(1))
-    metrics.gauge("spillway_clients", "Connected clients", people.__len__)
+
+def _export(metrics: Metrics, readings: Callable[[], dict[str, float | None]]) -> None:
+    """Give Prometheus the same gauges; it reads 0 for those of a queue not in use."""
+    for name, about, which in (
+        ("spillway_jobs_running", "Jobs running on the simple path", "running"),
+        ("spillway_jobs_backlog", "Jobs waiting on the simple path", "backlog"),
+        ("spillway_outbox", "Attempts the broker has not confirmed", "outbox"),
+        ("spillway_queue_messages", "Messages on the stream of jobs", "queue_messages"),
+        ("spillway_queue_bytes", "Bytes on the stream of jobs", "queue_bytes"),
+        ("spillway_clients", "Connected clients", "clients"),
+    ):
+        metrics.gauge(name, about, lambda which=which: readings()[which] or 0)  # type: ignore[misc]
     metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: metrics.late)
-    return now

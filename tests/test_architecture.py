@@ -81,6 +81,7 @@ ABOVE = {
     "app/store/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.tasks", "app.queue"],
     "app/flags/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.queue"],
     "app/queue/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.store"],
+    "app/live/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.queue", "app.metrics"],
     "app/messages.py": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.tasks"],
     "app/payload.py": ["app."],
     "app/concurrency/": ["app.jobs", "app.dispatch", "app.chat", "app.web", "app.server", "app.store"],

@@ -100,6 +100,10 @@ class Dispatch:
         """Run an attempt on the simple path that the broker did not take for too long."""
         self._move(job, "simple")
 
+    def under_way(self) -> list[tuple[str, str, int]]:
+        """How many jobs are accepted and not final, by task and path; raises StoreUnavailable."""
+        return self.store.read(ledger.under_way)
+
     def queue_there(self) -> bool:
         """Whether the broker can take jobs at this moment, as far as is known."""
         return self.queued is None or self.queued.ready()
@@ -181,9 +185,7 @@ class Dispatch:
 
     def accepted(self, job: Job) -> None:
         """Count and show a job that was just put into the ledger."""
-        self.metrics.accepted.labels(job.task, job.path).inc()
-        if job.final:
-            self.metrics.jobs.labels(job.task, job.path, job.state).inc()
+        self.metrics.job_accepted(job)
         self.show(as_accepted(job))
 
     def recover(self) -> None:
@@ -262,15 +264,5 @@ class Dispatch:
         """Put what is shown into the figures."""
         if isinstance(shown, Message):
             self.metrics.messages.labels(shown.kind).inc()
-        elif shown.state == "retrying":
-            self.metrics.retries.labels(shown.task, shown.path).inc()
-        elif shown.final:
-            labels = (shown.task, shown.path)
-            self.metrics.jobs.labels(*labels, shown.state).inc()
-            self.metrics.answer.labels(*labels).observe(max(time.time() - shown.at, 0.0))
-            if shown.started is not None:
-                self.metrics.wait.labels(*labels).observe(max(shown.started - shown.at, 0.0))
-            if shown.ms is not None:
-                self.metrics.run.labels(*labels).observe(shown.ms / 1000)
-            if shown.dead:
-                self.metrics.dead_letters.labels(*labels).inc()
+        else:
+            self.metrics.job_shown(shown)

@@ -6,6 +6,7 @@ Kept for comparison only: no ledger, no retries, no order, no dead letters, no q
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 import msgspec
@@ -29,6 +30,14 @@ class PlainDispatch(Dispatch):
 
     keeps = False
 
+    def __init__(self, *parts: Any) -> None:
+        super().__init__(*parts)
+        self._unfinished: dict[str, str] = {}  # the task of each job that has started, by the job's ID
+
+    def under_way(self) -> list[tuple[str, str, int]]:
+        """What runs, by task: there is one path, and nothing waits."""
+        return [(task, "simple", count) for task, count in Counter(list(self._unfinished.values())).items()]
+
     def path_for(self, task: str, room: str) -> str:
         """There is only one."""
         return "simple"
@@ -43,6 +52,7 @@ class PlainDispatch(Dispatch):
 
     def submit(self, job: Job) -> None:
         """Start it."""
+        self._unfinished[job.id] = job.task
         self.simple.start(self._run, job)
 
     def cancel(self, job: Job) -> Job:
@@ -62,6 +72,8 @@ class PlainDispatch(Dispatch):
             self._finish(job, outcome)
         except StoreUnavailable as error:
             self._finish(job, Outcome(state="failed", error=JobError("store_unavailable", str(error))))
+        finally:
+            del self._unfinished[job.id]
 
     def _finish(self, job: Job, outcome: Outcome) -> None:
         done = msgspec.structs.replace(

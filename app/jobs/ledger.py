@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, func, insert, literal_column, select, update
 
 from app.jobs.job import FINAL, UNFINISHED, Job
 from app.messages import Message
@@ -85,6 +85,11 @@ def undelivered(connection: Connection, room: str, task: str) -> list[Job]:
 def unfinished(connection: Connection) -> list[Job]:
     """Every job that is not final, oldest first."""
     return [from_row(row) for row in connection.execute(_unfinished)]
+
+
+def under_way(connection: Connection) -> list[tuple[str, str, int]]:
+    """How many jobs are not final, by task and path."""
+    return [tuple(row) for row in connection.execute(_under_way)]
 
 
 def overdue(connection: Connection, now: float) -> list[Job]:
@@ -185,6 +190,12 @@ _undelivered = (
     .limit(2)
 )
 _unfinished = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.n)
+_under_way = (
+    # Written out as in the index job_unfinished: with bound values SQLite would look at every job there ever was.
+    select(jobs.c.task, jobs.c.path, func.count())
+    .where(jobs.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED]))
+    .group_by(jobs.c.task, jobs.c.path)
+)
 _published = (
     update(jobs)
     .where(jobs.c.id == bindparam("i"), jobs.c.published < bindparam("a"), jobs.c.state.not_in(FINAL))

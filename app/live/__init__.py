@@ -1,0 +1,1 @@
+"""The last hour on both paths, in memory, as /operator draws it."""

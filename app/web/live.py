@@ -1,0 +1,43 @@
+"""GET /api/live: the last hour on both paths, as the operator page draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+from msgspec import Meta
+
+from app.flags.flags import Flags
+from app.live.record import ALL, Record
+from app.payload import Refused, read
+from app.tasks import Task
+
+
+class Wanted(msgspec.Struct, forbid_unknown_fields=True):
+    """What the page asks for; `since` is the `at` of the answer it has already."""
+
+    task: str = ALL
+    minutes: Literal["10", "60"] = "10"
+    since: Annotated[datetime, Meta(tz=True)] | None = None
+
+
+def live(record: Record, tasks: Mapping[str, Task], flags: Flags) -> Blueprint:
+    """The route; every answer also says which flags are in force."""
+    blueprint = Blueprint("live", __name__, url_prefix="/api")
+
+    @blueprint.get("/live")
+    def show() -> ResponseReturnValue:
+        wanted = read(request.args.to_dict(), Wanted)
+        if wanted.task not in (ALL, *tasks):
+            known = ", ".join(tasks)
+            raise Refused("not_found", f"there is no task {wanted.task!r}: * or one of {known} is right", "task")
+        since = wanted.since.timestamp() if wanted.since else 0.0
+        report = record.report(wanted.task, int(wanted.minutes), since)
+        force = [flag for flag in flags.all() if flag["task"] != ALL and wanted.task in (ALL, flag["task"])]
+        return jsonify(**report, flags=force)
+
+    return blueprint
