@@ -1,0 +1,201 @@
+"""Past one machine, on paper: what each path would need at loads nobody measured, from what jobs cost in the runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from app.compare.figures import states
+from app.compare.measures import VariantFigures
+from app.compare.samples import Run
+from app.compare.verdict import Figures
+from app.compare.words import count, large, several
+
+DAY = 86_400
+PEAK = 33 / 16  # of the average: 1.4 billion jobs a day are 16,000 a second, and 33,000 at the peak
+TARGET = 0.6  # of a core; above it waiting times run away
+LEDGER = 5_000  # jobs a second one SQLite file acknowledges at least: `python -m tests.inserts`
+LOADS = (14_700, 100_000, 1_000_000, 10_000_000, 100_000_000)  # messages a day
+JOBS = 1_400_000_000  # jobs a day
+ONE_ONLY = ("web process", "ledger", "broker")  # what is built today runs one of each
+NEEDS = {
+    "web process": "several web processes for one set of rooms",
+    "ledger": "PostgreSQL or several files instead of one SQLite file",
+    "broker": "streams spread over several brokers",
+}
+
+
+class Need(msgspec.Struct, frozen=True):
+    """What one path needs at one load."""
+
+    parts: dict[str, int]  # processes of each part at the peak, the model servers apart
+    model_servers: int  # cores for models, as they were measured
+    first: str  # the part that is furthest past one of it; empty when one of each is enough
+    times: float  # how many of it the peak fills
+    built: bool  # whether what is built today can carry it
+    sentence: str
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One load."""
+
+    name: str
+    messages_per_day: float | None  # None when the runs had no messages
+    jobs_per_day: float
+    average: float  # jobs a second
+    peak: float  # jobs a second
+    needs: dict[str, Need]  # by variant
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A projection held against a run at another load: processor time of one part."""
+
+    variant: str
+    kind: str
+    factor: float
+    repeat: int
+    part: str
+    projected: float  # s
+    measured: float  # s
+    off: float  # (projected - measured) / measured
+
+
+class Projection(msgspec.Struct, frozen=True):
+    """The section of the report."""
+
+    jobs_per_message: float | None
+    costs: dict[
+        str, dict[str, float]
+    ]  # variant -> part -> ms of processor time for each job, its share of the message in it
+    target: float
+    peak: float
+    ledger: int
+    steps: list[Step]
+    checks: list[Check]
+    checked: str  # how far it was off, in one sentence
+    assumes: list[str]
+
+
+def project(all_figures: Figures, runs: Sequence[Run]) -> Projection:
+    """The projection of every path that was measured; `plain` forgets work and is not projected."""
+    paths = {name: each for name, each in all_figures.items() if name != "plain" and _ended(each)}
+    costs = {name: _costs(each) for name, each in paths.items()}
+    messages = sum(sum(each.messages.values()) for each in paths.values())
+    ratio = sum(each.offered for each in paths.values()) / messages if messages else None
+    checks = _checks(costs, runs)
+    return Projection(
+        jobs_per_message=None if ratio is None else round(ratio, 3),
+        costs={name: {part: round(cost * 1000, 4) for part, cost in each.items()} for name, each in costs.items()},
+        target=TARGET,
+        peak=round(PEAK, 3),
+        ledger=LEDGER,
+        steps=_steps(costs, ratio) if costs else [],
+        checks=checks,
+        checked=_checked(checks),
+        assumes=list(ASSUMES),
+    )
+
+
+ASSUMES = (
+    "Processor time grows with the load: twice the jobs, twice the time. What a part uses while idle is counted as if jobs had "
+    "caused it, so small loads cost less than it says.",
+    "Every core is as fast as those measured, and a part's processes share the load evenly.",
+    "Jobs come in the mix of this workload; other tasks have other costs.",
+    "A message and the jobs it starts are measured together: the cost of a job has its share of the message in it.",
+    "One SQLite file belongs to one web process. PostgreSQL and several web processes are not built yet: past one web "
+    "process this table says what would be needed, not what runs.",
+    "Brokers are counted by processor time alone. A stream with file storage lives on one broker's disk, and "
+    "nobody has measured here what several of them do together.",
+    "Networks, load balancers and disks of other machines are free here, and are not elsewhere.",
+)
+
+
+def _ended(variant: VariantFigures) -> int:
+    return variant.states["succeeded"] + variant.states["failed"]
+
+
+def _costs(variant: VariantFigures) -> dict[str, float]:
+    """Seconds of processor time of each part for each job that ended."""
+    return {part: each.cpu / _ended(variant) for part, each in variant.parts.items()}
+
+
+def _steps(costs: dict[str, dict[str, float]], ratio: float | None) -> list[Step]:
+    loads = [] if ratio is None else [(f"{large(each)} messages a day", float(each), each * ratio) for each in LOADS]
+    loads.append((f"{large(JOBS)} jobs a day", None if ratio is None else JOBS / ratio, float(JOBS)))  # type: ignore[arg-type]
+    steps = []
+    for name, messages, jobs in sorted(loads, key=lambda load: load[2]):
+        average, peak = jobs / DAY, jobs / DAY * PEAK
+        needs = {path: _need(each, peak) for path, each in costs.items()}
+        steps.append(Step(name, messages, round(jobs), round(average, 3), round(peak, 3), needs))
+    return steps
+
+
+def _need(costs: dict[str, float], peak: float) -> Need:
+    """Every part at most TARGET busy at the peak."""
+    filled = {part: peak * cost / TARGET for part, cost in costs.items()}
+    servers = math.ceil(filled.pop("model server", 0.0))
+    filled["ledger"] = peak / LEDGER
+    parts = {part: max(1, math.ceil(each)) for part, each in filled.items()}
+    past = {part: each for part, each in filled.items() if part in ONE_ONLY and each > 1}
+    first = max(past or filled, key=lambda part: filled[part])
+    times = filled[first]
+    return Need(
+        parts,
+        max(1, servers),
+        first if times > 1 else "",
+        round(times, 3),
+        not past,
+        _sentence(first, times, bool(past)),
+    )
+
+
+def _sentence(first: str, times: float, past: bool) -> str:
+    if past:
+        needs = f"This needs {NEEDS[first]}, which is not built yet."
+        return f"The {first} breaks first: the peak fills {count(times)} of it. {needs}"
+    if times > 1:
+        more = several(math.ceil(times), "process", "processes")
+        return f"The {first} breaks first: the peak fills {count(times)} of it; start {more}."
+    return (
+        f"One of each is enough; the {first} is the fullest, {count(round(100 * times, 1))} % of what it should carry."
+    )
+
+
+def _checks(costs: dict[str, dict[str, float]], runs: Sequence[Run]) -> list[Check]:
+    found = []
+    for run in runs:
+        if run.kind not in ("overload", "step") or run.variant not in costs:
+            continue
+        by_state = states([run])
+        ended = by_state["succeeded"] + by_state["failed"]
+        for part, cost in costs[run.variant].items():
+            measured = max((use.cpu for use in run.uses if use.part == part), default=0.0)
+            if measured and ended:
+                off = (cost * ended - measured) / measured
+                found.append(
+                    Check(
+                        run.variant,
+                        run.kind,
+                        run.factor,
+                        run.repeat,
+                        part,
+                        round(cost * ended, 3),
+                        round(measured, 3),
+                        round(off, 3),
+                    )
+                )
+    return found
+
+
+def _checked(checks: list[Check]) -> str:
+    if not checks:
+        return "Not checked: that needs runs at other loads, which --full adds."
+    worst = max(checks, key=lambda each: abs(each.off))
+    middle = sorted(abs(each.off) for each in checks)[len(checks) // 2]
+    runs = several(len({(each.variant, each.kind, each.factor, each.repeat) for each in checks}), "run")
+    return (
+        f"Checked against {runs} at other loads: processor time was off by {100 * middle:.0f} % in the median and by "
+        f"{100 * worst.off:+.0f} % at worst ({worst.part} of {worst.variant} at {worst.factor:g}×)."
+    )

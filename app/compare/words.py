@@ -1,0 +1,65 @@
+"""Figures as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with the unit that suits them: 4.2 ms, 44 ms, 1.3 s, 2.5 min; a dash for nothing."""
+    if value is None:
+        return "–"
+    if value < 9.95:
+        return f"{value:.1f} ms".replace(".0", "")
+    if value < 999.5:
+        return f"{value:.0f} ms"
+    if value < 59_950:
+        return f"{value / 1000:.1f} s" if value < 9_950 else f"{value / 1000:.0f} s"
+    return f"{value / 60_000:.1f} min"
+
+
+def series(values: Sequence[float | None]) -> str:
+    """Milliseconds side by side in one unit: 12 · 30 · 44 ms, or 0.4 · 1.3 · 2.5 s; a dash for nothing."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return "–"
+    unit, size = ("ms", 1.0) if max(known) < 999.5 else ("s", 1000.0)
+    return " · ".join("–" if value is None else f"{_short(value / size)}" for value in values) + f" {unit}"
+
+
+def _short(value: float) -> str:
+    if value >= 9.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 0.095 else f"{value:.2f}"
+
+
+def seconds(value: float | None) -> str:
+    """As `ms`, of seconds."""
+    return ms(None if value is None else value * 1000)
+
+
+def count(value: float | None) -> str:
+    """A number with thousands apart: 14,700; two digits for small fractions."""
+    if value is None:
+        return "–"
+    if value == 0 or abs(value) >= 99.5 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2g}"
+
+
+def large(value: float) -> str:
+    """A large number in words: 14,700, 100,000, 10 million, 1.4 billion."""
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return count(value)
+
+
+def listing(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def several(number: int, one: str, more: str | None = None) -> str:
+    """1 part, 2 parts."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
