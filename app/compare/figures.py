@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from app.compare.measures import (
     Broken,
     Figure,
@@ -39,11 +41,9 @@ def tasks(found: Mapping[str, VariantFigures]) -> list[str]:
 
 def times(of: Callable[[Run], list[float | None]], runs: Sequence[Run]) -> Times:
     """Quantiles of seconds that `of` finds in each run, None standing for what never came."""
-    found = [(run, of(run)) for run in runs]
-    samples = [
-        sorted(_end(run) * 1000 if each is None else each * 1000 for each in each_run) for run, each_run in found
-    ]
-    never = sum(each is None for _, each_run in found for each in each_run)
+    found = [(_end(run), of(run)) for run in runs]
+    samples = [sorted((end if each is None else each) * 1000 for each in waits) for end, waits in found]
+    never = sum(each is None for _, waits in found for each in waits)
     every = sorted(each for each_run in samples for each in each_run)
     mean = round(sum(every) / len(every), 3) if every else None
     return Times(len(every), never, mean, **{name: _quantile(name, samples, every, never) for name in QUANTILES})
@@ -200,8 +200,17 @@ def _quantile(name: str, by_run: list[list[float]], every: list[float], never: i
     if value is None:
         return Figure(None, [], note="too few" if every else "")
     waits = every[: len(every) - never]
-    repeats = [_at(each, name) for each in by_run]
-    return _with_ends(value, repeats, "never" if not waits or value > waits[-1] else "")
+    note = "never" if not waits or value > waits[-1] else ""
+    least, most = _ends(every, QUANTILES[name])
+    figure = _with_ends(value, [_at(each, name) for each in by_run], note)
+    return msgspec.structs.replace(figure, least=least, most=most)
+
+
+def _ends(ordered: list[float], share: float) -> tuple[float, float]:
+    """The samples 1.96 standard deviations of a binomial before and after a quantile's rank."""
+    middle, width = share * len(ordered), 1.96 * math.sqrt(len(ordered) * share * (1 - share))
+    first, last = max(0, math.floor(middle - width) - 1), min(len(ordered), math.ceil(middle + width) + 1) - 1
+    return round(ordered[first], 3), round(ordered[last], 3)
 
 
 def _at(ordered: list[float], name: str) -> float | None:
@@ -213,14 +222,14 @@ def _at(ordered: list[float], name: str) -> float | None:
 
 def _figure(repeats: list[float | None], together: Callable[[list[float]], float | None]) -> Figure:
     known = [each for each in repeats if each is not None]
-    return _with_ends(together(known) if known else None, repeats, "")
+    return _with_ends(together(known) if known else None, repeats)
 
 
-def _with_ends(value: float | None, repeats: list[float | None], note: str) -> Figure:
+def _with_ends(value: float | None, repeats: list[float | None], note: str = "") -> Figure:
     rounded = [None if each is None else round(each, 3) for each in repeats]
     known = [each for each in rounded if each is not None]
     low, high = (min(known), max(known)) if known else (None, None)
-    return Figure(None if value is None else round(value, 3), rounded, low, high, note)
+    return Figure(None if value is None else round(value, 3), rounded, low, high, note=note)
 
 
 def _mean(values: list[float]) -> float:

@@ -12,6 +12,8 @@ class Figure(msgspec.Struct, frozen=True):
     repeats: list[float | None] = []  # each repeat's own, in order
     low: float | None = None  # the smallest of repeats
     high: float | None = None  # the largest
+    least: float | None = None  # of a quantile: between these two it lies, 19 times of 20, by the number of its samples
+    most: float | None = None
     note: str = ""  # "too few": no value; "never": at least this, for what never came
 
     @property

@@ -12,7 +12,7 @@ from app.compare import plots, svg, words
 from app.compare.doubts import doubts
 from app.compare.measures import Figure, LoadFigures, Times, VariantFigures
 from app.compare.projection import Projection
-from app.compare.reasons import Verdict, headline
+from app.compare.reasons import Verdict, baseline, headline
 from app.compare.samples import Report
 from app.compare.verdict import Figures
 
@@ -33,7 +33,9 @@ def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection
         style=(HERE / "report.css").read_text(encoding="utf-8"),
         brand=(STATIC / "mark.svg").read_text(encoding="utf-8"),
         headline=headline(verdicts),
+        baseline=baseline(verdicts, found),
         verdicts=verdicts,
+        costs={each.take: each.costs for each in verdicts if each.take},
         figures=found,
         projection=projection,
         doubts=doubts(report, found),

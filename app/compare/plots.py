@@ -83,7 +83,7 @@ def timeline(title: str, by_variant: Mapping[str, Sequence[Run]]) -> Markup:
     most = max((value for each in lines.values() for found in each for value in found), default=0)
     if not most or not end:
         return NOTHING
-    scale, load = Scale([end]), max(run.seconds for run in runs)
+    scale, load = Scale([end], exact=True), max(run.seconds for run in runs)
     height = PANEL * len(lines)
     body = [axis(scale, height - 8, lambda tick: f"{tick:g} s")]
     for number, (name, each) in enumerate(lines.items()):
@@ -92,7 +92,7 @@ def timeline(title: str, by_variant: Mapping[str, Sequence[Run]]) -> Markup:
         body.append(
             f'<rect class="load" x="{LEFT}%" width="{WIDTH * scale.share(load):.2f}%" y="{top}" height="{FIELD}"/>'
         )
-        full = [[(scale.share(end) * at / BINS, value / most) for at, value in enumerate(found)] for found in each]
+        full = [[(at / BINS, value / most) for at, value in enumerate(found)] for found in each]
         body.append(stretched(f"lines {name}", top, FIELD, [polyline(points) for points in full]))
     said = "; ".join(f"{name}: at most {_peak(each):,}" for name, each in lines.items())
     return drawing(title, f"{said} at once. Load arrives for {load:g} s.", height + AXIS, body)
@@ -104,7 +104,11 @@ def steps(title: str, by_variant: Mapping[str, Sequence[LoadFigures]], bound: fl
     every = [point for each in points.values() for point in each]
     if not every:
         return NOTHING
-    along, up, height = Scale([factor for factor, _ in every]), Scale([*(value for _, value in every), bound]), 200
+    along, up, height = (
+        Scale([factor for factor, _ in every], exact=True),
+        Scale([*(value for _, value in every), bound]),
+        200,
+    )
     body = [axis(along, height, lambda tick: f"{tick:g}×")]
 
     def y(value: float) -> float:
@@ -112,9 +116,7 @@ def steps(title: str, by_variant: Mapping[str, Sequence[LoadFigures]], bound: fl
 
     for tick in up.ticks:
         body.append(line("hair", f"{LEFT}%", y(tick), "100%", y(tick)))
-        body.append(
-            f'<text class="tick" x="100%" y="{y(tick) - 3:g}" text-anchor="end">{ms(tick) if tick else ""}</text>'
-        )
+        body.append(f'<text class="tick" x="{LEFT}%" dx="4" y="{y(tick) - 4:g}">{ms(tick) if tick else ""}</text>')
     body.append(line("bound", f"{LEFT}%", y(bound), "100%", y(bound)))
     for name, each in points.items():
         for (x1, y1), (x2, y2) in pairwise(each):

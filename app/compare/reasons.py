@@ -27,13 +27,25 @@ class Verdict(msgspec.Struct, frozen=True):
     turn: Turn
     costs: str
     parts: list[str]
-    plain: str  # what the original without a ledger did; empty when it was not measured
+    plain: str  # how soon the original without a ledger answered; empty when it was not measured
     comparisons: list[Comparison]
 
 
 def verdicts(all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> list[Verdict]:
     """One verdict for each task that ran on any path."""
     return [_verdict(task, all_figures, bounds, machine) for task in of.tasks(all_figures)]
+
+
+def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
+    """What the plain original did, in one sentence or two; empty when it was not measured."""
+    plain = all_figures.get("plain")
+    if plain is None:
+        return ""
+    times = listing([each.plain for each in found if each.plain]) or "It was measured"
+    faults = f"It {_faults(plain)}" if out(plain) else "It lost nothing in these runs"
+    return (
+        f"{times[0].upper()}{times[1:]}. {faults}. It is never recommended: whatever it is doing when it stops is gone."
+    )
 
 
 def headline(found: Sequence[Verdict]) -> str:
@@ -65,6 +77,7 @@ def _verdict(task: str, all_figures: Figures, bounds: dict[str, Any], machine: d
     taken = all_figures[choice.take]
     broken = [each for each in taken.broken if each.what in ("ack", task)]
     reason = _reason(task, choice, all_figures, bounds)
+    reason = reason[0].upper() + reason[1:]
     if broken:
         reason += " It still breaks " + listing([_bound_words(each.what, each.bound) for each in broken]) + "."
     return Verdict(
@@ -146,7 +159,7 @@ def _samples(task: str, all_figures: Figures) -> str:
 
 def _faults(variant: VariantFigures) -> str:
     counted = {"lost": variant.lost, "doubled": variant.doubled, "disordered": variant.disordered}
-    return listing([f"{word} {number:,}" for word, number in counted.items() if number])
+    return listing([f"{word} {number:,}" for word, number in counted.items() if number]) or "broke nothing"
 
 
 def _nothing(task: str, all_figures: Figures) -> str:
@@ -185,8 +198,4 @@ def _plain(task: str, all_figures: Figures) -> str:
     if variant is None or task not in variant.tasks:
         return ""
     measured = of.judged(variant.tasks[task].answer, "p95")
-    time = f"{measured[0]} of answers is {ms(measured[1])}" if measured else "no answers"
-    faults = _faults(variant)
-    return (
-        f"{time}, {'it ' + faults if faults else 'nothing lost in these runs, but a restart forgets what is running'}"
-    )
+    return f"{measured[0]} of answers of {task} is {ms(measured[1])}" if measured else f"nobody got an answer of {task}"

@@ -26,21 +26,24 @@ KINDS = 6  # patterns there are
 class Scale:
     """Where a value stands along the page, and where the ticks are."""
 
-    def __init__(self, values: Sequence[float]) -> None:
+    def __init__(self, values: Sequence[float], exact: bool = False) -> None:
+        """A scale that holds all values; an exact one is linear and ends at the largest of them."""
         positive = [value for value in values if value > 0] or [1.0]
-        self.logarithmic = max(positive) / min(positive) > LOG
+        self.logarithmic = not exact and max(positive) / min(positive) > LOG
         if self.logarithmic:
             self._low, high = math.floor(math.log10(min(positive))), math.ceil(math.log10(max(positive)))
             self._decades = max(1, high - self._low)
             self.ticks = [10.0**power for power in range(self._low, high + 1)]
         else:
             step = _nice(max(positive) / 4)
-            self.ticks = [step * number for number in range(math.ceil(max(positive) / step - 1e-9) + 1)]
+            steps = math.floor(max(positive) / step + 1e-9) if exact else math.ceil(max(positive) / step - 1e-9)
+            self.ticks = [step * number for number in range(steps + 1)]
+            self._most = max(positive) if exact else self.ticks[-1]
 
     def share(self, value: float) -> float:
         """From 0, at the left, to 1."""
         if not self.logarithmic:
-            share = value / self.ticks[-1]
+            share = value / self._most
         else:
             share = (math.log10(value) - self._low) / self._decades if value > 0 else 0.0
         return min(1.0, max(0.0, share))
@@ -69,7 +72,7 @@ def axis(scale: Scale, height: float, words: Callable[[float], str]) -> str:
     """Hair lines down the page, and below them what they stand for."""
     out = []
     for number, tick in enumerate(scale.ticks):
-        anchor = "start" if number == 0 else "end" if number == len(scale.ticks) - 1 else "middle"
+        anchor = "start" if number == 0 else "end" if scale.share(tick) > 0.97 else "middle"
         x = scale.at(tick)
         out.append(f'<line class="hair" x1="{x}" x2="{x}" y1="0" y2="{height:g}"/>')
         out.append(

@@ -9,9 +9,11 @@
    undone   one leaves more jobs or messages undone: failed, cancelled, skipped, refused;
    answer   one answers sooner (p95), unless the other acknowledges sooner (p99): a gain against a loss is a draw;
    ack      one acknowledges sooner, likewise.
-4. Two values differ when no repeat of the one lies among those of the other and they are further apart than the
-   larger spread between repeats (with two repeats only: twice that). With one repeat there is no spread, and 20 % of
-   the larger stands for it. Less than 5 ms, 2 %, or one percent of the jobs, never counts.
+4. Two values differ when no repeat of the one lies among those of the other, when the number of their samples puts
+   them in different places (19 times of 20), and when they are further apart than the larger spread between repeats:
+   than four times that with two repeats, twice with three, as few repeats lie close together by chance. With one
+   repeat there is no spread, and 20 % of the larger stands for it. Less than 5 ms, 5 %, or one percent of the jobs,
+   never counts.
 5. With too few samples for a quantile the next lower one is judged; both paths by the same.
 """
 
@@ -26,9 +28,10 @@ from app.compare import figures as of
 from app.compare.measures import Figure, Times, VariantFigures
 from app.compare.samples import VARIANTS
 
-NOTICED_MS, NOTICED_SHARE = 5.0, 0.02  # smaller differences are nobody's concern
+NOTICED_MS, NOTICED_SHARE = 5.0, 0.05  # smaller differences are nobody's concern
 NOTICED_PERCENT = 1.0  # of jobs or messages undone
 ALONE = 0.20  # stands for the spread where there is one repeat
+TIMES_SPREAD = {2: 4.0, 3: 2.0}  # by repeats: the fewer, the closer they lie by chance
 
 Result = Literal["better", "worse", "draw", "unknown"]
 Figures = Mapping[str, VariantFigures]
@@ -150,14 +153,22 @@ def _differ(measure: str, quantile: str, path: tuple[str, Figure], against: tupl
 def needed_difference(left: Figure, right: Figure, percent: bool = False) -> float:
     """How far apart two figures must be to count as different."""
     larger = max(left.value or 0.0, right.value or 0.0)
-    least = NOTICED_PERCENT if percent else max(NOTICED_MS, NOTICED_SHARE * larger)
+    noticed = NOTICED_PERCENT if percent else max(NOTICED_MS, NOTICED_SHARE * larger)
     if left.spread is None or right.spread is None:
-        return least if percent else max(least, ALONE * larger)
+        return noticed if percent else max(noticed, ALONE * larger)
     repeats = min(sum(each is not None for each in figure.repeats) for figure in (left, right))
-    return max(least, max(left.spread, right.spread) * (2 if repeats == 2 else 1))
+    return max(noticed, max(left.spread, right.spread) * TIMES_SPREAD.get(repeats, 1.0))
 
 
 def _overlap(left: Figure, right: Figure) -> bool:
-    if left.low is None or left.high is None or right.low is None or right.high is None:
+    """Whether a repeat of the one lies among those of the other, or their samples leave both in one place."""
+    return _meet((left.low, left.high), (right.low, right.high)) or _meet(
+        (left.least, left.most), (right.least, right.most)
+    )
+
+
+def _meet(left: tuple[float | None, float | None], right: tuple[float | None, float | None]) -> bool:
+    (low, high), (least, most) = left, right
+    if low is None or high is None or least is None or most is None:
         return False
-    return left.low <= right.high and right.low <= left.high
+    return low <= most and least <= high

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 
 def ms(value: float | None) -> str:
@@ -44,7 +46,12 @@ def count(value: float | None) -> str:
         return "–"
     if value == 0 or abs(value) >= 99.5 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 9.95 else f"{value:.2g}"
+    return f"{value:.1f}".replace(".0", "") if abs(value) >= 9.95 else f"{value:.2g}"
+
+
+def percent(value: float | None) -> str:
+    """0.5 %."""
+    return "–" if value is None else f"{count(round(value, 1))} %"
 
 
 def large(value: float) -> str:
@@ -63,3 +70,21 @@ def listing(words: Sequence[str]) -> str:
 def several(number: int, one: str, more: str | None = None) -> str:
     """1 part, 2 parts."""
     return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def setting(value: Any) -> str:
+    """A value of a workload file: text as it is, lists and tables by their entries."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {setting(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(setting(each) for each in value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def moment(rfc3339: str) -> str:
+    """21 November 2026, 12:00 UTC; what is no time stays as it is."""
+    try:
+        at = datetime.fromisoformat(rfc3339).astimezone(UTC)
+    except ValueError:
+        return rfc3339
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
