@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -62,6 +63,16 @@ class Check(msgspec.Struct, frozen=True):
     off: float  # (projected - measured) / measured
 
 
+class Reach(msgspec.Struct, frozen=True):
+    """The most a path can do on this machine, as projected, against the most it did in any run."""
+
+    variant: str
+    limit: str  # what is used up first: a part's one core, or all cores
+    projected: float  # jobs a second
+    measured: float  # jobs a second
+    off: float  # (projected - measured) / measured
+
+
 class Projection(msgspec.Struct, frozen=True):
     """The section of the report."""
 
@@ -74,17 +85,19 @@ class Projection(msgspec.Struct, frozen=True):
     ledger: int
     steps: list[Step]
     checks: list[Check]
-    checked: str  # how far it was off, in one sentence
+    reaches: list[Reach]
+    checked: str  # how far it was off, in words
     assumes: list[str]
 
 
-def project(all_figures: Figures, runs: Sequence[Run]) -> Projection:
+def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any]) -> Projection:
     """The projection of every path that was measured; `plain` forgets work and is not projected."""
     paths = {name: each for name, each in all_figures.items() if name != "plain" and _ended(each)}
     costs = {name: _costs(each) for name, each in paths.items()}
     messages = sum(sum(each.messages.values()) for each in paths.values())
     ratio = sum(each.offered for each in paths.values()) / messages if messages else None
     checks = _checks(costs, runs)
+    reaches = [reach for name in paths if (reach := _reach(name, costs[name], paths[name], machine)) is not None]
     return Projection(
         jobs_per_message=None if ratio is None else round(ratio, 3),
         costs={name: {part: round(cost * 1000, 4) for part, cost in each.items()} for name, each in costs.items()},
@@ -93,7 +106,8 @@ def project(all_figures: Figures, runs: Sequence[Run]) -> Projection:
         ledger=LEDGER,
         steps=_steps(costs, ratio) if costs else [],
         checks=checks,
-        checked=_checked(checks),
+        reaches=reaches,
+        checked=_checked(checks, reaches),
         assumes=list(ASSUMES),
     )
 
@@ -189,13 +203,37 @@ def _checks(costs: dict[str, dict[str, float]], runs: Sequence[Run]) -> list[Che
     return found
 
 
-def _checked(checks: list[Check]) -> str:
+def _reach(name: str, costs: dict[str, float], variant: VariantFigures, machine: Mapping[str, Any]) -> Reach | None:
+    """Nothing where no run was an overload: how much a path can do shows only when it has more than enough to do."""
+    reached = [load.jobs_per_s for load in variant.loads if load.jobs_per_s is not None]
+    if not reached or not any(load.kind == "overload" for load in variant.loads):
+        return None
+    limits = [
+        (1 / cost, f"the core of the {part}")
+        for part, cost in costs.items()
+        if cost and part in ("web process", "worker")
+    ]
+    if sum(costs.values()) and machine.get("cores"):
+        limits.append((machine["cores"] / sum(costs.values()), f"all {machine['cores']} cores"))
+    if not limits:
+        return None
+    projected, limit = min(limits)
+    return Reach(name, limit, round(projected, 3), max(reached), round((projected - max(reached)) / max(reached), 3))
+
+
+def _checked(checks: list[Check], reaches: list[Reach]) -> str:
     if not checks:
         return "Not checked: that needs runs at other loads, which --full adds."
     worst = max(checks, key=lambda each: abs(each.off))
     middle = sorted(abs(each.off) for each in checks)[len(checks) // 2]
     runs = several(len({(each.variant, each.kind, each.factor, each.repeat) for each in checks}), "run")
-    return (
+    said = (
         f"Checked against {runs} at other loads: processor time was off by {100 * middle:.0f} % in the median and by "
         f"{100 * worst.off:+.0f} % at worst ({worst.part} of {worst.variant} at {worst.factor:g}×)."
     )
+    for each in reaches:
+        said += (
+            f" By these costs {each.variant} uses up {each.limit} at {count(each.projected)} jobs/s; "
+            f"the most it did in any run is {count(each.measured)}."
+        )
+    return said

@@ -38,7 +38,7 @@ def conclude(report: Report) -> Concluded:
     """Figures, verdicts and projection, from the report's runs, workload and machine alone."""
     bounds = report.workload.get("bounds", {})
     found = figures(report.runs, bounds)
-    return Concluded(found, verdicts(found, bounds, report.machine), project(found, report.runs))
+    return Concluded(found, verdicts(found, bounds, report.machine), project(found, report.runs, report.machine))
 
 
 def write(report: Report, folder: Path) -> tuple[Path, Path]:
