@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.compare.figures import STATES, VariantFigures, figures, judged, times
+from app.compare.figures import STATES, figures, judged, times
+from app.compare.measures import VariantFigures
 from app.compare.samples import Ack, JobTimes, Run, Use
 from tests.compare.samples import dropped, run, runs
 
@@ -146,7 +147,7 @@ def test_what_was_lost_in_a_run_of_any_kind_counts() -> None:
 def test_only_runs_at_the_workloads_own_load_make_its_times() -> None:
     plain, with_others = only(run()), only(run(), run(kind="overload", factor=2.0, slower=5.0))
     assert with_others.answer == plain.answer
-    assert with_others.loads[0].answer.p50.value > 5000
+    assert (with_others.loads[0].answer.p50.value or 0) > 5000
     assert [each.what for each in with_others.loads[0].broken] == ["language", "triage"]  # summarize may take 20 s
 
 

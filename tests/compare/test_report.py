@@ -51,9 +51,9 @@ def page(made: Report, folder: Path) -> str:
 
 def printed(made: Report) -> str:
     """The table on a terminal."""
-    console = Console(file=io.StringIO(), width=120)
-    table(made, console)
-    return console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO
+    file = io.StringIO()
+    table(made, Console(file=file, width=120))
+    return file.getvalue()
 
 
 def test_every_figure_can_be_computed_again_from_the_samples_in_the_file(tmp_path: Path) -> None:
