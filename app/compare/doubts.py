@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from app.compare.figures import judged
 from app.compare.samples import Report
 from app.compare.verdict import Figures
-from app.compare.words import listing, several
+from app.compare.words import listing, ms, several
 
+LATE_MS = 10.0  # clients that are later than this spoil what they measure
 ALWAYS = (
     "The clients ran on the same machine as the system and took processor time from it. On separate machines it would be faster.",
     "All of it ran on one machine over loopback. Networks and other people's disks are slower, and the queued path crosses "
@@ -16,7 +18,14 @@ ALWAYS = (
 
 def doubts(report: Report, found: Figures) -> list[str]:
     """Sentences, the gravest first."""
-    return [*_unfinished(report), *_models(report), *_samples(report, found), *_machine(report), *ALWAYS]
+    return [
+        *_unfinished(report),
+        *_models(report),
+        *_samples(report, found),
+        *_clients(found),
+        *_machine(report),
+        *ALWAYS,
+    ]
 
 
 def _unfinished(report: Report) -> list[str]:
@@ -55,6 +64,19 @@ def _samples(report: Report, found: Figures) -> list[str]:
     if not report.full:
         said.append("Nothing was killed, overloaded or stepped: --full does that.")
     return said
+
+
+def _clients(found: Figures) -> list[str]:
+    late = {
+        name: known[1] for name, each in found.items() if (known := judged(each.late, "p99")) and known[1] > LATE_MS
+    }
+    if not late:
+        return []
+    worst = max(late, key=lambda name: late[name])
+    return [
+        f"The clients were late themselves: on {worst} they sent p99 of their messages {ms(late[worst])} after they were due. "
+        "That is in the times of acks and answers, and is not the system's doing."
+    ]
 
 
 def _machine(report: Report) -> list[str]:

@@ -110,6 +110,7 @@ def _variant(runs: list[Run], bounds: dict[str, Any]) -> VariantFigures:
         states=by_state,
         offered=sum(by_state.values()),
         unanswered=sum(bool(each.task) and each.code == "no_ack" for run in load for each in run.acks),
+        late=times(_late, load),
         ack=ack,
         wait=times(_waits, load),
         run=times(_runs, load),
@@ -242,6 +243,10 @@ def _waits(run: Run, task: str | None = None) -> list[float | None]:
         for job in run.jobs
         if job.accepted is not None and job.started is not None and task in (None, job.task)
     ]
+
+
+def _late(run: Run) -> list[float | None]:
+    return [max(0.0, ack.sent - ack.asked) for ack in run.acks if ack.sent is not None]
 
 
 def _runs(run: Run, task: str | None = None) -> list[float | None]:

@@ -99,6 +99,7 @@ class VariantFigures(msgspec.Struct, frozen=True):
     states: dict[str, int]  # jobs by final state
     offered: int  # their sum
     unanswered: int  # requests without an ack; one that was accepted all the same is among the jobs
+    late: Times  # due until its sender got round to it: the fault of the clients, and part of what follows
     ack: Times
     wait: Times
     run: Times

@@ -85,7 +85,10 @@ def _stepped(loads: Iterable[tuple[str, LoadFigures]]) -> dict[str, list[LoadFig
 
 def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
     """Every row of the table of times: what, and of each variant."""
-    rows = [("ack", [(name, each.ack) for name, each in found.items()])]
+    rows = [
+        ("ack", [(name, each.ack) for name, each in found.items()]),
+        ("lateness of the clients themselves", [(name, each.late) for name, each in found.items()]),
+    ]
     for task in of.tasks(found):
         for measure in ("answer", "wait", "run"):
             rows.append((f"{task}: {measure}", list(_by_variant(found, task, measure).items())))

@@ -39,7 +39,7 @@ def run(
     due = sorted(random.uniform(0, SECONDS) for _ in range(round(messages * factor)))
     acks, jobs = [], []
     for number, at in enumerate(due):
-        acks.append(Ack(at, at + 0.003 + shift + acks_slower + random.expovariate(200), "ok"))
+        acks.append(Ack(at, at + 0.003 + shift + acks_slower + random.expovariate(200), "ok", "", at + 0.001))
         tasks = ["triage", "language"]
         if number % 12 == 0:
             acks.append(Ack(at, at + 0.004 + shift + acks_slower, "ok", "summarize"))

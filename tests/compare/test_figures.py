@@ -87,6 +87,14 @@ def test_waits_are_counted_from_the_moment_a_message_was_due() -> None:
     assert only(empty(acks=[late])).ack.p50.value == 3000.0
 
 
+def test_how_late_the_clients_were_is_counted_apart() -> None:
+    found = only(
+        empty(acks=[Ack(1.0, 1.5, "ok", "", 1.2), Ack(1.0, 1.5, "ok", "summarize", 1.3), Ack(1.0, None, "no_ack")])
+    )
+    assert (found.late.n, found.late.p50.value) == (2, 200.0)
+    assert found.ack.n == 2
+
+
 def test_the_spread_is_between_repeats() -> None:
     found = only(
         *(empty(repeat=number, acks=[Ack(0.0, wait, "ok")] * 30) for number, wait in ((1, 0.01), (2, 0.03), (3, 0.02)))

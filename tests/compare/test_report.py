@@ -186,6 +186,13 @@ def test_runs_of_other_kinds_alone_can_be_shown(tmp_path: Path) -> None:
     assert page(report([run("simple", kind="step"), run("queued", kind="kill worker")]), tmp_path)
 
 
+def test_clients_that_were_late_themselves_are_named(tmp_path: Path) -> None:
+    late = run()
+    late.acks = [msgspec.structs.replace(ack, sent=ack.asked + 0.05) for ack in late.acks]
+    assert "clients were late themselves" in page(report([late]), tmp_path)
+    assert "clients were late themselves" not in page(full(), tmp_path)
+
+
 def test_the_verdict_comes_first(tmp_path: Path) -> None:
     html = page(full(), tmp_path)
     places = [

@@ -36,10 +36,11 @@ def test_two_equal_paths_are_a_draw_and_the_one_with_fewer_parts_is_taken() -> N
     assert "A draw" in found["triage"].reason
 
 
+@pytest.mark.parametrize("repeats", [2, 3, 5])
 @pytest.mark.parametrize("seed", range(20))
-def test_chance_alone_makes_no_winner(seed: int) -> None:
-    found = judge(runs("simple", seed=seed) + runs("queued", seed=seed + 100))
-    assert {each.take for each in found.values()} == {"simple"}
+def test_chance_alone_makes_no_winner(seed: int, repeats: int) -> None:
+    found = judge(runs("simple", repeats, seed=seed) + runs("queued", repeats, seed=seed + 100))
+    assert {each.rule for each in found.values()} == {"draw"}
 
 
 @pytest.mark.parametrize("repeats", [1, 2, 3, 5])
