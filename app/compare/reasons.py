@@ -41,11 +41,9 @@ def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
     plain = all_figures.get("plain")
     if plain is None:
         return ""
-    times = listing([each.plain for each in found if each.plain]) or "It was measured"
+    times = listing([each.plain for each in found if each.plain]) or "nothing was answered"
     faults = f"It {_faults(plain)}" if out(plain) else "It lost nothing in these runs"
-    return (
-        f"{times[0].upper()}{times[1:]}. {faults}. It is never recommended: whatever it is doing when it stops is gone."
-    )
+    return f"There, {times}. {faults}. It is never recommended: whatever it is doing when it stops is gone."
 
 
 def headline(found: Sequence[Verdict]) -> str:
@@ -111,9 +109,7 @@ def _reason(task: str, choice: Choice, all_figures: Figures, bounds: dict[str, A
     if choice.rule == "undone":
         return f"{take} leaves less undone: {_undone(task, take, all_figures)}, {rival} {_undone(task, rival, all_figures)}."
     if choice.rule == "conflict":
-        return (
-            f"Neither is better in all: {' and '.join(known)}. A gain against a loss is a draw, so fewer parts decide."
-        )
+        return f"Neither is better in all: {'; '.join(known)}. A gain against a loss is a draw, so fewer parts decide."
     if choice.rule in ("answer", "ack"):
         measured = by_measure[choice.rule]
         word = "answers" if choice.rule == "answer" else "acknowledges"
@@ -121,7 +117,7 @@ def _reason(task: str, choice: Choice, all_figures: Figures, bounds: dict[str, A
         return f"{take} {word} sooner: {_sides(measured, take)}, {needed}."
     if choice.rule == "unknown":
         return f"Too few answers to tell {take} from {rival} ({_samples(task, all_figures)}), so fewer parts decide."
-    return f"A draw: {' and '.join(known)}, no further apart than chance puts repeats, so fewer parts decide."
+    return f"A draw: {'; '.join(known)}; no further apart than chance puts repeats, so fewer parts decide."
 
 
 def _by_bound(task: str, take: str, rival: str, by_measure: dict[str, Comparison], bounds: dict[str, Any]) -> str:
