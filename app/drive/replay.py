@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -40,15 +40,23 @@ class Replayed:
     found: dict[str, dict[str, Any]]  # task -> the job's last state as job:update shows it
 
 
+L = TypeVar("L", bound=Line)
+
+
 def conversation(path: Path) -> list[Line]:
     """The lines of a file of JSON lines; raises ConversationInvalid."""
+    return lines_of(path, Line)
+
+
+def lines_of(path: Path, kind: type[L]) -> list[L]:
+    """The lines of a conversation that tells more than who says what; raises ConversationInvalid."""
     lines = []
     # Split as bytes: as text U+2028 and its like would end a line too, which JSON allows inside of one.
     for number, content in enumerate(path.read_bytes().splitlines(), 1):
         if not content.strip():
             continue
         try:
-            lines.append(read(json.loads(content.decode()), Line))
+            lines.append(read(json.loads(content.decode()), kind))
         except (ValueError, Refused, RecursionError) as error:
             raise ConversationInvalid(
                 f'{path}, line {number}: {error}; {{"sender": "Ann", "text": "Hello"}} is right'

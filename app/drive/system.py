@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -12,10 +13,17 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+import psutil
 import requests
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
+PARTS = {  # as the supervisor calls them, and what is in their command lines
+    "web process": "wsgi.py",
+    "worker": "app.worker",
+    "broker": "nats-server",
+    "model server": "ml_clients.embedded",
+}
 
 
 class NotReady(Exception):
@@ -30,11 +38,11 @@ def free_port() -> int:
 
 
 class System:
-    """Starts everything, gives its address and processes, and stops everything."""
+    """Starts everything, gives its address and processes, and stops everything; without `queue`, no broker and worker."""
 
-    def __init__(self, folder: str | None = None, root: Path = ROOT, **settings: str) -> None:
+    def __init__(self, folder: str | None = None, root: Path = ROOT, queue: bool = True, **settings: str) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="spillway-")
-        self._root = root
+        self._root, self._options = root, [] if queue else ["--no-queue"]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = Path(folder or self._folder.name)
@@ -61,7 +69,7 @@ class System:
         with self.log.open("a") as log:
             mark = log.tell()
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "app.run"],
+                [sys.executable, "-m", "app.run", *self._options],
                 cwd=self._root,
                 env=self._environment,
                 stdout=log,
@@ -84,6 +92,17 @@ class System:
             except subprocess.TimeoutExpired:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
+
+    def parts(self) -> dict[str, psutil.Process]:
+        """Its processes that run at this moment, by the names the supervisor has for them."""
+        found = {}
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    command = " ".join(child.cmdline())
+                    if child.status() != psutil.STATUS_ZOMBIE:
+                        found.update({name: child for name, word in PARTS.items() if word in command})
+        return found
 
     def flag(self, path: str, task: str = "*") -> None:
         """Put a task, or all, on a path."""

@@ -15,21 +15,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-
 from app.drive.system import System, free_port
 
-COMMANDS = {"web": "wsgi.py", "worker": "app.worker", "broker": "nats-server", "model": "ml_clients.embedded"}
+NAMES = {"web": "web process", "worker": "worker", "broker": "broker", "model": "model server"}
 
 
 def pid_of(system: System, part: str) -> int | None:
     """The process of a part, or None while it is away."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for child in psutil.Process(system.process.pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                if COMMANDS[part] in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
-                    return child.pid
-    return None
+    process = system.parts().get(NAMES[part])
+    return process.pid if process else None
 
 
 def hit(system: System, part: str, number: int) -> None:

@@ -83,6 +83,26 @@ def works(system: System) -> None:
     guest.close()
 
 
+def test_a_default_path_can_be_the_queue_that_is_started_with_it(parts: None, guests: Callable[..., Guest]) -> None:
+    with System(DEFAULT_PATH="queued") as system:
+        guest = guests(system.url)
+        guest.join("lobby")
+        job = guest.ask("lobby", "language", text="Guten Morgen")
+        assert (job["path"], guest.final(job["id"])["path"]) == ("queued", "queued")
+
+
+def test_without_a_queue_there_are_web_process_and_model_server_alone(
+    parts: None, guests: Callable[..., Guest]
+) -> None:
+    with System(queue=False) as system:
+        assert set(system.parts()) == {"web process", "model server"}
+        answer = requests.put(f"{system.url}/api/flags/*", json={"path": "queued"}, timeout=WAIT)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "conflict")
+        guest = guests(system.url)
+        guest.join("lobby")
+        assert guest.final(guest.ask("lobby", "language", text="Guten Morgen")["id"])["result"]["language"] == "de"
+
+
 def test_ready_is_said_once_everything_answers(parts: None, tmp_path: Path) -> None:
     port = free_port()
     with subprocess.Popen(
