@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint browser screenshot bench faults
+.PHONY: help run test lint browser screenshot bench faults compare
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ bench: $(VENV)/installed-dev assets ## speed and memory
 
 faults: $(VENV)/installed-dev assets ## the crash suite: kill, cut, fill, and audit (SEED=N repeats a run)
 	@exec $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES))
+
+compare: $(VENV)/installed assets ## which path should I use? (ARGS="--preset curai-day --full")
+	@exec $(BIN)/python -m app compare $(ARGS)
 
 .PHONY: assets
 assets: $(VENV)/installed

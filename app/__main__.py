@@ -54,6 +54,33 @@ def replay(url: str, file: Path, room: str, speed: float, as_json: bool) -> None
         player.print_table(replayed, Console())
 
 
+@main.command()
+@click.option("--preset", help="a workload that comes with Spillway [default: burst]; --preset list names them")
+@click.option(
+    "--workload", "file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="a workload file of yours"
+)
+@click.option("--variants", default="simple,queued,auto,plain", show_default=True, help="what is compared")
+@click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 100), help="runs of each variant")
+@click.option("--full", is_flag=True, help="also step up the load, overload, and kill -9 in mid-run")
+@click.option("--models", type=click.Choice(["embedded", "synthetic"]), help="instead of what the workload says")
+@click.option("--seed", type=int, help="repeats arrivals and synthetic times")
+@click.option("--out", default=Path("compare"), show_default=True, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="print compare.json")
+def compare(preset: str | None, file: Path | None, as_json: bool, **how: Any) -> None:
+    """Measure every path under one workload on this machine, and say which one to use."""
+    from app.compare import command, workload
+
+    if preset is not None and file is not None:
+        raise click.UsageError("--preset and --workload: one of them")
+    if preset is not None and preset not in workload.presets():
+        raise click.ClickException(f"presets: {', '.join(workload.presets())}")
+    try:
+        code = command.compare(preset, file, as_json=as_json, **how)
+    except command.CompareRefused as error:
+        raise click.ClickException(str(error)) from None
+    raise SystemExit(code)
+
+
 @main.group()
 def flags() -> None:
     """Which path each task takes."""

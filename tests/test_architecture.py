@@ -28,13 +28,16 @@ HOMES = {
     "flask_socketio": (["app/server.py"], "its decorators push a request context for every event"),
     "werkzeug": (["app/concurrency/threads.py", "app/web/errors.py", "ml_clients/embedded/"], "as flask"),
     "socketio": (
-        ["app/chat/", "app/drive/", "app/__main__.py"],
+        ["app/chat/", "app/drive/", "app/compare/", "app/__main__.py"],
         "events arrive and leave in the chat, clients drive it",
     ),
     "openfeature": (["app/flags/provider.py"], "another flag service is another provider, and nothing else"),
     "prometheus_client": (["app/metrics.py"], "every figure is declared in one place"),
     "itsdangerous": (["app/uploads.py"], "links are signed and checked in one place"),
-    "PIL": (["app/uploads.py", "ml_clients/embedded/"], "images are looked at where they come in"),
+    "PIL": (
+        ["app/uploads.py", "ml_clients/embedded/", "app/compare/drivers.py"],
+        "images are looked at where they come in; drivers make some to send",
+    ),
     "sqlalchemy": (
         [
             "app/store/",
@@ -51,10 +54,15 @@ HOMES = {
         "the store is the one way to the database; others write functions that run inside its transactions",
     ),
     "urllib3": (["ml_clients/"], "models are called by their clients"),
-    "requests": (["app/__main__.py", "app/drive/"], "only commands and test drivers call us over HTTP"),
+    "requests": (
+        ["app/__main__.py", "app/drive/", "app/compare/drivers.py"],
+        "only commands and test drivers call us over HTTP",
+    ),
     "waitress": (["ml_clients/embedded/"], "it serves the models"),
     "onnxruntime": (["ml_clients/embedded/"], "models run in the model server"),
     "numpy": (["ml_clients/embedded/"], "as onnxruntime"),
+    "psutil": (["app/drive/", "app/compare/"], "drivers look at the processes of a system, the system does not"),
+    "aiohttp": (["ml_clients/synthetic/"], "thousands of made-up answers wait at once there"),
     "click": (["app/__main__.py", "app/worker.py"], "command lines are read at the edge"),
     "jinja2": (["app/compare/page.py"], "our own pages are files that Flask sends; only the report is filled in"),
     "markupsafe": (
@@ -74,6 +82,7 @@ HOMES = {
             "app/dispatch/",
             "app/__main__.py",
             "app/compare/",
+            "ml_clients/synthetic/",
         ],
         "coroutines belong to the queue and to clients; the chat is written in plain functions",
     ),

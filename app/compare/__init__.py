@@ -1,0 +1,1 @@
+"""The comparison: the real system under one workload on each path, measured, judged and written down."""

@@ -1,0 +1,262 @@
+"""One run: a fresh system on one path, driven by real clients in other processes, and everything they saw."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import msgspec
+import psutil
+
+from app.compare.meter import Meter
+from app.compare.orders import Answer, Begin, Done, News, Orders
+from app.compare.samples import JobTimes, Run
+from app.compare.workload import Arrival, Workload, arrivals, conversation_texts, senders
+from app.drive.system import NotReady, System
+from app.tasks import Task, following, on_message
+
+DRIVERS = 2
+PATIENCE = 75.0  # seconds without any news after which jobs count as lost: longer than one attempt may take
+HEAD_START = 1.0  # seconds from the word to the first arrival
+KILLED_AT = 0.4  # of a run's time, when something is killed in it: its effects are seen in the same run
+LINE = 1 << 30  # bytes of one answer at most
+
+Tell = Callable[[int, int], None]
+
+
+class RunFailed(Exception):
+    """A run could not be made; the message says which part did not do its work."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run to be made."""
+
+    variant: str
+    repeat: int
+    kind: str = "load"
+    factor: float = 1.0
+    seconds: float | None = None  # where it is shorter than the workload
+
+
+@dataclass
+class Setting:
+    """What all runs of a comparison share."""
+
+    workload: Workload
+    folder: Path  # of the workload's file
+    tasks: Mapping[str, Task]
+    seed: int
+    models: str
+    log: list[str] = field(default_factory=list)
+
+
+async def measure(plan: Plan, setting: Setting, tell: Tell) -> Run:
+    """Make one run; raises RunFailed, and leaves no process behind whatever happens."""
+    workload = setting.workload
+    if plan.seconds is not None:
+        workload = msgspec.structs.replace(workload, seconds=min(plan.seconds, workload.seconds))
+    due = arrivals(workload, setting.folder, plan.factor, setting.seed + plan.repeat)
+    with _served(plan.variant, setting) as (system, model):
+        meter = Meter(lambda: {**system.parts(), **({"model server": model} if model else {})})
+        async with _drivers(_orders(system, plan, workload, setting, due)) as drivers:
+            done, recovery = await _under_load(system, drivers, meter, plan, workload, setting.seed, tell)
+    jobs = [row for each in done for row in each.jobs]
+    lost, doubled, disordered = (
+        [sentence for each in done for sentence in getattr(each, kind)] for kind in ("lost", "doubled", "disordered")
+    )
+    drained = [each.drained for each in done]
+    return Run(
+        variant=plan.variant,
+        repeat=plan.repeat,
+        kind=plan.kind,
+        factor=plan.factor,
+        seconds=workload.seconds,
+        drained=None if None in drained else max(drained, default=0.0),  # type: ignore[type-var]  # no None left
+        acks=[ack for each in done for ack in each.acks],
+        jobs=jobs,
+        uses=meter.uses,
+        lost=len(lost),
+        doubled=len(doubled),
+        disordered=len(disordered),
+        findings=[*lost[:10], *doubled[:10], *disordered[:10]],
+        recovery=_recovered(jobs, recovery) if recovery is not None else None,
+    )
+
+
+async def _under_load(
+    system: System,
+    drivers: list[asyncio.subprocess.Process],
+    meter: Meter,
+    plan: Plan,
+    workload: Workload,
+    seed: int,
+    tell: Tell,
+) -> tuple[list[Done], float | None]:
+    """Let the drivers go, do the harm that is planned, and wait for what they saw; with the moment of a kill."""
+    for driver in drivers:
+        await _hear(driver, Begin)
+    meter.begin()
+    begin = time.monotonic() + HEAD_START
+    for driver in drivers:
+        driver.stdin.write(f"{begin}\n".encode())  # type: ignore[union-attr]  # it has one
+    background = [asyncio.create_task(meter.watch(begin))]
+    killed: asyncio.Task[float] | None = None
+    if plan.kind.startswith("kill "):
+        at = begin + workload.seconds * KILLED_AT + Random(seed + plan.repeat).uniform(0, 1)  # noqa: S311
+        killed = asyncio.create_task(_kill(system, plan.kind.removeprefix("kill "), at, begin))
+        background.append(killed)  # type: ignore[arg-type]  # what it gives is asked for below
+    elif workload.deploy_every:
+        background.append(asyncio.create_task(_deploys(system, workload, begin)))
+    news = {number: News(0, 0) for number in range(len(drivers))}
+
+    async def heard(number: int, driver: asyncio.subprocess.Process) -> Done:
+        while True:
+            answer = await _hear(driver, News, Done)
+            if isinstance(answer, Done):
+                return answer
+            news[number] = answer  # type: ignore[assignment]  # News, as asked for
+            tell(sum(each.sent for each in news.values()), sum(each.final for each in news.values()))
+
+    try:
+        done = await asyncio.gather(*(heard(number, driver) for number, driver in enumerate(drivers)))
+        return done, killed.result() if killed is not None and killed.done() else None
+    finally:
+        for task in background:
+            task.cancel()
+
+
+def _orders(system: System, plan: Plan, workload: Workload, setting: Setting, due: list[Arrival]) -> list[Orders]:
+    """The rooms shared out among the drivers."""
+    tasks = setting.tasks
+    everybody = senders(due)
+    texts = conversation_texts(workload, setting.folder)
+    return [
+        Orders(
+            url=system.url,
+            due=[arrival for arrival in due if arrival.room % DRIVERS == number],
+            writers={room: names for room, names in everybody.items() if room % DRIVERS == number},
+            history=[texts[i % len(texts)] for i in range(workload.history)],
+            on_message=[task.name for task in on_message(tasks)],
+            after={name: [child.name for child in following(tasks, name)] for name in tasks},
+            takes={name: [f for f in tasks[name].arguments.__struct_fields__] for name in workload.requests},
+            kept=plan.variant != "plain",
+            patience=PATIENCE,
+        )
+        for number in range(DRIVERS)
+    ]
+
+
+@contextmanager
+def _served(variant: str, setting: Setting) -> Iterator[tuple[System, psutil.Process | None]]:
+    """The system with the parts this variant needs, and the synthetic model server where there is one."""
+    settings = {
+        "RATE_LIMIT": "off",
+        "DEFAULT_PATH": "simple" if variant == "plain" else variant,
+        "LOG_LEVEL": "warning",
+    }
+    if variant == "plain":
+        settings["LEDGER"] = "off"
+    with ExitStack() as stack:
+        model = None
+        if setting.models == "synthetic":
+            model, settings["ML_URL"] = stack.enter_context(_synthetic(setting))
+        try:
+            # mypy would hold the settings, all of them texts, against every other parameter.
+            system = stack.enter_context(System(queue=variant in ("queued", "auto"), **settings))  # type: ignore[arg-type]
+        except NotReady as error:
+            raise RunFailed(f"{variant} did not start: {error}") from None
+        yield system, model
+
+
+@contextmanager
+def _synthetic(setting: Setting) -> Iterator[tuple[psutil.Process, str]]:
+    times = msgspec.json.encode(setting.workload.times).decode()
+    options = ["--port", "0", "--seed", str(setting.seed), "--times", times]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ml_clients.synthetic", *options],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        ready = re.search(r"ready (\S+)", process.stdout.readline())  # type: ignore[union-attr]  # it has one
+        if ready is None:
+            raise RunFailed("the synthetic model server did not start")
+        yield psutil.Process(process.pid), ready[1]
+    finally:
+        process.terminate()
+        process.communicate(timeout=10)
+
+
+@contextlib.asynccontextmanager
+async def _drivers(orders: list[Orders]) -> AsyncIterator[list[asyncio.subprocess.Process]]:
+    """Driver processes with their orders; ended whatever happens."""
+    drivers = []
+    try:
+        for each in orders:
+            driver = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "app.compare.drivers"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                limit=LINE,
+                start_new_session=True,
+            )
+            drivers.append(driver)
+            driver.stdin.write(msgspec.json.encode(each) + b"\n")  # type: ignore[union-attr]  # it has one
+        yield drivers
+    finally:
+        for driver in drivers:
+            if driver.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    driver.kill()
+            await driver.wait()
+
+
+async def _hear(driver: asyncio.subprocess.Process, *kinds: type) -> Begin | News | Done:
+    line = await driver.stdout.readline()  # type: ignore[union-attr]  # it has one
+    if not line:
+        raise RunFailed("a driver ended before it was done (see its line above)")
+    answer: Begin | News | Done = msgspec.json.decode(line, type=Answer)
+    if not isinstance(answer, kinds):
+        raise RunFailed(f"a driver said {type(answer).__name__} out of turn")
+    return answer
+
+
+async def _kill(system: System, part: str, at: float, begin: float) -> float:
+    """kill -9 of a part; when that was, in seconds since the run began."""
+    await asyncio.sleep(max(0.0, at - time.monotonic()))
+    process = system.parts().get(part)
+    if process is None:
+        raise RunFailed(f"there is no {part} to kill")
+    os.kill(process.pid, signal.SIGKILL)
+    return time.monotonic() - begin
+
+
+async def _deploys(system: System, workload: Workload, begin: float) -> None:
+    """SIGTERM to worker and web process every `deploy_every` seconds, as a deploy does it."""
+    at = begin + workload.deploy_every / 2
+    while at < begin + workload.seconds:
+        await asyncio.sleep(max(0.0, at - time.monotonic()))
+        for part, process in (await asyncio.to_thread(system.parts)).items():
+            if part in ("web process", "worker"):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.terminate()
+        at += workload.deploy_every
+
+
+def _recovered(jobs: list[JobTimes], killed: float) -> float | None:
+    """Seconds from a part's death until the first job due after it was answered."""
+    ends = [row.final for row in jobs if row.asked > killed and row.final is not None]
+    return min(ends) - killed if ends else None
