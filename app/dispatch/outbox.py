@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
 from app.concurrency import Concurrency
+from app.dispatch.places import LATE, LOOK_EVERY, Places
 from app.jobs import ledger
 from app.jobs.job import Job
 from app.queue.connection import CONFIRM_SECONDS, Queue, QueueFull
@@ -46,6 +46,7 @@ class Outbox:
     ) -> None:
         self._dispatch, self._concurrency, self._queue, self._message = dispatch, concurrency, queue, message
         self._waiting = concurrency.mailbox()
+        self._places = Places(GROUP, dispatch.late)
         self._closing = False
         self.refused = False  # the stream was full at the last try
         concurrency.spawn(self._run)
@@ -65,13 +66,15 @@ class Outbox:
         pause = 0.0
         while not self._closing:
             group: list[Entry] = [self._waiting.get()]
-            while self._waiting.qsize() and len(group) < GROUP:
+            while self._waiting.qsize() and len(group) < self._places.allowed():
                 group.append(self._waiting.get())
             failed = self._publish(group)
             for entry in failed:
                 self._again(entry)
             pause = min(max(0.1, pause * 2), LONGEST_PAUSE) if failed else 0.0
-            if pause:
+            if not pause and self._dispatch.late() > LATE:
+                time.sleep(LOOK_EVERY)  # chat first: attempts wait in the ledger, where they are safe
+            elif pause:
                 time.sleep(pause)
 
     def _publish(self, group: list[Entry]) -> list[Entry]:
@@ -95,10 +98,8 @@ class Outbox:
         self.refused = any(isinstance(error, QueueFull) for error in errors.values())
         if errors:
             log.warning("not published", jobs=len(errors), error=str(next(iter(errors.values()))))
-        for job, place in zip(jobs, places, strict=True):
-            if isinstance(place, int):
-                mark = partial(ledger.published, id=job.id, attempt=job.attempt, seq=place)
-                self._dispatch.store.write_soon(mark)
+        there = [(job.id, job.attempt, place) for job, place in zip(jobs, places, strict=True) if isinstance(place, int)]
+        self._dispatch.store.write_soon(lambda connection: ledger.published(connection, there))
         return set(errors)
 
     def _again(self, entry: Entry) -> None:

@@ -98,9 +98,11 @@ def overdue(connection: Connection, now: float) -> list[Job]:
     return [from_row(row) for row in connection.execute(query)]
 
 
-def published(connection: Connection, id: str, attempt: int, seq: int) -> None:
-    """Record that the broker has this attempt, and where, so that it is not published again after a restart."""
-    connection.execute(_published, {"i": id, "a": attempt, "s": seq})
+def published(connection: Connection, attempts: Iterable[tuple[str, int, int]]) -> None:
+    """Record that the broker has these (job, attempt), and where, so that they are not published again after a restart."""
+    rows = [{"i": id, "a": attempt, "s": seq} for id, attempt, seq in attempts]
+    if rows:
+        connection.execute(_published, rows)
 
 
 def at_stream_seq(connection: Connection, seq: int) -> Job | None:
