@@ -12,6 +12,7 @@ import requests
 from app.drive.system import System
 from tests.conftest import Site
 from tests.guest import WAIT, Guest
+from tests.quiet import quiet
 from tests.web import Web
 
 MODELS = ("triage", "language", "sentiment")
@@ -39,6 +40,7 @@ def done(url: str, task: str) -> dict[str, int]:
 
 
 def test_what_jobs_did_is_on_their_path(site: Site, ann: Guest, room: str) -> None:
+    quiet(site.url)
     before = done(site.url, "sentiment")
     seqs = [ann.say(room, f"Line {number}")["seq"] for number in range(5)]
     jobs = [ann.found(seq, *MODELS)["sentiment"] for seq in seqs]
@@ -56,6 +58,7 @@ def test_what_jobs_did_is_on_their_path(site: Site, ann: Guest, room: str) -> No
 
 def test_all_tasks_together_are_the_sum_of_each(site: Site, ann: Guest, room: str) -> None:
     ann.found(ann.say(room, "How are you today?")["seq"], *MODELS)
+    quiet(site.url)
     tasks = [each["task"] for each in requests.get(f"{site.url}/api/tasks", timeout=WAIT).json()["tasks"]]
     parts = [live(site.url, task=task, minutes="60")["paths"] for task in tasks]
     whole = live(site.url, minutes="60")
