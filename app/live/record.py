@@ -100,7 +100,7 @@ class Record:
         """The hub was this late."""
         with self._lock:
             for slot in self._now():
-                slot.read("hub_lag_ms", seconds * 1000)
+                slot.read("hub_lag_ms", round(seconds * 1000, 1))
 
     def sample(self, gauges: Mapping[str, float | None], under_way: Iterable[tuple[str, str, int]]) -> None:
         """Note readings by their names in GAUGES, and how many jobs are under way by task and path."""

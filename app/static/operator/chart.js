@@ -2,6 +2,7 @@
 
 import { timeOf } from "../clock.js";
 import { h, s } from "../dom.js";
+import { niceStep } from "./scale.js";
 import { table } from "./table.js";
 
 const MINUTES = 15;
@@ -81,11 +82,6 @@ function column(bar, place, slot, y, width) {
 }
 
 const barWords = (bar) => `${timeOf(bar.at)}: ${PARTS.map((part) => `${bar[part]} ${part}`).join(", ")}`;
-
-function niceStep(least) {
-  const power = 10 ** Math.floor(Math.log10(least));
-  return Math.max(1, [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= least));
-}
 
 function asTable(bars) {
   const number = (count) => ({ text: count.toLocaleString(), class: count ? "number" : "number zero" });

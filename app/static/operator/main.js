@@ -6,6 +6,7 @@ import { flagsTable } from "../flags.js";
 import { errorWords } from "../words.js";
 import { Chart } from "./chart.js";
 import { DeadLetters } from "./deadletters.js";
+import { Live } from "./live.js";
 import { recentJobs } from "./recent.js";
 import { taskTable } from "./tasks.js";
 import { Tiles } from "./tiles.js";
@@ -15,6 +16,7 @@ const tiles = new Tiles(byId("tiles"));
 const chart = new Chart(byId("chart"), byId("chart-table"));
 const flags = flagsTable(byId("flags"));
 const dead = new DeadLetters(byId("dead"), byId("dead-table"));
+const live = new Live();
 let names = [];
 let timer;
 
@@ -41,12 +43,17 @@ async function round() {
 }
 
 async function refresh() {
-  if (names.length === 0) names = (await api("GET", "/api/tasks")).tasks.map(({ task }) => task);
-  const [report] = await Promise.all([api("GET", "/api/operator"), flags.refresh(), dead.refresh()]);
+  if (names.length === 0) await learnTasks();
+  const [report] = await Promise.all([api("GET", "/api/operator"), live.refresh(), flags.refresh(), dead.refresh()]);
   tiles.show(report.now);
   chart.show(report.minutes, report.at);
   byId("tasks").replaceChildren(taskTable(names, report.minutes));
   byId("recent").replaceChildren(recentJobs(report.recent));
+}
+
+async function learnTasks() {
+  names = (await api("GET", "/api/tasks")).tasks.map(({ task }) => task);
+  live.offer(names);
 }
 
 function freshness(state, words) {

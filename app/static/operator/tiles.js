@@ -57,7 +57,8 @@ function sparkline(values) {
     s("polyline", { class: "spark-line", points: points.join(" ") }));
 }
 
-function size(bytes) {
+/** @param {number|undefined} bytes @returns {string} `3.4 KiB` */
+export function size(bytes) {
   if (typeof bytes !== "number") return "";
   if (bytes < 1024) return `${bytes} bytes`;
   return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
