@@ -17,10 +17,13 @@ from app.payload import Refused, read
 from app.tasks import Task
 from ml_clients.synthetic.behaviour import MODELS, Times
 
+GIVEN = ("text", "upload")  # arguments a driver can fill in
 PRESETS = Path(__file__).parent / "presets"
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "clinic.jsonl"
 SPEED = 10.0  # lines a second of a conversation that comes without times, as `replay` plays it
 SENDER = "Writer"
+MOST = 1_000_000  # messages of one run: all of them are drawn before it begins
+DEPLOYS_APART = 10.0  # seconds: `make run` gives a part up that ends five times within thirty
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -82,10 +85,17 @@ def load(path: Path, tasks: Mapping[str, Task]) -> Workload:
     """The workload of a file, TOML or a conversation of JSON lines; raises WorkloadInvalid."""
     try:
         workload = _of_conversation(path) if path.suffix == ".jsonl" else _of_toml(path)
-        _check(workload, tasks)
-        if workload.recorded is not None:
-            _lines(workload, path.parent)
-    except (Refused, ConversationInvalid, tomllib.TOMLDecodeError, OSError, UnicodeDecodeError) as error:
+        _check_tasks(workload, tasks)
+        _check_together(workload)
+        _check_size(workload, _lines(workload, path.parent))
+    except Refused as no:
+        named = no.field is None or no.field.rpartition(".")[2] in no.message
+        raise WorkloadInvalid(f"{path.name}: {no.message if named else f'{no.field}: {no.message}'}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise WorkloadInvalid(f"{path.name} is not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise WorkloadInvalid(f"{path.name} is not UTF-8: {error}") from None
+    except (ConversationInvalid, OSError) as error:
         raise WorkloadInvalid(f"{path.name}: {error}") from None
     return workload
 
@@ -158,16 +168,18 @@ def _asks(workload: Workload, random: Random) -> list[str]:
 
 
 def _of_toml(path: Path) -> Workload:
-    data: dict[str, Any] = tomllib.loads(path.read_text())
+    data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     return read({"name": path.stem, **data}, Workload)
 
 
 def _of_conversation(path: Path) -> Workload:
-    lines = len(lines_of(path, Recorded))
+    lines = _timed(path)
+    last = lines[-1].at
+    seconds = len(lines) / SPEED if last is None else last + 1 / SPEED
     return Workload(
         name=path.stem,
-        about=f"the conversation {path.name}, {SPEED:g} lines a second",
-        seconds=lines / SPEED,
+        about=f"the conversation {path.name}, {len(lines) / seconds:.3g} lines a second",
+        seconds=seconds,
         rate=SPEED,
         rooms=1,
         arrivals="recorded",
@@ -177,26 +189,36 @@ def _of_conversation(path: Path) -> Workload:
 
 def _lines(workload: Workload, folder: Path) -> list[Recorded]:
     path = EXAMPLE if workload.recorded is None else folder / workload.recorded
+    try:
+        return _timed(path)
+    except OSError as error:
+        raise Refused("bad_request", f"recorded: cannot read {path}: {error.strerror}", "recorded") from None
+
+
+def _timed(path: Path) -> list[Recorded]:
+    """The lines of a conversation; all of them have their time, or none has."""
     lines = lines_of(path, Recorded)
     times = [line.at for line in lines if line.at is not None]
     if times and (len(times) < len(lines) or times != sorted(times)):
-        raise Refused(
-            "bad_request", f"{path.name}: either every line has a time `at`, growing, or none has", "recorded"
-        )
+        raise Refused("bad_request", f"{path.name}: either every line has a time `at`, growing, or none has", "at")
     return lines
 
 
-def _check(workload: Workload, tasks: Mapping[str, Task]) -> None:
+def _check_tasks(workload: Workload, tasks: Mapping[str, Task]) -> None:
     for field, names in (("requests", workload.requests), ("bounds.tasks", workload.bounds.tasks)):
         for name in names:
             if name not in tasks:
                 raise Refused("bad_request", f"{field}: there is no task {name!r}; {', '.join(tasks)} are right", field)
     for name in workload.requests:
-        wanted = set(tasks[name].arguments.__struct_fields__) - set(tasks[name].arguments.__struct_defaults__)
-        if "request" not in tasks[name].runs or not wanted <= {"text", "upload"}:
+        wanted = {each.name for each in msgspec.structs.fields(tasks[name].arguments) if each.required}
+        if "request" not in tasks[name].runs or not wanted <= set(GIVEN):
             raise Refused(
                 "bad_request", f"requests: task {name} cannot be asked for with a text or an upload", "requests"
             )
+
+
+def _check_together(workload: Workload) -> None:
+    """Fields that are right only together with others."""
     if unknown := set(workload.times) - set(MODELS):
         raise Refused("bad_request", f"times: there is no model {min(unknown)}; {', '.join(MODELS)} are right", "times")
     if workload.times and workload.models != "synthetic":
@@ -205,3 +227,17 @@ def _check(workload: Workload, tasks: Mapping[str, Task]) -> None:
         raise Refused("bad_request", 'recorded: a file and arrivals = "recorded" go together', "recorded")
     if not any(workload.curve):
         raise Refused("bad_request", "curve: somewhere it must be above 0", "curve")
+    if workload.arrivals == "recorded" and workload.curve != [1.0]:
+        raise Refused("bad_request", 'curve: only arrivals = "poisson" follow one', "curve")
+    if 0 < workload.deploy_every < DEPLOYS_APART:
+        raise Refused("bad_request", f"deploy_every: 0, or at least {DEPLOYS_APART:g} s", "deploy_every")
+
+
+def _check_size(workload: Workload, lines: list[Recorded]) -> None:
+    """Refuse what would fill the memory before a single message is sent."""
+    expected = workload.seconds * workload.rate * sum(workload.curve) / len(workload.curve)
+    if lines[0].at is not None and workload.arrivals == "recorded":
+        gap = workload.rooms / workload.rate
+        expected = workload.rooms * len(lines) * max(1.0, workload.seconds / ((lines[-1].at or 0.0) + gap))
+    if expected > MOST:
+        raise Refused("bad_request", f"rate: {expected:,.0f} messages in all; {MOST:,} are the most", "rate")
