@@ -87,7 +87,7 @@ def main() -> int:
     os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     try:
         asyncio.run(_serve(application(Behaviour(times, asked.seed)), asked.host, asked.port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # as for a port beyond 65535
         print(f"model server cannot start: {error}", file=sys.stderr)
         return 1
     return 0
