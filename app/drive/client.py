@@ -129,12 +129,15 @@ class Person:
                 await asyncio.sleep(0.1)
 
     async def come_back(self, seconds: float = 60.0) -> None:
-        """Connect and join again, however often it takes."""
+        """Connect and join again, however often it takes; raises what the last try did when it took longer."""
         until = time.monotonic() + seconds
-        while not self.connected or time.monotonic() > until:
+        while True:
             try:
                 await self.connect()
+                return
             except (ConnectionError, NotAccepted, OSError):
+                if time.monotonic() > until:
+                    raise
                 await asyncio.sleep(0.1)
 
     async def settled(self, jobs: int, seconds: float) -> bool:
