@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app import tasks as declared
@@ -45,11 +49,14 @@ def compare(
         asked, path.parent, tasks, secrets.randbelow(10**6) if seed is None else seed, models or asked.models
     )
     comparison = Comparison(setting, _variants(variants), repeat, full, _command(setting, sys.argv[1:], seed))
+    _make_folder(out)
     console = Console(stderr=True)
     _say_what_follows(console, asked, comparison)
-    asyncio.run(_made(comparison, console))
-    finished = comparison.report()
-    html, json = report.write(finished, out)
+    # Until the report is written: who presses Ctrl-C twice wants it to end, not to end without a report.
+    with _stopped_by_signals(comparison):
+        asyncio.run(_made(comparison, console))
+        finished = comparison.report()
+        html, json = report.write(finished, out)
     if as_json:
         print(json.read_text())
     else:
@@ -58,11 +65,19 @@ def compare(
     return 1 if comparison.cut_short else 0
 
 
+@contextmanager
+def _stopped_by_signals(comparison: Comparison) -> Iterator[None]:
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda *_: comparison.stop()) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 async def _made(comparison: Comparison, console: Console) -> None:
-    """Run it with a bar for all runs and one for the run under way; Ctrl-C and SIGTERM end it early."""
-    making = asyncio.current_task()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, making.cancel)  # type: ignore[union-attr]  # we are in it
+    """Run it with a bar for all runs and one for the run under way."""
     columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         every = progress.add_task("runs", total=comparison.expected())
@@ -76,6 +91,16 @@ async def _made(comparison: Comparison, console: Console) -> None:
 
         await comparison.run(look)
         progress.update(every, completed=len(comparison.runs), total=len(comparison.runs))
+
+
+def _make_folder(out: Path) -> None:
+    """Before the measuring, not after hours of it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CompareRefused(f"--out: cannot make the folder {out}: {error.strerror}") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise CompareRefused(f"--out: cannot write into {out}")
 
 
 def _variants(asked: str) -> list[str]:
@@ -92,9 +117,9 @@ def _command(setting: Setting, arguments: list[str], seed: int | None) -> list[s
 
 def _say_what_follows(console: Console, asked: Workload, comparison: Comparison) -> None:
     seconds = asked.seconds * comparison.repeat * len(comparison.variants)
-    console.print(f"[bold]{asked.name}[/]: {asked.about}", highlight=False)
+    console.print(f"[bold]{escape(asked.name)}[/]: {escape(asked.about)}", highlight=False)
     console.print(
         f"{', '.join(comparison.variants)}; {comparison.repeat} × {asked.seconds:g} s each; {comparison.setting.models} "
-        f"models; seed {comparison.setting.seed}; more than {seconds / 60:.0f} minutes. Ctrl-C writes what there is.",
+        f"models; seed {comparison.setting.seed}; more than {seconds / 60:.1f} minutes. Ctrl-C writes what there is.",
         highlight=False,
     )

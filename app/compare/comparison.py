@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 import msgspec
 import psutil
 
-from app.compare.measure import Plan, RunFailed, Setting, Tell, measure
+from app.compare.measure import Plan, Setting, Tell, measure
 from app.compare.measures import LoadFigures
 from app.compare.report import conclude
 from app.compare.samples import Report, Run
+from app.compare.served import RunFailed
 from app.ids import rfc3339
+from app.settings import from_env
 
 STEPS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the workload's rate
 STEP_SECONDS = 15.0  # a step lasts no longer: it looks for the load that breaks a bound, not for rare events
@@ -39,19 +41,34 @@ class Comparison:
     measure: Measure = measure
     runs: list[Run] = field(default_factory=list)
     cut_short: str | None = None
+    _stopping: bool = False
+    _end_run: Callable[[], object] | None = None
+
+    def stop(self) -> None:
+        """End the run under way and make no other; for signal handlers, however often they are called."""
+        if not self._stopping:
+            self._stopping = True
+            if self._end_run is not None:
+                self._end_run()
 
     async def run(self, look: Look) -> None:
         """Make every run, one after the other; what goes wrong ends it, and what was measured stays.
 
         `look` is called with each run that begins and how much is expected, and gives what to tell its progress to.
         """
+        loop, making = asyncio.get_running_loop(), asyncio.current_task()
+        self._end_run = lambda: loop.call_soon_threadsafe(making.cancel)  # type: ignore[union-attr]  # we are in it
         try:
             for plan in self._plans():
+                if self._stopping:
+                    raise asyncio.CancelledError
                 self.runs.append(await self.measure(plan, self.setting, look(plan, len(self.runs))))
-        except RunFailed as error:
+        except (RunFailed, OSError) as error:  # such as: no process or file can be opened any more
             self.cut_short = str(error)
         except asyncio.CancelledError:
             self.cut_short = "stopped by hand"
+        finally:
+            self._end_run = None
 
     def report(self) -> Report:
         """The report of the runs there are."""
@@ -119,6 +136,7 @@ def machine() -> dict[str, object]:
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
+        "max_inflight": from_env().max_inflight,
     }
 
 

@@ -18,7 +18,7 @@ import requests
 from PIL import Image
 from socketio.exceptions import ConnectionError
 
-from app.compare.orders import Answer, Begin, Done, News, Orders
+from app.compare.orders import Answer, Begin, Done, News, Orders, Settled
 from app.compare.room import Place
 from app.drive.client import NotAccepted
 
@@ -34,13 +34,17 @@ async def drive(orders: Orders) -> None:
     for some in _groups(list(places.values()), 50):
         await asyncio.gather(*(place.open() for place in some))
     _tell(Begin(len(places)))
-    begin = float(await asyncio.to_thread(sys.stdin.readline))
+    word = await asyncio.to_thread(sys.stdin.readline)
+    if not word:
+        return  # whoever wanted this load is gone
+    begin = float(word)
     for place in places.values():
         place.begin = begin
     news = asyncio.create_task(_news(list(places.values())))
     await asyncio.gather(*(places[arrival.room].send(arrival) for arrival in orders.due))
     await _settled(list(places.values()), orders.patience)
     news.cancel()
+    _tell(Settled())
     _tell(await _done(orders, list(places.values())))
     await asyncio.gather(*(place.close() for place in places.values()))
 

@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any, TypeVar
 
 import msgspec
 import psutil
 
 from app.compare.meter import Meter
-from app.compare.orders import Answer, Begin, Done, News, Orders
+from app.compare.orders import Answer, Begin, Done, News, Orders, Settled
 from app.compare.samples import JobTimes, Run
-from app.compare.workload import Arrival, Workload, arrivals, conversation_texts, senders
-from app.drive.system import NotReady, System
+from app.compare.served import RunFailed, served
+from app.compare.workload import GIVEN, Arrival, Workload, arrivals, conversation_texts, senders
+from app.drive.system import System
 from app.tasks import Task, following, on_message
 
 DRIVERS = 2
@@ -33,10 +33,8 @@ KILLED_AT = 0.4  # of a run's time, when something is killed in it: its effects 
 LINE = 1 << 30  # bytes of one answer at most
 
 Tell = Callable[[int, int], None]
-
-
-class RunFailed(Exception):
-    """A run could not be made; the message says which part did not do its work."""
+T = TypeVar("T")
+D = TypeVar("D", Begin, Settled, Done)
 
 
 @dataclass(frozen=True)
@@ -68,10 +66,11 @@ async def measure(plan: Plan, setting: Setting, tell: Tell) -> Run:
     if plan.seconds is not None:
         workload = msgspec.structs.replace(workload, seconds=min(plan.seconds, workload.seconds))
     due = arrivals(workload, setting.folder, plan.factor, setting.seed + plan.repeat)
-    with _served(plan.variant, setting) as (system, model):
+    with served(plan.variant, workload, setting.models, setting.seed) as (system, model):
         meter = Meter(lambda: {**system.parts(), **({"model server": model} if model else {})})
         async with _drivers(_orders(system, plan, workload, setting, due)) as drivers:
-            done, recovery = await _under_load(system, drivers, meter, plan, workload, setting.seed, tell)
+            load = _under_load(system, drivers, meter, plan, workload, setting.seed, tell)
+            done, killed = await _while_it_runs(system, load)
     jobs = [row for each in done for row in each.jobs]
     lost, doubled, disordered = (
         [sentence for each in done for sentence in getattr(each, kind)] for kind in ("lost", "doubled", "disordered")
@@ -91,7 +90,7 @@ async def measure(plan: Plan, setting: Setting, tell: Tell) -> Run:
         doubled=len(doubled),
         disordered=len(disordered),
         findings=[*lost[:10], *doubled[:10], *disordered[:10]],
-        recovery=_recovered(jobs, recovery) if recovery is not None else None,
+        recovery=_recovered(jobs, killed) if killed is not None else None,
     )
 
 
@@ -105,36 +104,40 @@ async def _under_load(
     tell: Tell,
 ) -> tuple[list[Done], float | None]:
     """Let the drivers go, do the harm that is planned, and wait for what they saw; with the moment of a kill."""
-    for driver in drivers:
-        await _hear(driver, Begin)
+    await _heard(drivers, Begin, tell)
     meter.begin()
     begin = time.monotonic() + HEAD_START
     for driver in drivers:
         driver.stdin.write(f"{begin}\n".encode())  # type: ignore[union-attr]  # it has one
-    background = [asyncio.create_task(meter.watch(begin))]
-    killed: asyncio.Task[float] | None = None
-    if plan.kind.startswith("kill "):
-        at = begin + workload.seconds * KILLED_AT + Random(seed + plan.repeat).uniform(0, 1)  # noqa: S311
-        killed = asyncio.create_task(_kill(system, plan.kind.removeprefix("kill "), at, begin))
-        background.append(killed)  # type: ignore[arg-type]  # what it gives is asked for below
-    elif workload.deploy_every:
-        background.append(asyncio.create_task(_deploys(system, workload, begin)))
-    news = {number: News(0, 0) for number in range(len(drivers))}
-
-    async def heard(number: int, driver: asyncio.subprocess.Process) -> Done:
-        while True:
-            answer = await _hear(driver, News, Done)
-            if isinstance(answer, Done):
-                return answer
-            news[number] = answer  # type: ignore[assignment]  # News, as asked for
-            tell(sum(each.sent for each in news.values()), sum(each.final for each in news.values()))
-
+    watching = asyncio.create_task(meter.watch(begin))
+    harming = asyncio.create_task(_harm(system, plan, workload, seed, begin))
     try:
-        done = await asyncio.gather(*(heard(number, driver) for number, driver in enumerate(drivers)))
-        return done, killed.result() if killed is not None and killed.done() else None
+        await _heard(drivers, Settled, tell)
+        # Here the run ends: what the drivers do next is to look at what was kept, which is no part of the load.
+        watching.cancel()
+        await asyncio.to_thread(meter.look, time.monotonic() - begin)
+        return await _heard(drivers, Done, tell), await harming
     finally:
-        for task in background:
-            task.cancel()
+        watching.cancel()
+        harming.cancel()
+
+
+async def _while_it_runs(system: System, doing: Coroutine[Any, Any, T]) -> T:
+    """What `doing` gives; raises RunFailed when the whole system ends meanwhile."""
+    task, ended = asyncio.create_task(doing), asyncio.create_task(_ended(system))
+    try:
+        await asyncio.wait((task, ended), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise RunFailed(f"the system ended in mid-run: {system.last_words()}")
+        return task.result()
+    finally:
+        task.cancel()
+        ended.cancel()
+
+
+async def _ended(system: System) -> None:
+    while system.process.poll() is None:
+        await asyncio.sleep(0.2)
 
 
 def _orders(system: System, plan: Plan, workload: Workload, setting: Setting, due: list[Arrival]) -> list[Orders]:
@@ -150,54 +153,15 @@ def _orders(system: System, plan: Plan, workload: Workload, setting: Setting, du
             history=[texts[i % len(texts)] for i in range(workload.history)],
             on_message=[task.name for task in on_message(tasks)],
             after={name: [child.name for child in following(tasks, name)] for name in tasks},
-            takes={name: [f for f in tasks[name].arguments.__struct_fields__] for name in workload.requests},
+            takes={
+                name: [field for field in tasks[name].arguments.__struct_fields__ if field in GIVEN]
+                for name in workload.requests
+            },
             kept=plan.variant != "plain",
             patience=PATIENCE,
         )
         for number in range(DRIVERS)
     ]
-
-
-@contextmanager
-def _served(variant: str, setting: Setting) -> Iterator[tuple[System, psutil.Process | None]]:
-    """The system with the parts this variant needs, and the synthetic model server where there is one."""
-    settings = {
-        "RATE_LIMIT": "off",
-        "DEFAULT_PATH": "simple" if variant == "plain" else variant,
-        "LOG_LEVEL": "warning",
-    }
-    if variant == "plain":
-        settings["LEDGER"] = "off"
-    with ExitStack() as stack:
-        model = None
-        if setting.models == "synthetic":
-            model, settings["ML_URL"] = stack.enter_context(_synthetic(setting))
-        try:
-            # mypy would hold the settings, all of them texts, against every other parameter.
-            system = stack.enter_context(System(queue=variant in ("queued", "auto"), **settings))  # type: ignore[arg-type]
-        except NotReady as error:
-            raise RunFailed(f"{variant} did not start: {error}") from None
-        yield system, model
-
-
-@contextmanager
-def _synthetic(setting: Setting) -> Iterator[tuple[psutil.Process, str]]:
-    times = msgspec.json.encode(setting.workload.times).decode()
-    options = ["--port", "0", "--seed", str(setting.seed), "--times", times]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ml_clients.synthetic", *options],
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        ready = re.search(r"ready (\S+)", process.stdout.readline())  # type: ignore[union-attr]  # it has one
-        if ready is None:
-            raise RunFailed("the synthetic model server did not start")
-        yield psutil.Process(process.pid), ready[1]
-    finally:
-        process.terminate()
-        process.communicate(timeout=10)
 
 
 @contextlib.asynccontextmanager
@@ -218,20 +182,44 @@ async def _drivers(orders: list[Orders]) -> AsyncIterator[list[asyncio.subproces
         yield drivers
     finally:
         for driver in drivers:
-            if driver.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    driver.kill()
+            with contextlib.suppress(ProcessLookupError):
+                driver.kill()
+        for driver in drivers:
             await driver.wait()
 
 
-async def _hear(driver: asyncio.subprocess.Process, *kinds: type) -> Begin | News | Done:
+async def _heard(drivers: list[asyncio.subprocess.Process], kind: type[D], tell: Tell) -> list[D]:
+    """What each driver says next, other than how far it is; that is told."""
+    news = {number: News(0, 0) for number in range(len(drivers))}
+
+    async def hear(number: int, driver: asyncio.subprocess.Process) -> D:
+        while isinstance(answer := await _answer(driver), News):
+            news[number] = answer
+            tell(sum(each.sent for each in news.values()), sum(each.final for each in news.values()))
+        if not isinstance(answer, kind):
+            raise RunFailed(f"a driver said {type(answer).__name__} out of turn")
+        return answer
+
+    return list(await asyncio.gather(*(hear(number, driver) for number, driver in enumerate(drivers))))
+
+
+async def _answer(driver: asyncio.subprocess.Process) -> Begin | News | Settled | Done:
     line = await driver.stdout.readline()  # type: ignore[union-attr]  # it has one
     if not line:
         raise RunFailed("a driver ended before it was done (see its line above)")
-    answer: Begin | News | Done = msgspec.json.decode(line, type=Answer)
-    if not isinstance(answer, kinds):
-        raise RunFailed(f"a driver said {type(answer).__name__} out of turn")
+    answer: Begin | News | Settled | Done = msgspec.json.decode(line, type=Answer)
     return answer
+
+
+async def _harm(system: System, plan: Plan, workload: Workload, seed: int, begin: float) -> float | None:
+    """Do the harm that is planned; gives the moment of a kill, in seconds since the run began."""
+    if plan.kind.startswith("kill "):
+        later = Random(seed + plan.repeat).uniform(0, min(1.0, workload.seconds / 5))  # noqa: S311
+        at = begin + workload.seconds * KILLED_AT + later
+        return await _kill(system, plan.kind.removeprefix("kill "), at, begin)
+    if workload.deploy_every:
+        await _deploys(system, workload, begin)
+    return None
 
 
 async def _kill(system: System, part: str, at: float, begin: float) -> float:

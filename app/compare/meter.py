@@ -25,17 +25,18 @@ class Meter:
 
     def begin(self) -> None:
         """Count from here."""
-        self._look(0.0)
+        self.look(0.0)
         self.uses.clear()
         self._before = {part: self._cpu(part) for part, _ in self._used}
 
     async def watch(self, begin: float) -> None:
         """Look until cancelled; times count from `begin` on the monotonic clock."""
         while True:
-            await asyncio.to_thread(self._look, time.monotonic() - begin)
+            await asyncio.to_thread(self.look, time.monotonic() - begin)
             await asyncio.sleep(EVERY)
 
-    def _look(self, at: float) -> None:
+    def look(self, at: float) -> None:
+        """Look once."""
         for part, process in self._parts().items():
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 times = process.cpu_times()

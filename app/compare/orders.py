@@ -35,6 +35,10 @@ class News(msgspec.Struct, tag=True):
     final: int
 
 
+class Settled(msgspec.Struct, tag=True):
+    """All is final, or nothing has moved for too long; from here on the driver only looks at what was kept."""
+
+
 class Done(msgspec.Struct, tag=True):
     """Everything a driver measured; times in seconds since the run began."""
 
@@ -46,4 +50,4 @@ class Done(msgspec.Struct, tag=True):
     disordered: list[str]
 
 
-Answer = Begin | News | Done
+Answer = Begin | News | Settled | Done

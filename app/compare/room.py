@@ -29,12 +29,15 @@ class Writer:
     def __init__(self, person: Person) -> None:
         self.person = person
         self._coming = asyncio.Lock()
+        self._joined = False
 
     async def there(self) -> None:
         """Connected and joined; one try at a time."""
         async with self._coming:
-            if not self.person.connected:
+            if not (self._joined and self.person.connected):
+                self._joined = False
                 await self.person.connect()
+                self._joined = True
 
 
 class Place:
@@ -62,13 +65,16 @@ class Place:
         """Everybody comes, and what the room talked about before is written and settled."""
         await self._watcher.connect()
         for writer in self._writers.values():
-            await writer.person.connect()
+            await writer.there()
         self._watching = asyncio.create_task(self._watch())
         texts = self._orders.history
         first = next(iter(self._writers.values())).person
         for text in texts:
             await first.insist(lambda key, text=text: first.say(text, key))  # type: ignore[misc]
-        await self._watcher.settled(len(texts) * len(self._orders.on_message), HISTORY_PATIENCE)
+        if not await self._watcher.settled(len(texts) * len(self._orders.on_message), HISTORY_PATIENCE):
+            raise TimeoutError(
+                f"the jobs of the history were not done within {HISTORY_PATIENCE:g} s: less of it, please"
+            )
 
     async def send(self, arrival: Arrival) -> None:
         """Send one message when it is due, and ask at the same moment for what is to be asked for."""
@@ -141,8 +147,14 @@ class Place:
                 return accepted
             if time.monotonic() - self.begin - due > ACK_PATIENCE:
                 self.acks.append(Ack(due, None, code, task, sent))
-                return None
+                return self._seen(key)
             await asyncio.sleep(0.1)
+
+    def _seen(self, key: str) -> dict[str, Any] | None:
+        """What was accepted under this key without an ack, if others have seen it."""
+        books = self._watcher.books
+        found = (each for each in (*books.messages.values(), *books.jobs.values()) if each.get("key") == key)
+        return next(found, None)
 
     def _args(self, task: str, text: str) -> dict[str, Any]:
         values = {"text": text, "upload": self._upload}
@@ -152,7 +164,8 @@ class Place:
         while True:
             await asyncio.sleep(0.2)
             if not self._watcher.connected:
-                await self._watcher.come_back()
+                with contextlib.suppress(ConnectionError, NotAccepted, OSError):  # the next look tries again
+                    await self._watcher.come_back()
 
     def _expected(self) -> list[tuple[int, str] | str]:
         """The jobs that must be there: by message and task, or by ID."""

@@ -93,6 +93,24 @@ class System:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
 
+    def kill(self) -> None:
+        """End everything at once, whatever it was doing."""
+        self.process.kill()
+        self.process.wait()
+        left = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+                if os.getsid(process.pid) == self.process.pid:  # its parts have groups of their own in one session
+                    process.kill()
+                    left.append(process)
+        psutil.wait_procs(left, 10)
+
+    def last_words(self) -> str:
+        """The last lines of its log that are not about starting, as one sentence."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
+        told = [line for line in lines if line and not line.startswith("starting ") and " ready" not in line]
+        return " / ".join(told[-3:])[-600:] or "it said nothing"
+
     def parts(self) -> dict[str, psutil.Process]:
         """Its processes that run at this moment, by the names the supervisor has for them."""
         found = {}
