@@ -121,7 +121,11 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         metrics,
         settings.max_backlog,
         lambda d: Background(
-            d, sockets.start_background_task, concurrency.deadline, uploads.links, settings.max_inflight
+            d,
+            sockets.start_background_task,
+            concurrency.deadline,
+            uploads.links if settings.ledger else uploads.links_of_unkept,
+            settings.max_inflight,
         ),
         _queued(settings, concurrency, uploads) if settings.nats_url and settings.ledger else None,
     )

@@ -24,6 +24,7 @@ from app.store.tables import jobs, uploads
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
 MAX_PIXELS = 40_000_000  # what the embedded model server takes; the largest phone cameras stay below when saved as JPEG
 LINK_SECONDS = 24 * 3600
+UNKEPT = 10_000  # jobs without a ledger whose output is still taken
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -43,6 +44,7 @@ class Uploads:
 
     def __init__(self, store: Store, concurrency: Concurrency, folder: Path, key: str, url: str) -> None:
         self._store, self._concurrency, self._folder, self._key, self._url = store, concurrency, folder, key, url
+        self._unkept: dict[str, str] = {}  # room of the newest jobs that no ledger knows
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, room: str, content: bytes, id: str | None = None) -> str:
@@ -65,7 +67,9 @@ class Uploads:
 
     def room_of_job(self, id: str) -> str:
         """The room of the job whose output this is; raises Refused(not_found)."""
-        room = self._store.read(lambda c: c.execute(select(jobs.c.room).where(jobs.c.id == id)).scalar())
+        room = self._unkept.get(id) or self._store.read(
+            lambda c: c.execute(select(jobs.c.room).where(jobs.c.id == id)).scalar()
+        )
         if room is None:
             raise Refused("not_found", "there is no such upload")
         return str(room)
@@ -79,6 +83,13 @@ class Uploads:
         given: dict[str, Any] = msgspec.json.decode(job.args)
         source = {"get": self._url + self._signed("GET", given["upload"], job.deadline)} if "upload" in given else {}
         return {**source, "put": self._url + self._signed("PUT", job.id, job.deadline)}
+
+    def links_of_unkept(self, job: Job) -> dict[str, str]:
+        """As `links`, for LEDGER=off: its room is remembered here, as no ledger will know it when its output comes."""
+        self._unkept[job.id] = job.room
+        if len(self._unkept) > UNKEPT:
+            del self._unkept[next(iter(self._unkept))]
+        return self.links(job)
 
     def check(self, method: str, id: str, expires: str, signature: str) -> None:
         """Raise Refused(forbidden) unless we signed this link and it still holds."""
