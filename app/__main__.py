@@ -76,7 +76,9 @@ def compare(preset: str | None, file: Path | None, as_json: bool, **how: Any) ->
         click.echo("\n".join(workload.presets()))
         return
     if preset is not None and preset not in workload.presets():
-        raise click.ClickException(f"--preset: there is no preset {preset!r}; {', '.join(workload.presets())} are right")
+        raise click.ClickException(
+            f"--preset: there is no preset {preset!r}; {', '.join(workload.presets())} are right"
+        )
     try:
         code = command.compare(preset, file, as_json=as_json, **how)
     except command.CompareRefused as error:
