@@ -118,7 +118,7 @@ def refused(*options: str, **environment: str) -> str:
 
 
 def test_a_comparison_ends_with_a_report_and_leaves_no_process(comparing: Callable[..., Comparing]) -> None:
-    started = comparing(3, "--variants", "simple", "--json", MAX_INFLIGHT="7", LEDGER="off")
+    started = comparing(1, "--variants", "simple", "--json", MAX_INFLIGHT="7", LEDGER="off")
     out, err = started.ended(0)
     printed: dict[str, Any] = json.loads(out)
     assert printed["machine"]["max_inflight"] == 7
@@ -131,7 +131,7 @@ def test_a_comparison_ends_with_a_report_and_leaves_no_process(comparing: Callab
 
 
 def test_ctrl_c_keeps_the_runs_that_are_complete(comparing: Callable[..., Comparing]) -> None:
-    started = comparing(3, "--variants", "simple,plain")
+    started = comparing(1, "--variants", "simple,plain")
     started.until("app.compare.drivers", 3)  # the first run had two: this is the second
     started.process.send_signal(signal.SIGINT)
     started.cut_short("stopped by hand", 1)
@@ -165,7 +165,7 @@ def test_a_variant_that_does_not_start_is_named_and_what_was_measured_is_kept(
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", tmp_path)
     path = [each for each in os.environ["PATH"].split(os.pathsep) if not (Path(each) / "nats-server").exists()]
     started = comparing(
-        3, "--variants", "simple,queued", python=str(tmp_path / "bin" / "python"), PATH=os.pathsep.join(path)
+        1, "--variants", "simple,queued", python=str(tmp_path / "bin" / "python"), PATH=os.pathsep.join(path)
     )
     started.cut_short("queued did not start: nats-server is not installed: run make", 1)
     assert started.report().runs[0].variant == "simple"

@@ -25,8 +25,8 @@ SEED = 7
 LOAD = {
     "name": "small",
     "about": "a few rooms for a few seconds",
-    "seconds": 3.0,
-    "rate": 15.0,
+    "seconds": 2.0,
+    "rate": 20.0,
     "rooms": 4,
     "requests": {"summarize": 0.2, "monochrome": 0.1},
     "models": "synthetic",
@@ -92,7 +92,8 @@ def test_all_that_was_due_is_acknowledged_and_every_job_ends(runs: Callable[[str
     assert jobs["triage"] == jobs["language"] == jobs["sentiment"] == jobs["escalate"] == len(due)
     assert all(jobs[task] == sum(each.asks.count(task) for each in due) for task in ("summarize", "monochrome"))
     assert {job.state for job in run.jobs} == {"succeeded"}
-    assert (run.lost, run.doubled, run.disordered, run.findings) == (0, 0, 0, [])
+    assert (run.lost, run.doubled) == (0, 0), run.findings
+    assert variant == "plain" or run.disordered == 0, run.findings  # plain shows answers in any order, and says so
     assert run.drained is not None
 
 
@@ -171,7 +172,7 @@ def test_a_killed_web_process_loses_nothing_on_the_simple_path_and_its_recovery_
 def test_what_the_plain_original_loses_with_its_process_is_counted(
     parts: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(measuring, "PATIENCE", 4.0)  # nothing more will come, and nobody needs to wait for it
+    monkeypatch.setattr(measuring, "PATIENCE", 3.0)  # nothing more will come, and nobody needs to wait for it
     of = setting(times={"triage": {"median_ms": 800}}, requests={})  # so that some are running when it dies
     run = made(Plan("plain", 1, "kill web process"), of)
     lost = sum(job.state == "lost" for job in run.jobs)
