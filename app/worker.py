@@ -29,6 +29,7 @@ from app.queue.pull import Delivery, Pull
 from app.queue.wire import JobMessage, ResultMessage, Undecodable, WireError, decode
 from app.settings import SettingInvalid, Settings, from_env
 from app.tasks import Task
+from ml_clients.priority import step_back
 
 log = structlog.get_logger()
 
@@ -36,7 +37,6 @@ CONCURRENCY = 8  # jobs at once in each lane
 POISON = 3  # deliveries after which a job counts as one that kills its workers; `make run` ends at five deaths
 GIVE_BACK = 3.0  # seconds to give back what did not finish in time; what is not comes back after ACK_WAIT
 TELL_AFTER = 0.05  # seconds until the room is told that a job runs: most are done by then
-NICE = 10  # where worker and web process share a machine, chat comes first
 UNKNOWN_AGAIN = 2.0  # seconds until a task this worker does not know is offered to another (a deploy may be under way)
 
 
@@ -205,7 +205,7 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     if not set(chosen) <= set(known):
         raise click.ClickException(f"--lanes {lanes}: the tasks here have lanes {','.join(known)}")
     ml_clients.configure(settings.ml_url)
-    os.nice(NICE)
+    step_back()
     asyncio.run(Worker(settings, tasks, chosen, concurrency, ready_file).run())
     sys.stdout.flush()
     # Threads that still run a job given back above would keep the interpreter from ending.

@@ -6,6 +6,7 @@ The hub is eventlet's asyncio hub, so that nats-py runs in the same thread (meas
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 LAG_EVERY = 0.01  # seconds between two looks at the hub
 LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub (design.md, promise 5)
-DEADLINE = object()
+M_ARENA_MAX = -8  # malloc.h
 
 
 class Green:
@@ -56,6 +57,7 @@ class Green:
         # With 2,000 clients full collections stalled the hub for 250-540 ms (findings.md).
         gc.set_threshold(10_000, 50, 1_000)
         _allow_many_files()
+        _share_memory()
         _mend_websockets()
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
@@ -180,6 +182,15 @@ def _listen(host: str, port: int) -> Any:
 def _allow_many_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _share_memory() -> None:
+    """One arena for all real threads: glibc gives each of the pool's 20 one of its own, and keeps what was freed there.
+
+    Measured after 12,000 jobs: 122 MB instead of 152.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # another C library has no mallopt
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _mend_websockets() -> None:

@@ -98,7 +98,9 @@ class Outbox:
         self.refused = any(isinstance(error, QueueFull) for error in errors.values())
         if errors:
             log.warning("not published", jobs=len(errors), error=str(next(iter(errors.values()))))
-        there = [(job.id, job.attempt, place) for job, place in zip(jobs, places, strict=True) if isinstance(place, int)]
+        there = [
+            (job.id, job.attempt, place) for job, place in zip(jobs, places, strict=True) if isinstance(place, int)
+        ]
         self._dispatch.store.write_soon(lambda connection: ledger.published(connection, there))
         return set(errors)
 

@@ -7,7 +7,19 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Update, bindparam, func, insert, literal_column, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    Update,
+    bindparam,
+    func,
+    insert,
+    literal_column,
+    select,
+    union,
+    update,
+)
 
 from app.jobs.job import FINAL, UNFINISHED, Job
 from app.messages import Message
@@ -93,8 +105,8 @@ def under_way(connection: Connection) -> list[tuple[str, str, int]]:
 
 
 def overdue(connection: Connection, now: float) -> list[Job]:
-    """Jobs that are not final past their deadline, at most 100."""
-    query = select(jobs).where(jobs.c.state.in_(UNFINISHED), jobs.c.deadline < now).order_by(jobs.c.n).limit(100)
+    """Jobs that are not final past their deadline, the latest first, at most 100."""
+    query = select(jobs).where(_is_unfinished, jobs.c.deadline < now).order_by(jobs.c.deadline).limit(100)
     return [from_row(row) for row in connection.execute(query)]
 
 
@@ -126,22 +138,30 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
 
 def for_join(connection: Connection, room: str, seen: list[Message], after: int | None) -> list[Job]:
     """Jobs somebody who joins must know: unfinished, of these messages, and changed since message `after`."""
-    wanted = _of(seen) | jobs.c.state.in_(UNFINISHED) | ~jobs.c.delivered
+    here = select(jobs.c.n).where(jobs.c.room == room)
+    wanted = [*_of(room, seen), here.where(~jobs.c.delivered)]  # what is unfinished was not shown either
     if after is not None:
-        wanted |= jobs.c.changed >= after
-    query = select(jobs).where(jobs.c.room == room, wanted).order_by(jobs.c.n)
-    return [from_row(row) for row in connection.execute(query)]
+        wanted.append(here.where(jobs.c.changed >= after))
+    return _any_of(connection, wanted)
 
 
 def of_messages(connection: Connection, room: str, seen: list[Message]) -> list[Job]:
     """Jobs that belong to these messages: those they started, and those that wrote them."""
-    query = select(jobs).where(jobs.c.room == room, _of(seen)).order_by(jobs.c.n)
-    return [from_row(row) for row in connection.execute(query)]
+    return _any_of(connection, _of(room, seen))
 
 
-def _of(seen: list[Message]) -> ColumnElement[bool]:
+def _of(room: str, seen: list[Message]) -> list[Select[tuple[int]]]:
     wrote = [message.job for message in seen if message.job is not None]
-    return jobs.c.message.in_([message.seq for message in seen]) | jobs.c.id.in_(wrote)
+    return [
+        select(jobs.c.n).where(jobs.c.room == room, jobs.c.message.in_([message.seq for message in seen])),
+        select(jobs.c.n).where(jobs.c.id.in_(wrote)),
+    ]
+
+
+def _any_of(connection: Connection, wanted: list[Select[tuple[int]]]) -> list[Job]:
+    """Jobs that one of these finds, each by an index: with OR SQLite would look at every job the room ever had."""
+    query = select(jobs).where(jobs.c.n.in_(union(*wanted))).order_by(jobs.c.n)
+    return [from_row(row) for row in connection.execute(query)]
 
 
 def newest(connection: Connection, limit: int) -> list[Job]:
@@ -168,6 +188,8 @@ def _change(names: tuple[str, ...]) -> Update:
     return update(jobs).where(jobs.c.id == bindparam("this")).values(changed=_changed, **values)
 
 
+# Written out as in the index job_unfinished: with bound values SQLite would look at every job there ever was.
+_is_unfinished = jobs.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
 _start = (
     update(jobs)
     .where(jobs.c.id == bindparam("i"), jobs.c.attempt == bindparam("a"), jobs.c.state.in_(UNFINISHED))
@@ -191,13 +213,9 @@ _undelivered = (
     .order_by(jobs.c.n)
     .limit(2)
 )
-_unfinished = select(jobs).where(jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.n)
-_under_way = (
-    # Written out as in the index job_unfinished: with bound values SQLite would look at every job there ever was.
-    select(jobs.c.task, jobs.c.path, func.count())
-    .where(jobs.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED]))
-    .group_by(jobs.c.task, jobs.c.path)
-)
+# Not by n itself: SQLite would rather walk through all jobs in that order than sort the few.
+_unfinished = select(jobs).where(_is_unfinished).order_by(jobs.c.n + 0)
+_under_way = select(jobs.c.task, jobs.c.path, func.count()).where(_is_unfinished).group_by(jobs.c.task, jobs.c.path)
 _published = (
     update(jobs)
     .where(jobs.c.id == bindparam("i"), jobs.c.published < bindparam("a"), jobs.c.state.not_in(FINAL))

@@ -24,7 +24,7 @@ Write = Callable[[Connection], Any]
 Failed = Callable[[Exception], None]
 log = structlog.get_logger()
 
-GROUP = 8  # writes that are not urgent in one transaction at most: what follows their commit runs on the hub
+GROUP = 4  # writes that are not urgent in one transaction at most: an urgent one may have to wait for them
 URGENT_GROUP = 128  # urgent ones
 READERS = 4
 LOCK_SECONDS = 10  # how long a write waits for another process that holds the database

@@ -69,13 +69,15 @@ jobs = Table(
     Column("trace", Text),
 )
 Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True)
-Index("job_undelivered", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("delivered = 0"))
 Index("job_unfinished", jobs.c.deadline, sqlite_where=text("state in ('accepted', 'running', 'retrying')"))
+Index("job_at", jobs.c.at)
 Index("job_message", jobs.c.room, jobs.c.message)
 Index("job_changed", jobs.c.room, jobs.c.changed)
 Index("job_dead", jobs.c.n, sqlite_where=text("dead = 1"))
 
 Index("job_stream_seq", jobs.c.stream_seq, sqlite_where=text("stream_seq is not null"))
+# The last one: between indexes that look alike SQLite takes the newest, and this is the smallest.
+Index("job_undelivered", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("delivered = 0"))
 
 letters = Table(
     "letters",  # dead letters that are no job of ours: what could not be read, and what the broker says

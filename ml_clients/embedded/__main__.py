@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import signal
 import sys
 from types import FrameType
@@ -13,9 +12,8 @@ from waitress import create_server  # type: ignore[import-untyped] # it has none
 from ml_clients.embedded.endpoints import create_app
 from ml_clients.embedded.models import load_models
 from ml_clients.embedded.questions import MAX_PICTURE_BYTES
+from ml_clients.priority import step_back
 
-# Below the chat, which shares the machine and must stay quick.
-NICENESS = 10
 THREADS = 16
 # More than the clients keep; waitress leaves who comes on top in the listen queue.
 CONNECTIONS = 1000
@@ -27,7 +25,6 @@ def main() -> int:
     logging.basicConfig(format="model server: %(message)s")
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
     try:
         # Loaded before the port opens: until then a client is refused at once and tries again.
         app = create_app(load_models())
@@ -44,6 +41,7 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"model server cannot start: {error}", file=sys.stderr)
         return 1
+    step_back()
     print(f"model server ready http://{asked.host}:{server.effective_port}", flush=True)
     server.run()
     return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -13,9 +12,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
+from ml_clients.priority import step_back
 from ml_clients.synthetic.behaviour import MODELS, Behaviour, Times
 
-NICENESS = 10  # as the embedded server, which shares the machine with the chat
 MAX_BYTES = 64 << 20
 GREY_PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b550000000a49444154789c6360000000020001"
@@ -84,7 +83,7 @@ def main() -> int:
     except (ValueError, msgspec.ValidationError) as error:
         print(f"--times: {error}", file=sys.stderr)
         return 2
-    os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+    step_back()
     try:
         asyncio.run(_serve(application(Behaviour(times, asked.seed)), asked.host, asked.port))
     except (OSError, OverflowError) as error:  # as for a port beyond 65535
