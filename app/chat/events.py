@@ -195,17 +195,20 @@ class Events:
 
     def _accept(self, op: Callable[[Connection], T], then: Callable[[T], bool], begins: Iterable[Begin]) -> T:
         """Commit what starts jobs; places kept for jobs that do not start after all are given back."""
-        started = False
 
         def committed(value: T) -> None:
-            nonlocal started
-            started = then(value)
+            started = False
+            try:
+                started = then(value)
+            finally:
+                if not started:
+                    self._dispatch.give_back(begins)
 
         try:
             return self._store.write(op, then=committed, urgent=True)
-        finally:
-            if not started:
-                self._dispatch.give_back(begins)
+        except Exception:
+            self._dispatch.give_back(begins)  # nothing was committed, and nothing follows
+            raise
 
     def _posted(self, posted: Posted | Refused) -> bool:
         """Right after the commit, in the order of commits: first the message, then its jobs; says whether they start."""

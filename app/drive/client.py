@@ -34,6 +34,7 @@ class Books:
     messages: dict[int, dict[str, Any]] = field(default_factory=dict)  # seq -> message, live or replayed
     live: list[int] = field(default_factory=list)  # seqs in the order in which they came live
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)  # job -> newest state
+    unfinished: set[str] = field(default_factory=set)  # jobs whose newest state is not final
     finals: list[list[dict[str, Any]]] = field(
         default_factory=lambda: [[]]
     )  # of each connection: jobs as shown final, live
@@ -144,7 +145,7 @@ class Person:
         """Wait until so many jobs are known and all known are final; False when it took longer."""
         with contextlib.suppress(asyncio.TimeoutError):
             async with asyncio.timeout(seconds):
-                while len(self.books.jobs) < jobs or any(job["state"] not in FINAL for job in self.books.jobs.values()):
+                while len(self.books.jobs) < jobs or self.books.unfinished:
                     await asyncio.sleep(0.02)
                 return True
         return False
@@ -191,6 +192,7 @@ class Person:
         known = self.books.jobs.get(job["id"])
         if known is None or known["state"] not in FINAL or job["attempt"] > known["attempt"]:
             self.books.jobs[job["id"]] = job
+            (self.books.unfinished.discard if job["state"] in FINAL else self.books.unfinished.add)(job["id"])
 
     def _other(self, event: str) -> Callable[[dict[str, Any]], None]:
         return lambda data: self._tell(event, data)

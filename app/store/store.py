@@ -41,10 +41,12 @@ class StoreRefused(Exception):
 class _Waiting:
     """One write on its way: the operation, what follows its commit, and somebody who may wait for it."""
 
-    __slots__ = ("done", "error", "failed", "op", "then", "value")
+    __slots__ = ("done", "error", "failed", "op", "then", "urgent", "value")
 
-    def __init__(self, op: Write, then: Callable[[Any], None] | None, failed: Failed | None = None) -> None:
-        self.op, self.then, self.failed = op, then, failed
+    def __init__(
+        self, op: Write, then: Callable[[Any], None] | None, failed: Failed | None = None, urgent: bool = False
+    ) -> None:
+        self.op, self.then, self.failed, self.urgent = op, then, failed, urgent
         self.done = threading.Event()
         self.value: Any = None
         self.error: Exception | None = None
@@ -83,9 +85,9 @@ class Store:
 
         `op` runs in a real thread and must touch nothing but its connection. `then` gets its value right after the
         commit, in the order of commits and before this returns: what is emitted there leaves in the order of `seq`.
-        `urgent` writes, those a person waits for, go before others.
+        `urgent` writes, those a person waits for, go before others, and return before `then`: first the ack.
         """
-        waiting = _Waiting(op, then)
+        waiting = _Waiting(op, then, urgent=urgent)
         self._add(waiting, self._urgent if urgent else self._later)
         before = time.monotonic()
         waiting.done.wait()
@@ -155,6 +157,10 @@ class Store:
                 return
             group[0].error = _translated(error)
             log.error("write failed", error=str(group[0].error))
+        if group[0].urgent:
+            for each in group:
+                each.done.set()
+            time.sleep(0)  # their turn: acks leave before what follows from them
         for number, each in enumerate(group):
             self._finish(each)
             if number % 32 == 31:
