@@ -21,7 +21,7 @@ TASK = "sentiment"
 @pytest.fixture
 def half(system: System) -> Iterator[None]:
     """The flag of the task sends half of the rooms to the queue."""
-    flag = {"path": "queued", "percent": 50}
+    flag: dict[str, str | int] = {"path": "queued", "percent": 50}
     requests.put(f"{system.url}/api/flags/{TASK}", json=flag, timeout=WAIT).raise_for_status()
     yield
     system.unset(TASK)
