@@ -208,11 +208,10 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         f'jetstream {{ store_dir: "{folder.resolve()}", max_file_store: {most} }}\n'
         "max_payload: 4MB\nlogtime: true\n"
     )
-    healthy = _http(f"http://127.0.0.1:{monitor}/healthz")
 
     def sick() -> bool:
         """After a full disk the broker goes on refusing to write until it is started anew (findings.md)."""
-        return shutil.disk_usage(folder).free > ROOM and not healthy()
+        return shutil.disk_usage(folder).free > ROOM and _unwell(f"http://127.0.0.1:{monitor}/healthz")
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
     return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, sick=sick)
@@ -241,6 +240,18 @@ def _http(url: str) -> Callable[[], bool]:
             return False
 
     return answers
+
+
+def _unwell(url: str) -> bool:
+    """Whether it says so itself; one that says nothing may be busy, or just not up."""
+    try:
+        urllib.request.urlopen(url, timeout=0.5).close()  # noqa: S310 - our own address
+    except urllib.error.HTTPError as error:
+        error.close()
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def main() -> int:

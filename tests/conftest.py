@@ -16,6 +16,7 @@ import pytest
 
 from app.drive.system import ROOT, System
 from tests.guest import Guest
+from tests.logs import assert_no_traceback
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def systems(parts: None) -> Iterator[Callable[[str], System]]:
             return running[mode]
 
         yield system
+        for each in running.values():
+            assert_no_traceback(each.log)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from types import TracebackType
 from app.drive.system import ROOT, free_port
 from app.settings import Settings
 from tests.guest import WAIT
+from tests.logs import assert_no_traceback
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -40,6 +41,8 @@ class Web:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        if error is None:
+            assert_no_traceback(self.log)
 
     def start(self) -> None:
         """Start it and wait until it listens."""

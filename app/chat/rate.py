@@ -44,7 +44,8 @@ class Rates:
         # What one connection sends past its rate is not taken from others at its address, such as a proxy's.
         wait = self._bucket(client.sid, self._rate).take() or self._bucket(client.address, self._rate * ADDRESS).take()
         if wait:
-            raise Refused("rate_limited", f"more than {self._rate:g} events a second", retry_after=round(wait, 3))
+            wait = max(0.001, round(wait, 3))
+            raise Refused("rate_limited", f"more than {self._rate:g} events a second", retry_after=wait)
 
     def forget(self, sid: str) -> None:
         """A connection is gone."""

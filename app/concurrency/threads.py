@@ -86,7 +86,8 @@ class Threads:
             signal.signal(number, lambda *_: asked.set())
         threading.Thread(target=server.serve_forever, daemon=True).start()
         ready(server.server_port)
-        asked.wait()
+        while not asked.wait(0.5):
+            pass  # a signal that another thread was given does not end a wait of this one
         drain()
 
 

@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 GROUP = 128  # attempts published at once
 KEEP = 1024  # attempts whose jobs are kept in memory; of the others only their names
-LONGEST_PAUSE = 5.0  # seconds between two tries while the broker is away or refuses: the breaker
+LONGEST_PAUSE = 2.0  # seconds between two tries while the broker is away or refuses: the breaker
 FALL_BACK = 10.0  # seconds after which an attempt on `auto` takes the simple path instead
 
 

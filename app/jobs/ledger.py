@@ -21,7 +21,7 @@ from sqlalchemy import (
     update,
 )
 
-from app.jobs.job import FINAL, UNFINISHED, Job
+from app.jobs.job import UNFINISHED, Job
 from app.messages import Message
 from app.store.tables import jobs, rooms
 
@@ -218,6 +218,6 @@ _unfinished = select(jobs).where(_is_unfinished).order_by(jobs.c.n + 0)
 _under_way = select(jobs.c.task, jobs.c.path, func.count()).where(_is_unfinished).group_by(jobs.c.task, jobs.c.path)
 _published = (
     update(jobs)
-    .where(jobs.c.id == bindparam("i"), jobs.c.published < bindparam("a"), jobs.c.state.not_in(FINAL))
+    .where(jobs.c.id == bindparam("i"), jobs.c.published < bindparam("a"), _is_unfinished)
     .values(published=bindparam("a"), stream_seq=bindparam("s"))
 )

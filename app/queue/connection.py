@@ -12,6 +12,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.js.api import PubAck
 
 from app.queue.names import Names
 from app.queue.pull import Delivery, Pull
@@ -46,6 +47,7 @@ class Queue:
         self._client = Client()
         self._stream = self._client.jetstream()
         self._pulls: list[Pull] = []
+        self._unconfirmed: set[asyncio.Task[PubAck]] = set()
         self._noted = 0.0
         self._closing = False
 
@@ -180,15 +182,22 @@ class Queue:
         await self._client.close()
 
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> int:
+        publishing = asyncio.create_task(self._stream.publish(subject, data, timeout=CONFIRM_SECONDS, headers=headers))
+        self._unconfirmed.add(publishing)
         try:
-            confirmed = await self._stream.publish(subject, data, timeout=CONFIRM_SECONDS, headers=headers)
-            return confirmed.seq
+            return (await publishing).seq
+        except asyncio.CancelledError:
+            if not publishing.cancelled() or asyncio.current_task().cancelling():  # type: ignore[union-attr]  # in a task
+                raise
+            raise QueueUnavailable(f"{subject}: the connection was lost before it was confirmed") from None
         except nats.js.errors.APIError as error:
             if "maximum" in (error.description or "") or "insufficient" in (error.description or ""):
                 raise QueueFull(f"{subject}: {error.description}") from None
             raise QueueUnavailable(f"{subject}: {error.description}") from None
         except (TimeoutError, nats.errors.Error, OSError) as error:
             raise QueueUnavailable(f"{subject}: {error!r}") from None
+        finally:
+            self._unconfirmed.discard(publishing)
 
     async def _on_reconnected(self) -> None:
         self._note("the broker is back")
@@ -198,6 +207,8 @@ class Queue:
     async def _on_disconnected(self) -> None:
         if not self._closing:
             self._note("the broker is away")
+        for publishing in self._unconfirmed:
+            publishing.cancel()  # its confirmation was lost with the connection: rather publish again than wait for it
 
     async def _on_error(self, error: Exception) -> None:
         self._tell(f"the broker cannot be reached: {error!r}")

@@ -156,7 +156,10 @@ class Store:
                     self._commit([each])
                 return
             group[0].error = _translated(error)
-            log.error("write failed", error=str(group[0].error))
+            if isinstance(group[0].error, StoreUnavailable):
+                log.error("write failed", error=str(group[0].error))
+            else:  # no disk's fault, ours: it fails each time
+                log.error("a write that cannot work", exc_info=error)
         if group[0].urgent:
             for each in group:
                 each.done.set()

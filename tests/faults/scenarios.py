@@ -19,6 +19,7 @@ from app.drive.client import Person
 from app.drive.system import System
 from tests.faults.load import Crowd, dead_letters
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
+from tests.logs import assert_no_traceback
 
 ROOMS, GAP = 5, 0.5  # five pairs, each person writes twice a second
 KILL_EVERY = 8.5  # seconds, less up to 2 by chance: five deaths of a part within 30 s would end the whole
@@ -48,7 +49,9 @@ async def run(name: str, seed: int, times: int) -> Outcome:
         if path != "simple":
             system.flag(path)
         try:
-            return await _with_crowd(system, name, seed, lambda crowd, rng, took: harm(crowd, rng, took, times))
+            outcome = await _with_crowd(system, name, seed, lambda crowd, rng, took: harm(crowd, rng, took, times))
+            assert_no_traceback(system.log)
+            return outcome
         except BaseException:
             print(system.log.read_text()[-6000:])  # the folder goes with the system
             raise

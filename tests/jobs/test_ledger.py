@@ -33,6 +33,17 @@ def test_only_the_wanted_attempt_starts(connection: Connection, accept: Accept) 
     assert ledger.start(connection, job.id, 1, NOW) is None
 
 
+def test_what_the_broker_has_is_known_with_its_place_until_it_has_ended(connection: Connection, accept: Accept) -> None:
+    jobs = [accept() for _ in range(3)]
+    ledger.change(connection, jobs[2], state="cancelled")
+
+    ledger.published(connection, [(job.id, job.attempt, 10 + number) for number, job in enumerate(jobs)])
+
+    stored = {job.id: job.published for job in ledger.find_all(connection, [job.id for job in jobs])}
+    assert [stored[job.id] for job in jobs] == [1, 1, 0]
+    assert [ledger.at_stream_seq(connection, 10 + number) is not None for number in range(3)] == [True, True, False]
+
+
 def test_a_key_holds_once_for_a_person_and_a_room(connection: Connection, accept: Accept) -> None:
     job = accept(key="k")
     assert ledger.find_by_key(connection, "lobby", "ann", "k") == job

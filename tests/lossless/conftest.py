@@ -10,6 +10,7 @@ import pytest
 
 from app.drive.system import ROOT, System
 from tests.faults.parts import Broker
+from tests.logs import assert_no_traceback
 from tests.lossless.evidence import Gate
 
 TASKS = {
@@ -149,6 +150,7 @@ def workshop(copy: Path) -> Iterator[System]:
     """The copy, running."""
     with System(root=copy, RATE_LIMIT="off", ACK_WAIT="1", DRAIN_SECONDS="2", MAX_INFLIGHT="4") as system:
         yield system
+        assert_no_traceback(system.log)
 
 
 @pytest.fixture(params=["simple", "queued"])
