@@ -50,7 +50,7 @@ def settle(
     outcome = _fitting(tasks.get(job.task), outcome)
     error = outcome.error
     if error is not None and error.retryable:
-        again = _next_attempt(job, error, now)
+        again = _next_attempt(job, tasks.get(job.task), error, now)
         if again is not None:
             job = ledger.change(connection, job, state="retrying", ms=outcome.ms, **again)
             return Settled(shown=[job], retry=job)
@@ -134,13 +134,15 @@ def _fitting(declared: Task | None, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _next_attempt(job: Job, error: JobError, now: float) -> dict[str, Any] | None:
+def _next_attempt(job: Job, declared: Task | None, error: JobError, now: float) -> dict[str, Any] | None:
     """Number and time of the next attempt, or None when there is none left or it would come too late."""
     if error.code == STOPPED:  # a deploy is no failure: the attempt is numbered, and one more allowed
         return {"attempt": job.attempt + 1, "attempts": job.attempts + 1, "due": now}
     if job.attempt >= job.attempts:
         return None
-    due = now + wait_before(job.attempt, error.retry_after)
+    left = job.attempts - job.attempt
+    # Counted from the last replay on: who had an operator repair something does not wait as after many failures.
+    due = now + wait_before(max(1, declared.attempts - left) if declared else job.attempt, error.retry_after)
     if due >= job.deadline:
         return None
     errors = [

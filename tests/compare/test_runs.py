@@ -161,7 +161,7 @@ def test_a_stalled_system_does_not_slow_its_load(parts: None) -> None:
 
 
 def test_a_killed_web_process_loses_nothing_on_the_simple_path_and_its_recovery_is_known(parts: None) -> None:
-    run = made(Plan("simple", 1, "kill web process"), setting(times={"triage": {"median_ms": 500}}))
+    run = made(Plan("simple", 1, "kill web process"), setting(times={"triage": {"median_ms": 200}}))
     assert (run.lost, run.doubled, run.disordered, run.findings) == (0, 0, 0, [])
     assert all(job.state in FINAL for job in run.jobs)
     assert len([ack for ack in run.acks if not ack.task]) == len(schedule(setting()))
