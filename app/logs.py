@@ -29,3 +29,13 @@ def set_up(log_format: str, level: str) -> None:
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
+    # With a level of its own it adds no handler. What reaches it is a packet that is none: one line, without the packet.
+    packets = logging.getLogger("engineio.server")
+    packets.setLevel(logging.ERROR)
+    packets.addFilter(_in_one_line)
+
+
+def _in_one_line(record: logging.LogRecord) -> bool:
+    if record.exc_info and record.exc_info[0] is not None:
+        record.msg, record.args, record.exc_info = f"{record.getMessage()}: {record.exc_info[0].__name__}", (), None
+    return True

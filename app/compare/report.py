@@ -87,18 +87,19 @@ def table(report: Report, console: Console) -> None:
 
 def _table(found: dict[str, VariantFigures]) -> Table:
     made = Table("", *found, box=None, header_style="bold")
-    for name, cells in _rows(found):
+    for name, cells in rows(found):
         made.add_row(escape(name), *cells)
     return made
 
 
-def _rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
+def rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
+    """The rows of the table: what, and for each variant its figure in words."""
     each = list(found.values())
-    rows = [("ack p50 · p95 · p99", [plots.values(variant.ack) for variant in each])]
+    made = [("ack p50 · p95 · p99", [plots.values(variant.ack) for variant in each])]
     for task in tasks(found):
         known = [variant.tasks.get(task) for variant in each]
-        rows.append((f"{task} p50 · p95 · p99", ["–" if one is None else plots.values(one.answer) for one in known]))
-    rows += [
+        made.append((f"{task} p50 · p95 · p99", ["–" if one is None else plots.values(one.answer) for one in known]))
+    made += [
         ("jobs/s", [words.count(variant.jobs_per_s.value) for variant in each]),
         ("jobs offered", [f"{variant.offered:,}" for variant in each]),
         *((f"  {state}", [f"{variant.states[state]:,}" for variant in each]) for state in STATES),
@@ -111,7 +112,7 @@ def _rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
         ("parts to operate", [f"{len(variant.parts)}" for variant in each]),
         ("sockets", [f"{variant.sockets:,}" for variant in each]),
     ]
-    return rows
+    return made
 
 
 def _sum(values: Sequence[float | None]) -> float | None:
