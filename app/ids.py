@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32, as in ULID
 
@@ -15,6 +16,7 @@ def new_id() -> str:
     return "".join(_LETTERS[number >> shift & 31] for shift in range(125, -1, -5))
 
 
+@lru_cache(4096)  # the same job and the same message are shown again and again
 def rfc3339(seconds: float) -> str:
     """Seconds since 1970 as RFC 3339 in UTC, to the millisecond."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

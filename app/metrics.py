@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -18,6 +20,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.live = Record()
+        self._of = lru_cache(4096)(_labelled)  # looking a label up takes longer than counting
         self.registry = registry = CollectorRegistry()
         by = ["task", "path"]
         self.accepted = Counter("spillway_jobs_accepted", "Jobs put into the ledger", by, registry=registry)
@@ -51,16 +54,16 @@ class Metrics:
 
     def job_accepted(self, job: Job) -> None:
         """Count a job that was just put into the ledger; a skipped one is final at once, and gets no answer."""
-        self.accepted.labels(job.task, job.path).inc()
+        self._of(self.accepted, job.task, job.path).inc()
         self.live.accepted(job.task, job.path)
         if job.final:
-            self.jobs.labels(job.task, job.path, job.state).inc()
+            self._of(self.jobs, job.task, job.path, job.state).inc()
             self.live.ended(job.task, job.path, job.state)
 
     def job_shown(self, job: Job) -> None:
         """Count what is shown of a job: that it is tried again, or how it ended."""
         if job.state == "retrying":
-            self.retries.labels(job.task, job.path).inc()
+            self._of(self.retries, job.task, job.path).inc()
             self.live.retried(job.task, job.path)
         elif job.final:
             self._ended(job, max(time.time() - job.at, 0.0))
@@ -71,12 +74,17 @@ class Metrics:
 
     def _ended(self, job: Job, answer: float) -> None:
         labels = (job.task, job.path)
-        self.jobs.labels(*labels, job.state).inc()
-        self.answer.labels(*labels).observe(answer)
+        self._of(self.jobs, *labels, job.state).inc()
+        self._of(self.answer, *labels).observe(answer)
         self.live.ended(*labels, job.state, answer)
         if job.started is not None:
-            self.wait.labels(*labels).observe(max(job.started - job.at, 0.0))
+            self._of(self.wait, *labels).observe(max(job.started - job.at, 0.0))
         if job.ms is not None:
-            self.run.labels(*labels).observe(job.ms / 1000)
+            self._of(self.run, *labels).observe(job.ms / 1000)
         if job.dead:
-            self.dead_letters.labels(*labels).inc()
+            self._of(self.dead_letters, *labels).inc()
+
+
+def _labelled(metric: Any, *labels: str) -> Any:
+    """The figure of a metric that has these labels."""
+    return metric.labels(*labels)

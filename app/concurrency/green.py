@@ -38,7 +38,7 @@ with warnings.catch_warnings():
 
 T = TypeVar("T")
 
-LAG_EVERY = 0.01  # seconds between two looks at the hub
+LAG_EVERY = 0.02  # seconds between two looks at the hub
 LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub (design.md, promise 5)
 M_ARENA_MAX = -8  # malloc.h
 
