@@ -77,7 +77,9 @@ def block(preset: str, report: Report) -> str:
     found = reports.conclude(report)
     lines = ["```", f".venv/bin/python -m app compare {' '.join(options(preset))}", "```", ""]
     lines += [f"**{headline(found.verdicts)}**", ""]
-    lines += [f"- `{each.task}`: **{each.take or 'none'}**. {each.reason} {each.turn.sentence}" for each in found.verdicts]
+    lines += [
+        f"- `{each.task}`: **{each.take or 'none'}**. {each.reason} {each.turn.sentence}" for each in found.verdicts
+    ]
     lines += ["", *(f"![{title} under {preset}](choosing/{preset}-{name}.png)" for name, title in PLOTS.items()), ""]
     return "\n".join([*lines, *table(found)])
 
