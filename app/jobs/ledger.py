@@ -139,7 +139,9 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
 def for_join(connection: Connection, room: str, seen: list[Message], after: int | None) -> list[Job]:
     """Jobs somebody who joins must know: unfinished, of these messages, and changed since message `after`."""
     here = select(jobs.c.n).where(jobs.c.room == room)
-    wanted = [*_of(room, seen), here.where(~jobs.c.delivered)]  # what is unfinished was not shown either
+    # What is unfinished was not shown either. Every task is past "": said so that job_undelivered, which has room and
+    # task, fits better than the other indexes that begin with the room.
+    wanted = [*_of(room, seen), here.where(~jobs.c.delivered, jobs.c.task >= "")]
     if after is not None:
         wanted.append(here.where(jobs.c.changed >= after))
     return _any_of(connection, wanted)

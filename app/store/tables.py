@@ -74,9 +74,7 @@ Index("job_at", jobs.c.at)
 Index("job_message", jobs.c.room, jobs.c.message)
 Index("job_changed", jobs.c.room, jobs.c.changed)
 Index("job_dead", jobs.c.n, sqlite_where=text("dead = 1"))
-
 Index("job_stream_seq", jobs.c.stream_seq, sqlite_where=text("stream_seq is not null"))
-# The last one: between indexes that look alike SQLite takes the newest, and this is the smallest.
 Index("job_undelivered", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("delivered = 0"))
 
 letters = Table(

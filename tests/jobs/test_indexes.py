@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, create_engine, event
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from app.jobs import ledger
 from app.messages import Message
-from app.store.tables import metadata
+from app.store.tables import jobs, metadata
 
 MESSAGES = [
     Message(room="lobby", seq=seq, id=str(seq), sender_id="Ann", sender_name="Ann", kind="user", text="Hello", at=0.0)
@@ -31,11 +32,15 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
 }
 
 
-@pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
+@pytest.fixture(params=[False, True], ids=["by name", "the other way round"])
+def connection(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Connection]:
+    """A database whose indexes were made in this order: between those that look alike SQLite takes the newest."""
     engine = create_engine(f"sqlite:///{tmp_path / 'jobs.db'}")
-    metadata.create_all(engine)
     with engine.connect() as connection:
+        connection.execute(CreateTable(jobs))
+        for index in sorted(jobs.indexes, key=lambda index: str(index.name), reverse=request.param):
+            connection.execute(CreateIndex(index))
+        metadata.create_all(connection)
         yield connection
     engine.dispose()
 
