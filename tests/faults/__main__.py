@@ -50,15 +50,17 @@ def _verdict(outcome: Outcome) -> str:
 
 
 def _table(outcomes: list[Outcome]) -> Table:
-    table = Table(
-        "scenario", "messages", "jobs", "dead", "lost", "doubled", "out of order", "recovery p50 / max, s", box=None
-    )
+    table = Table("scenario", "messages", "jobs", "dead", "lost", "doubled", "out of order", box=None)
+    for heading in ("new job p50 / max, s", "open jobs p50 / max, s"):
+        table.add_column(heading)
     for each in outcomes:
         found = each.findings
         counts = (each.messages, each.jobs, each.failed, len(found.lost), len(found.doubled), len(found.disordered))
-        took = each.recovery
-        recovery = f"{statistics.median(took):.1f} / {max(took):.1f}" if took else "-"
-        table.add_row(each.scenario, *(str(count) for count in counts), recovery)
+        recovery = [
+            f"{statistics.median(took):.1f} / {max(took):.1f}" if took else "-"
+            for took in (each.recovery.new, each.recovery.caught)
+        ]
+        table.add_row(each.scenario, *(str(count) for count in counts), *recovery)
     total = [sum(values) for values in zip(*((each.messages, each.jobs) for each in outcomes), strict=True)] or [0, 0]
     table.add_row("all", *(str(value) for value in total))
     return table

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +27,14 @@ RECOVERED = 60.0
 
 
 @dataclass
+class Recovery:
+    """How long people waited, in seconds, each time something was done."""
+
+    new: list[float] = field(default_factory=list)  # the part runs again until a job asked for then is answered
+    caught: list[float] = field(default_factory=list)  # a part was killed until all jobs open at that moment were final
+
+
+@dataclass
 class Outcome:
     """One row of the table."""
 
@@ -35,10 +43,10 @@ class Outcome:
     jobs: int
     failed: int
     findings: Findings
-    recovery: list[float]
+    recovery: Recovery
 
 
-Harm = Callable[[Crowd, Random, list[float]], Awaitable[None]]
+Harm = Callable[[Crowd, Random, Recovery], Awaitable[None]]
 
 
 async def run(name: str, seed: int, times: int) -> Outcome:
@@ -58,7 +66,7 @@ async def run(name: str, seed: int, times: int) -> Outcome:
 
 
 async def _with_crowd(system: System, name: str, seed: int, harm: Harm) -> Outcome:
-    rng, took = Random(seed), list[float]()
+    rng, took = Random(seed), Recovery()
     crowd = Crowd(system, ROOMS, Random(seed + 1))
     await crowd.gather()
     chatting = asyncio.create_task(crowd.chat(GAP))
@@ -74,45 +82,45 @@ async def _with_crowd(system: System, name: str, seed: int, harm: Harm) -> Outco
     return Outcome(name, crowd.sent, sum(states.values()), failed, findings, took)
 
 
-async def kill_web(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def kill_web(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """kill -9 of the web process; recovery is from the moment its successor listens to the next answer of a job."""
     await _kill(crowd, rng, took, times, "web")
 
 
-async def kill_worker(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def kill_worker(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """kill -9 of the worker."""
     await _kill(crowd, rng, took, times, "worker")
 
 
-async def kill_broker(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def kill_broker(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """kill -9 of nats-server."""
     await _kill(crowd, rng, took, times, "broker")
 
 
-async def kill_model(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def kill_model(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """kill -9 of the model server."""
     await _kill(crowd, rng, took, times, "model")
 
 
-async def restarts(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def restarts(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """SIGTERM to every part in turn, as a deploy does it."""
     for _ in range(times):
         for part in ("worker", "model", "web", "broker"):
             await asyncio.to_thread(hit, crowd.system, part, signal.SIGTERM)
-            took.append(await _until_answered(crowd, part))
+            took.new.append(await _until_answered(crowd, part))
             await asyncio.sleep(rng.uniform(1, 2))
         if times > 1:
             await asyncio.sleep(KILL_EVERY)
 
 
-async def broker_away(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def broker_away(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """The broker hangs for 30 s, then goes on."""
     with stopped(crowd.system, "broker"):
         await asyncio.sleep(min(30.0, 6.0 * times))
-    took.append(await _until_answered(crowd, "broker"))
+    took.new.append(await _until_answered(crowd, "broker"))
 
 
-async def tcp_cut(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def tcp_cut(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """Connections to the broker are cut, or swallowed for a while."""
     proxy: Proxy = crowd.system.proxy  # type: ignore[attr-defined]  # set where the system was made
     for _ in range(times):
@@ -124,38 +132,40 @@ async def tcp_cut(crowd: Crowd, rng: Random, took: list[float], times: int) -> N
             proxy.cut()
             proxy.release()
         await asyncio.sleep(rng.uniform(0.5, 2))
-    took.append(await _until_answered(crowd, "broker"))
+    took.new.append(await _until_answered(crowd, "broker"))
 
 
-async def database_locked(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def database_locked(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """Another process holds the database for 2 s."""
     for _ in range(times):
         with locked(crowd.system):
             await asyncio.sleep(2.0)
-        took.append(await _until_answered(crowd, "web"))
+        took.new.append(await _until_answered(crowd, "web"))
         await asyncio.sleep(rng.uniform(0.5, 2))
 
 
-async def disk_full(crowd: Crowd, rng: Random, took: list[float], times: int) -> None:
+async def disk_full(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
     """No room under DATA_DIR for some seconds."""
     for _ in range(times):
         await asyncio.sleep(rng.uniform(1, 3))
         filler = await asyncio.to_thread(fill, crowd.system.data)
         await asyncio.sleep(rng.uniform(3, 6))
         filler.unlink()
-        took.append(await _until_answered(crowd, "web"))
+        took.new.append(await _until_answered(crowd, "web"))
 
 
-async def _kill(crowd: Crowd, rng: Random, took: list[float], times: int, part: str) -> None:
+async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str) -> None:
     for number in range(times):
         began = time.monotonic()
         await asyncio.sleep(rng.uniform(0, 2))
         before = pid_of(crowd.system, part)
+        caught = asyncio.create_task(_until_final(crowd))
         await asyncio.to_thread(hit, crowd.system, part, signal.SIGKILL)
         while pid_of(crowd.system, part) in (None, before):
             assert crowd.system.process.poll() is None, "the system has ended"
             await asyncio.sleep(0.02)
-        took.append(await _until_answered(crowd, part))
+        took.new.append(await _until_answered(crowd, part))
+        took.caught.append(await caught)
         if number < times - 1:
             await asyncio.sleep(max(0.0, KILL_EVERY - (time.monotonic() - began)))
 
@@ -173,6 +183,15 @@ async def _until_answered(crowd: Crowd, part: str) -> float:
             break
         await asyncio.sleep(0.02)
     await probe.close()
+    return time.monotonic() - began
+
+
+async def _until_final(crowd: Crowd) -> float:
+    """Seconds from now until everybody has seen the end of the jobs they wait for now."""
+    began = time.monotonic()
+    caught = [(person.books, set(person.books.unfinished)) for person in crowd.people]
+    while any(books.unfinished & jobs for books, jobs in caught) and time.monotonic() - began < RECOVERED:
+        await asyncio.sleep(0.02)
     return time.monotonic() - began
 
 
