@@ -5,6 +5,8 @@ from __future__ import annotations
 import queue
 import time
 
+import pytest
+
 from app.dispatch.clock import Clock
 from app.jobs.job import Job
 from tests.guest import WAIT
@@ -43,3 +45,13 @@ def test_a_later_job_does_not_hold_up_an_earlier_one_that_comes_after() -> None:
     clock.at(time.time(), job("now"))
     assert handed.get(timeout=WAIT) == "now"
     assert handed.empty()
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed: queue.Queue[str] = queue.Queue()
+    clock = Clock(lambda job: handed.put(job.id))
+    now = time.time()
+    clock.at(now + 0.5, job("soon"))
+    monkeypatch.setattr(time, "time", lambda: now - 3600)
+    clock.at(now - 3600 + 0.1, job("sooner"))
+    assert [handed.get(timeout=WAIT) for _ in range(2)] == ["sooner", "soon"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -11,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.drive.system import ROOT
 from tests.guest import Guest, Raw
 from tests.lossless.evidence import figure, until
 from tests.web import Web
@@ -58,6 +61,28 @@ def test_who_does_not_read_is_cut_off_and_resumes_without_a_gap(web: Web, guests
         assert joined["messages"]
     assert seqs == list(range(1, sent + 2))
     deaf.close()
+
+
+def test_who_answers_no_ping_is_let_go_and_the_room_is_told(tmp_path: Path, guests: Come) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "app", copy / "app")
+    shutil.copy(ROOT / "wsgi.py", copy)
+    (copy / "ml_clients").symlink_to(ROOT / "ml_clients")
+    server = copy / "app" / "server.py"
+    quick = re.sub(
+        r"(?m)^PING_SECONDS = .*$", "PING_SECONDS = (1, 1)", server.read_text()
+    )  # 40 s in all are too long here
+    server.write_text(quick)
+    with Web(tmp_path / "data", root=copy, MAX_BACKLOG="0") as web:
+        ann, silent = guests(web.url, "Ann"), Raw(web.url, {"name": "Silent"})
+        ann.join("lobby")
+        silent.ask('["room:join",{"room":"lobby"}]')
+        ann.saw("room:members", members=[{"id": "Ann", "name": "Ann"}, {"id": "Silent", "name": "Silent"}])
+
+        until(lambda: clients(web) == 1, "who says nothing is gone")  # nobody reads from it, so no ping is answered
+
+        assert ann.join("lobby")["members"] == [{"id": "Ann", "name": "Ann"}]
+        silent.close()
 
 
 def test_a_flood_from_one_address_is_refused_though_each_connection_keeps_its_rate(tmp_path: Path) -> None:
