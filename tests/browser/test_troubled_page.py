@@ -17,9 +17,10 @@ from threading import Thread
 
 import psutil
 import pytest
-from playwright.sync_api import WebSocketRoute, expect
+from playwright.sync_api import expect
 
 from app.drive.system import System, free_port
+from tests.browser.cable import Cable
 from tests.browser.conftest import Open, until
 
 
@@ -77,28 +78,6 @@ def test_chips_are_true_after_an_absence(opened: Open, system: System, room: str
     ann.found("so glad", "sentiment", path="queued")
     assert ann.seqs() == ben.seqs()
     complaints.clear()  # a browser notes each connection that could not be made
-
-
-class Cable:
-    """What a tab's websockets go through, and can be cut."""
-
-    def __init__(self) -> None:
-        self.whole = True
-        self._plugged: list[WebSocketRoute] = []
-
-    def plug(self, socket: WebSocketRoute) -> None:
-        """A tab connects."""
-        if self.whole:
-            self._plugged.append(socket)
-            socket.connect_to_server()
-        else:
-            socket.close()
-
-    def cut(self) -> None:
-        """Cut what goes through now, and whatever comes until it is whole again."""
-        self.whole = False
-        for socket in self._plugged:
-            socket.close()
 
 
 @contextmanager
