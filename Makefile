@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint browser screenshot bench faults compare
+.PHONY: help run test lint browser screenshot bench faults compare choosing
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ faults: $(VENV)/installed-dev assets ## the crash suite: kill, cut, fill, and au
 
 compare: $(VENV)/installed assets ## which path should I use? (ARGS="--preset curai-day --full")
 	@exec $(BIN)/python -m app compare $(ARGS)
+
+choosing: $(VENV)/installed-dev assets ## every preset of it, into docs/choosing.md (PRESETS="burst chatty")
+	@exec $(BIN)/python -m tests.choosing $(PRESETS)
 
 .PHONY: assets
 assets: $(VENV)/installed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import sys
 
@@ -28,6 +29,7 @@ def set_up(log_format: str, level: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    faulthandler.enable()  # a crash below Python names its place
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
     # With a level of its own it adds no handler. What reaches it is a packet that is none: one line, without the packet.
     packets = logging.getLogger("engineio.server")

@@ -4,10 +4,7 @@ from functools import lru_cache
 from typing import TypedDict
 from urllib.parse import urlsplit
 
-import msgspec
-
-from ml_clients.errors import ModelAnswerInvalid
-from ml_clients.transport import Server, call, server_at
+from ml_clients.transport import Server, call, decode, server_at
 
 
 class Stored(TypedDict):
@@ -24,10 +21,7 @@ def get(link: str) -> bytes:
 def put(link: str, content: bytes) -> Stored:
     """Keep a file where the link says; again under the same link replaces it, so a retry is harmless."""
     answer = call(_server(link), "PUT", _path(link), content, "application/octet-stream")
-    try:
-        return msgspec.json.decode(answer, type=Stored)
-    except msgspec.DecodeError as error:
-        raise ModelAnswerInvalid(f"keeping the file was answered with what we cannot use: {error}") from error
+    return decode(answer, Stored, "who keeps files")
 
 
 def _server(link: str) -> Server:

@@ -4,9 +4,11 @@ Together with connection.py the only home of urllib3; its errors stop here.
 """
 
 import json
+import threading
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from http.client import HTTPException, IncompleteRead
 from typing import Annotated, Any, TypeVar
 
@@ -37,6 +39,10 @@ Balance = Annotated[float, msgspec.Meta(ge=-1, le=1)]
 Answer = TypeVar("Answer")
 
 
+_decoder = lru_cache(None)(msgspec.json.Decoder)
+_first = threading.Lock()  # msgspec 0.22 crashes where two threads are the first to use a type
+
+
 @dataclass(frozen=True)
 class Server:
     """One server: its connections, and the path under which it answers."""
@@ -58,10 +64,18 @@ def configure(url: str) -> None:
 def ask(path: str, question: dict[str, Any], answer: type[Answer]) -> Answer:
     """The server's answer to a question, both JSON, checked to be of the given type."""
     body = call(_server, "POST", path, json.dumps(question).encode(), "application/json")
+    return decode(body, answer, path)
+
+
+def decode(body: bytes, kind: type[Answer], who: str) -> Answer:
+    """The body, which is JSON, as this kind of answer; raises ModelAnswerInvalid that names who gave it."""
+    with _first:
+        decoder = _decoder(kind)  # type: ignore[arg-type]  # a class can be hashed
     try:
-        return msgspec.json.decode(body, type=answer)
+        answer: Answer = decoder.decode(body)
+        return answer
     except msgspec.DecodeError as error:
-        raise ModelAnswerInvalid(f"{path} answered what we cannot use: {error}") from error
+        raise ModelAnswerInvalid(f"{who} answered what we cannot use: {error}") from error
 
 
 def transform(path: str, content: bytes) -> bytes:

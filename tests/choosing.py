@@ -66,10 +66,24 @@ def options(preset: str) -> list[str]:
 
 def write(preset: str, report: Report) -> None:
     """Put what was found in its place in the page, between two marks."""
-    begin, end = f"<!-- {preset} -->", f"<!-- end of {preset} -->"
+    _put("machine", machine(report))
+    _put(preset, block(preset, report))
+
+
+def machine(report: Report) -> str:
+    """Where and when."""
+    of = report.machine
+    return (
+        f"Measured on {report.made[:10]}: {of['cores']} cores ({of['processor']}), {of['memory_gb']:.0f} GB, {of['system']}, "
+        f"Python {of['python']}, seed {report.seed}."
+    )
+
+
+def _put(mark: str, content: str) -> None:
+    begin, end = f"<!-- {mark} -->", f"<!-- end of {mark} -->"
     before, rest = PAGE.read_text().split(begin)
     _, after = rest.split(end)
-    PAGE.write_text(f"{before}{begin}\n{block(preset, report)}\n{end}{after}")
+    PAGE.write_text(f"{before}{begin}\n{content}\n{end}{after}")
 
 
 def block(preset: str, report: Report) -> str:

@@ -22,7 +22,7 @@ from app.chat.people import Client, People
 from app.chat.rate import Rates
 from app.messages import Person
 from app.metrics import Metrics
-from app.payload import Identifier, PersonName, Refused, read
+from app.payload import Identifier, PersonName, Refused, read, ready
 from app.store.store import StoreUnavailable
 
 log = structlog.get_logger()
@@ -32,6 +32,7 @@ ATTACHMENTS = 4  # binary attachments of one event we are ready to hold
 RESERVED = ("connect", "disconnect")
 
 
+@ready
 class Auth(msgspec.Struct, forbid_unknown_fields=True):
     """What a client says of itself when it connects."""
 
@@ -125,6 +126,7 @@ class Sockets:
 
     def _handler(self, event: str) -> Callable[..., dict[str, Any]]:
         kind, function = self._table[event]
+        ready(kind)
 
         def handle(sid: str, *data: Any) -> dict[str, Any]:
             def answer(client: Client) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from app.payload import ready
+
 ALL = "*"
 
 
+@ready
 class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a flag says: the path, and the share of rooms (0-100) that take it; the others take simple."""
 

@@ -50,6 +50,10 @@ class ResultMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     ms: float | None = None
 
 
+# Made here, where only one thread is: see app/payload.py.
+_DECODERS: dict[Any, Any] = {kind: msgspec.json.Decoder(kind) for kind in (JobMessage, ResultMessage)}
+
+
 def encode(message: msgspec.Struct) -> bytes:
     """The message as JSON."""
     return msgspec.json.encode(message)
@@ -58,7 +62,7 @@ def encode(message: msgspec.Struct) -> bytes:
 def decode(data: bytes, kind: type[M]) -> M:
     """The message; raises Undecodable."""
     try:
-        message = msgspec.json.decode(data, type=kind)
+        message: M = _DECODERS[kind].decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable(str(error)) from None
     if isinstance(message, ResultMessage) and message.state == "failed" and message.error is None:

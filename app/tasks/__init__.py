@@ -12,12 +12,12 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, NamedTuple, TypedDict, get_type_hints, overload
+from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_type_hints, overload
 
 import msgspec
 from msgspec import Meta
 
-from app.payload import Refused, Text, Upload, read
+from app.payload import Refused, Text, Upload, read, ready
 
 __all__ = [
     "Line",
@@ -36,6 +36,7 @@ __all__ = [
 RUNS = ("message", "request")
 FROM_MESSAGE = {"text"}  # what a task that runs on every message may ask for
 Result = Mapping[str, Any]
+K = TypeVar("K")
 
 
 class TaskDeclarationInvalid(Exception):
@@ -205,10 +206,17 @@ def _described(declared: Task) -> Task:
         **values,
         name=name,
         about=(inspect.getdoc(function) or name).splitlines()[0],
-        arguments=msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True),
-        returns=hints.get("return", dict[str, Any]),
+        arguments=_readable(name, msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True)),
+        returns=_readable(name, hints.get("return", dict[str, Any])),
         given=frozenset(each for each in given if each),
     )
+
+
+def _readable(name: str, kind: K) -> K:
+    try:
+        return ready(kind)
+    except TypeError as error:
+        raise TaskDeclarationInvalid(f"task {name}: JSON cannot carry one of its types: {error}") from None
 
 
 def _check_declaration(name: str, declared: Task, own: set[str], given: set[str | None]) -> None:

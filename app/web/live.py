@@ -13,10 +13,11 @@ from msgspec import Meta
 
 from app.flags.flags import Flags
 from app.live.record import ALL, Record
-from app.payload import Refused, read
+from app.payload import Refused, read, ready
 from app.tasks import Task
 
 
+@ready
 class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     """What the page asks for; `since` is the `at` of the answer it has already."""
 
