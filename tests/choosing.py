@@ -1,6 +1,6 @@
 """`make choosing`: runs every preset, and puts tables, verdicts and plots into docs/choosing.md.
 
-About 45 minutes. With names of presets, only those; with `--again`, from reports already in the folder.
+About 35 minutes. With names of presets, only those; with `--again`, from reports already in the folder.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from tests.browser.conftest import FLAGS
 PAGE, PICTURES = ROOT / "docs" / "choosing.md", ROOT / "docs" / "choosing"
 SEED = "20261121"
 PRESETS: dict[str, list[str]] = {
-    "curai-day": [],
+    "curai-day": ["--variants", "simple,queued"],
     "burst": ["--repeat", "3"],
-    "long-jobs": [],
-    "chatty": ["--repeat", "2"],
-    "overload": [],
-    "restart": [],
+    "long-jobs": ["--variants", "simple,queued"],
+    "chatty": ["--variants", "simple,queued", "--repeat", "2"],
+    "overload": ["--variants", "simple,queued,auto"],
+    "restart": ["--variants", "simple,queued,plain"],
 }
 PLOTS = {"acks": "Acks of messages", "jobs": "Jobs waiting or running"}  # the last word of a file: the card it shows
 WIDTH = 560
