@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint browser screenshot bench faults compare choosing
+.PHONY: help run test slow lint browser screenshot bench faults compare choosing
 
 help: ## this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
@@ -14,6 +14,9 @@ run: $(VENV)/installed assets ## set up and start everything on embedded default
 
 test: $(VENV)/installed-dev assets ## set up and run every test
 	@exec $(BIN)/python -m pytest
+
+slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for their time
+	@exec $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed-dev ## ruff and mypy
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -21,6 +21,7 @@ from app.compare.served import RunFailed
 from app.compare.workload import Arrival, Workload, arrivals
 from tests.compare import samples
 
+pytestmark = pytest.mark.slow
 SEED = 7
 LOAD = {
     "name": "small",
