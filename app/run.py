@@ -232,26 +232,24 @@ def _listens(port: int) -> bool:
 
 
 def _http(url: str) -> Callable[[], bool]:
-    def answers() -> bool:
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
-            return False
-
-    return answers
+    return lambda: _status(url, 2.0) == 200
 
 
 def _unwell(url: str) -> bool:
     """Whether it says so itself; one that says nothing may be busy, or just not up."""
+    return _status(url, 0.5) not in (None, 200)
+
+
+def _status(url: str, seconds: float) -> int | None:
+    """The status of its answer, or None when there is none within so many seconds."""
     try:
-        urllib.request.urlopen(url, timeout=0.5).close()  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - our own address
+            return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()
-        return True
+        return error.code
     except OSError:
-        return False
-    return False
+        return None
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from socketio.exceptions import ConnectionError
 from app.compare.orders import Orders
 from app.compare.samples import FINAL, Ack, JobTimes
 from app.compare.workload import Arrival
-from app.drive.audit import Findings, Room, audit
+from app.drive.audit import Findings, audit, kept
 from app.drive.client import NotAccepted, Person
 
 REFUSED = ("busy", "rate_limited", "too_large", "bad_request", "internal")  # counted; anything else is tried again
@@ -96,16 +96,11 @@ class Place:
 
     async def audit(self) -> Findings:
         """What is lost, doubled or out of order, held against what the server kept."""
-        reader = Person(self._orders.url, "Auditor", self.name)
-        reader.books.messages[0] = {"seq": 0}  # so that the join asks for everything from the beginning
-        await reader.come_back()
-        await reader.close()
-        del reader.books.messages[0]
-        # Without a ledger nobody but those who were there knows of jobs.
-        jobs = (reader if self._orders.kept else self._watcher).books.jobs.values()
-        messages = [reader.books.messages[seq] for seq in sorted(reader.books.messages)]
+        room = await kept(self._orders.url, self.name)
+        if not self._orders.kept:  # without a ledger nobody but those who were there knows of jobs
+            room.jobs = list(self._watcher.books.jobs.values())
         books = [self._watcher.books, *(writer.person.books for writer in self._writers.values())]
-        return audit(Room(self.name, messages, list(jobs)), books)
+        return audit(room, books)
 
     async def close(self) -> None:
         """Everybody leaves."""

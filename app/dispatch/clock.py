@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 from app.jobs.job import Job
 
-JUMP = (
-    0.1  # seconds the clocks may drift apart; corrected at once, what is due at the same instant would lose its order
-)
+# Seconds the clocks may drift apart: corrected at once, what is due at the same instant would lose its order.
+JUMP = 0.1
 
 
 class Clock:

@@ -72,10 +72,10 @@ class Outbox:
             for entry in failed:
                 self._again(entry)
             pause = min(max(0.1, pause * 2), LONGEST_PAUSE) if failed else 0.0
-            if not pause and self._dispatch.late() > LATE:
-                time.sleep(LOOK_EVERY)  # chat first: attempts wait in the ledger, where they are safe
-            elif pause:
+            if pause:
                 time.sleep(pause)
+            elif self._dispatch.late() > LATE:
+                time.sleep(LOOK_EVERY)  # chat first: attempts wait in the ledger, where they are safe
 
     def _publish(self, group: list[Entry]) -> list[Entry]:
         """Publish a group; returns those to try again."""
@@ -101,7 +101,8 @@ class Outbox:
         there = [
             (job.id, job.attempt, place) for job, place in zip(jobs, places, strict=True) if isinstance(place, int)
         ]
-        self._dispatch.store.write_soon(lambda connection: ledger.published(connection, there))
+        if there:
+            self._dispatch.store.write_soon(lambda connection: ledger.published(connection, there))
         return set(errors)
 
     def _again(self, entry: Entry) -> None:

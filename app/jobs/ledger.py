@@ -111,10 +111,8 @@ def overdue(connection: Connection, now: float) -> list[Job]:
 
 
 def published(connection: Connection, attempts: Iterable[tuple[str, int, int]]) -> None:
-    """Record that the broker has these (job, attempt), and where, so that they are not published again after a restart."""
-    rows = [{"i": id, "a": attempt, "s": seq} for id, attempt, seq in attempts]
-    if rows:
-        connection.execute(_published, rows)
+    """Record that the broker has these (job, attempt), and where: they are not published again. At least one."""
+    connection.execute(_published, [{"i": id, "a": attempt, "s": seq} for id, attempt, seq in attempts])
 
 
 def at_stream_seq(connection: Connection, seq: int) -> Job | None:

@@ -47,10 +47,11 @@ def settle(
         return Settled(dropped="already final")
     if attempt != job.attempt:
         return Settled(dropped="another attempt")
-    outcome = _fitting(tasks.get(job.task), outcome)
+    declared = tasks.get(job.task)
+    outcome = _fitting(declared, outcome)
     error = outcome.error
     if error is not None and error.retryable:
-        again = _next_attempt(job, tasks.get(job.task), error, now)
+        again = _next_attempt(job, declared, error, now)
         if again is not None:
             job = ledger.change(connection, job, state="retrying", ms=outcome.ms, **again)
             return Settled(shown=[job], retry=job)

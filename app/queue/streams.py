@@ -14,9 +14,7 @@ from app.settings import Settings
 
 DUPLICATE_WINDOW = 120.0  # seconds (design.md)
 MAX_DELIVER = 20  # a net only: workers give up long before, see app/worker.py
-RESULT_WAIT = (
-    5.0  # seconds the web process has to commit a result before it comes again; one that was lost on its way, too
-)
+RESULT_WAIT = 5.0  # seconds until a result that was not committed, or was lost on its way, comes again
 MOST_PENDING = 10_000  # deliveries without an ack a consumer may have
 
 

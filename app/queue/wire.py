@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from app.payload import ready
+
 M = TypeVar("M")
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -16,6 +18,7 @@ class Undecodable(Exception):
     """A message is not what its subject promises; the text says what is wrong with it."""
 
 
+@ready
 class JobMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One attempt at a job. `deadline` is RFC 3339 in UTC; `links` are signed URLs for tasks that take an upload."""
 
@@ -37,6 +40,7 @@ class WireError(msgspec.Struct, kw_only=True, omit_defaults=True):
     retry_after: float | None = None
 
 
+@ready
 class ResultMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a worker says of one run of an attempt; `ms` is how long the task took."""
 
@@ -50,10 +54,6 @@ class ResultMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     ms: float | None = None
 
 
-# Made here, where only one thread is: see app/payload.py.
-_DECODERS: dict[Any, Any] = {kind: msgspec.json.Decoder(kind) for kind in (JobMessage, ResultMessage)}
-
-
 def encode(message: msgspec.Struct) -> bytes:
     """The message as JSON."""
     return msgspec.json.encode(message)
@@ -62,7 +62,7 @@ def encode(message: msgspec.Struct) -> bytes:
 def decode(data: bytes, kind: type[M]) -> M:
     """The message; raises Undecodable."""
     try:
-        message: M = _DECODERS[kind].decode(data)
+        message = msgspec.json.decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Undecodable(str(error)) from None
     if isinstance(message, ResultMessage) and message.state == "failed" and message.error is None:
