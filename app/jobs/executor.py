@@ -11,26 +11,31 @@ from typing import Any
 import msgspec
 
 from app.concurrency import DeadlineReached
-from app.jobs.job import JobError, Outcome
+from app.contract import JobError, Outcome
 from app.payload import Refused
 from app.tasks import Task
 from ml_clients import within
 
 Guard = Callable[[float], AbstractContextManager[Any]]
-GRACE = 1.0  # seconds the clients' own deadline gets before the guard cuts in
+GRACE_SECONDS = 1.0  # the clients' own deadline gets these before the guard cuts in
+
+_decode, _encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Encoder().encode
 
 
-def execute(task: Task, args: dict[str, Any], links: dict[str, str] | None, guard: Guard = nullcontext) -> Outcome:
-    """The outcome of running the task once; never raises.
+def execute(task: Task, args: bytes | str, links: dict[str, str] | None, guard: Guard = nullcontext) -> Outcome:
+    """The outcome of running the task once with these arguments (JSON); never raises.
 
-    Arguments and result make the same round trip through JSON on both paths, so that what works on one works on the other.
+    Arguments and result make the same way through JSON on both paths, so that what works on one works on the other.
     """
     before = time.perf_counter()
     try:
-        given = msgspec.json.decode(msgspec.json.encode({**args, **_links(task, links)}))
-        with guard(task.timeout + GRACE), within(task.timeout):
+        given = _decode(args)
+        if "links" in task.given:
+            given["links"] = links
+        with guard(task.timeout + GRACE_SECONDS), within(task.timeout):
             value = task.function(**given)
-        outcome = Outcome(state="succeeded", result=task.fit(msgspec.json.decode(msgspec.json.encode(value))))
+        outcome = Outcome(state="succeeded", result=_encode(value))
+        task.check_result(outcome.result or b"")
     except Exception as error:  # classified, never lost: what a task raises is its outcome
         outcome = Outcome(state="failed", error=classify(error))
     outcome.ms = (time.perf_counter() - before) * 1000
@@ -49,10 +54,6 @@ def classify(error: Exception) -> JobError:
         retryable=bool(getattr(error, "retryable", False)),
         retry_after=getattr(error, "retry_after", None),
     )
-
-
-def _links(task: Task, links: dict[str, str] | None) -> dict[str, Any]:
-    return {"links": links} if "links" in task.given else {}
 
 
 def _place(error: Exception) -> str:

@@ -1,24 +1,27 @@
-"""A job, and how the outside sees it."""
+"""A job: one row of the ledger, and an object while this process holds it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
+from app.contract import FINAL, JobError, JobView, Person
 from app.ids import rfc3339
 
-UNFINISHED = ("accepted", "running", "retrying")
-FINAL = ("succeeded", "failed", "cancelled", "skipped")
-
-CUT_OFF = "cut_off"  # error code: the process ended while a simple attempt ran
+INTERRUPTED = "cut_off"  # error code: the process ended while a simple attempt ran
 STOPPED = "worker_stopped"  # error code: a worker was told to stop and gave the attempt back; that does not count
+MAX_DEATHS = 3  # runs that began and never ended, after which a job counts as poison; `make run` ends at five
 
 
-class Job(msgspec.Struct, kw_only=True):
-    """One row of the ledger. `args`, `result`, `error` and `progress` are JSON text; times are seconds since 1970."""
+class Job(msgspec.Struct, kw_only=True, eq=False):
+    """`args`, `result`, `error`, `errors` and `progress` are JSON text; times are seconds since 1970.
 
-    n: int = 0
+    The fields are the columns of the ledger, in their order. docs/architecture.md tells how they change.
+    """
+
+    n: int
     id: str
     room: str
     key: str | None = None
@@ -31,8 +34,13 @@ class Job(msgspec.Struct, kw_only=True):
     state: str = "accepted"
     attempt: int = 1
     attempts: int
+    deaths: int = 0
+    run: str | None = None
     published: int = 0
     stream_seq: int | None = None
+    parked: bool = False
+    owner: str | None = None
+    epoch: int | None = None
     message: int | None = None
     at: float
     started: float | None = None
@@ -46,60 +54,58 @@ class Job(msgspec.Struct, kw_only=True):
     errors: str | None = None
     delivered: bool = False
     dead: bool = False
-    changed: int = 0
-    trace: str | None = None
+    changed: int | None = None
 
     @property
     def final(self) -> bool:
-        """Whether nothing will change it any more."""
+        """Whether this attempt has ended for good."""
         return self.state in FINAL
 
-
-class JobError(msgspec.Struct, omit_defaults=True):
-    """Why an attempt failed, and whether another may help (`retry_after`: seconds the other side asked for)."""
-
-    code: str
-    message: str
-    retryable: bool = False
-    retry_after: float | None = None
+    @property
+    def sender(self) -> Person | None:
+        """Who asked for it, where somebody did."""
+        return Person(self.sender_id, self.sender_name or "") if self.sender_id is not None else None
 
 
-class Outcome(msgspec.Struct, kw_only=True):
-    """How one attempt ended: a state word, and the result or the error that goes with it."""
-
-    state: str  # succeeded, failed or cancelled
-    result: Any = None
-    error: JobError | None = None
-    ms: float | None = None
-
-
-def about(job: Job) -> dict[str, Any]:
+def context(job: Job) -> dict[str, Any]:
     """What a message that this job writes is about: `task`, and the `message` (its seq) and `person` it concerns."""
     known = {"task": job.task, "message": job.message, "person": job.sender_name}
     return {key: value for key, value in known.items() if value is not None}
 
 
-def view(job: Job) -> dict[str, Any]:
-    """The job as `job:update` and `GET /api/jobs/ID` show it.
+def view(job: Job, state: str | None = None) -> JobView:
+    """The job as clients see it, in this state instead of its own where one is given.
 
     An outcome that waits for its turn is not shown: until it is delivered the job counts as running.
     """
-    shown = job.delivered or not job.final
-    seen: dict[str, Any] = {
-        "room": job.room,
-        "id": job.id,
-        "key": job.key,
-        "task": job.task,
-        "path": job.path,
-        "state": job.state if shown else "running",
-        "attempt": job.attempt,
-        "message": job.message,
-        "sender": {"id": job.sender_id, "name": job.sender_name} if job.sender_id is not None else None,
-        "at": rfc3339(job.at),
-    }
+    shown = job.delivered or job.state not in FINAL
+    seen = JobView(
+        room=job.room,
+        id=job.id,
+        key=job.key,
+        task=job.task,
+        path=job.path,
+        state=state or (job.state if shown else "running"),
+        attempt=job.attempt,
+        message=job.message,
+        sender=job.sender,
+        at=rfc3339(job.at),
+    )
     if shown:
-        seen["ms"] = round(job.ms, 2) if job.ms is not None else None
-        seen["result"] = msgspec.json.decode(job.result) if job.result is not None else None
-        seen["error"] = msgspec.json.decode(job.error) if job.error is not None else None
-    seen["progress"] = msgspec.json.decode(job.progress) if job.progress is not None and not job.final else None
-    return {key: value for key, value in seen.items() if value is not None}
+        seen.ms = round(job.ms, 2) if job.ms is not None else None
+        seen.result = raw(job.result)
+        seen.error = raw(job.error)
+    if job.progress is not None and job.state not in FINAL:
+        seen.progress = raw(job.progress)
+    return seen
+
+
+def raw(text: str | None) -> Raw | None:
+    """JSON text, to be written as it is."""
+    return None if text is None else Raw(text.encode())
+
+
+def with_error(job: Job, error: JobError) -> str:
+    """The errors of a job's attempts so far with one more, as JSON text."""
+    before = msgspec.json.decode(job.errors or "[]")
+    return msgspec.json.encode([*before, {"attempt": job.attempt, "code": error.code, "message": error.message}]).decode()

@@ -1,166 +1,185 @@
-"""The ledger: the durable record of jobs. Every function works inside a transaction that its caller commits."""
+"""The ledger: the durable record of jobs. Rows of the hot path are made here, and everything rare is asked here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import (
-    Connection,
-    Row,
-    Select,
-    Update,
-    bindparam,
-    func,
-    insert,
-    literal_column,
-    select,
-    union,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, func, select, union
 
-from app.jobs.job import UNFINISHED, Job
-from app.messages import Message
-from app.store.tables import jobs, rooms
+from app.jobs.job import Job
+from app.store.operation import Rows, add_row
+from app.store.schema import jobs, marks
+from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
-_room_seq = select(rooms.c.seq).where(rooms.c.name == jobs.c.room).scalar_subquery()
-_changed = func.coalesce(_room_seq, 0)
+assert JOB_COLUMNS == Job.__struct_fields__, "a job's fields are the ledger's columns"
+
+FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608
+AT_ONCE = 500  # rows of one look at a long list
+
+_start_row = attrgetter(*START_COLUMNS, "n")
+_settle_row = attrgetter(*SETTLE_COLUMNS, "n")
+_park_row = attrgetter(*PARK_COLUMNS, "n")
+_life_row = attrgetter(*LIFE_COLUMNS, "n")
+
+
+# What operations write
+
+
+def insert(rows: Rows, job: Job) -> None:
+    """Put the job into the ledger."""
+    add_row(rows, "job", msgspec.structs.astuple(job))
+
+
+def start(rows: Rows, job: Job) -> None:
+    """Record that it runs, and on which path."""
+    add_row(rows, "start", _start_row(job))
+
+
+def settle(rows: Rows, job: Job) -> None:
+    """Record how it ended."""
+    add_row(rows, "settle", _settle_row(job))
+
+
+def park(rows: Rows, job: Job) -> None:
+    """Record that the broker has this attempt, and where."""
+    add_row(rows, "park", _park_row(job))
+
+
+def update(rows: Rows, job: Job) -> None:
+    """Record everything that may change in a job's life."""
+    add_row(rows, "life", _life_row(job))
+
+
+def mark_unfinished(rows: Rows, n: int) -> None:
+    """Record that no job below this place is unfinished, but for parked ones: a start looks from there on."""
+    add_row(rows, "mark", ("unfinished", n))
+
+
+# What is asked
 
 
 def from_row(row: Row[Any]) -> Job:
     """The row as a Job."""
-    return Job(**row._mapping)
-
-
-def add(connection: Connection, new: Iterable[Job]) -> None:
-    """Put the jobs into the ledger; in the order of acceptance."""
-    rows = [msgspec.structs.asdict(job) for job in new]
-    for row in rows:
-        del row["n"]  # the database counts
-    if rows:
-        connection.execute(_insert, rows)
+    values = dict(row._mapping)
+    for name in ("parked", "delivered", "dead"):
+        values[name] = bool(values[name])
+    return Job(**values)
 
 
 def find(connection: Connection, id: str) -> Job | None:
     """The job, or None."""
-    row = connection.execute(_by_id, {"i": id}).first()
+    row = connection.execute(select(jobs).where(jobs.c.id == id)).first()
     return from_row(row) if row else None
 
 
-def find_all(connection: Connection, ids: list[str]) -> list[Job]:
+def find_all(connection: Connection, ids: Iterable[str]) -> list[Job]:
     """The jobs with these IDs."""
-    return [from_row(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(ids)))]
+    return [from_row(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(list(ids))))]
 
 
-def find_by_key(connection: Connection, room: str, sender: str, key: str) -> Job | None:
-    """The job that this person already asked for under this key, or None."""
-    row = connection.execute(_by_key, {"r": room, "s": sender, "k": key}).first()
-    return from_row(row) if row else None
+def unfinished(connection: Connection) -> tuple[list[Job], int]:
+    """Every job that is not delivered and not parked, in the order of acceptance; and the newest place given."""
+    mark = connection.execute(select(marks.c.n).where(marks.c.name == "unfinished")).scalar() or 0
+    query = select(jobs).where(jobs.c.n >= mark, ~jobs.c.delivered, ~jobs.c.parked).order_by(jobs.c.n)
+    newest = connection.execute(select(func.max(jobs.c.n))).scalar() or 0
+    return [from_row(row) for row in connection.execute(query)], newest
 
 
-def change(connection: Connection, job: Job, **values: Any) -> Job:
-    """Record new values of a job, and that it changed after the room's newest message; returns the job as it is now."""
-    connection.execute(
-        _change(tuple(values)), {"this": job.id, **{f"new_{name}": value for name, value in values.items()}}
-    )
-    return msgspec.structs.replace(job, **values)
+def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[list[tuple[str, str, int]], int]:
+    """Room, task and place of every parked job of these tasks, in that order, and how many are parked in all."""
+    query = select(jobs.c.room, jobs.c.task, jobs.c.n).where(jobs.c.parked == 1, jobs.c.task.in_(list(tasks)))
+    total = connection.execute(select(func.count()).where(jobs.c.parked == 1)).scalar_one()
+    found = connection.execute(query.order_by(jobs.c.room, jobs.c.task, jobs.c.n)) if tasks else ()
+    return [(room, task, n) for room, task, n in found], total
 
 
-def move(connection: Connection, job: Job, path: str) -> Job | None:
-    """Put this attempt on another path and return the job, or None when it is no longer wanted (cancelled, superseded)."""
-    row = connection.execute(_move, {"i": job.id, "a": job.attempt, "p": path}).first()
-    return from_row(row) if row else None
-
-
-def start(connection: Connection, id: str, attempt: int, now: float) -> Job | None:
-    """Mark this attempt as running and return the job, or None when it is no longer wanted (cancelled, superseded)."""
-    row = connection.execute(_start, {"i": id, "a": attempt, "now": now}).first()
-    return from_row(row) if row else None
-
-
-def note_running(connection: Connection, id: str, attempt: int, progress: str | None, now: float) -> Job | None:
-    """Record what a worker says of a run that goes on; returns the job as it is now, or None when that is no news."""
-    job = find(connection, id)
-    if job is None or job.final or job.attempt != attempt or (job.state == "running" and progress is None):
-        return None
-    values: dict[str, Any] = {"state": "running", "started": now, "due": None} if job.state != "running" else {}
-    return change(connection, job, progress=progress, **values)
-
-
-def undelivered(connection: Connection, room: str, task: str) -> list[Job]:
-    """The two oldest jobs of one room and task that were not shown yet."""
-    return [from_row(row) for row in connection.execute(_undelivered, {"r": room, "t": task})]
-
-
-def unfinished(connection: Connection) -> list[Job]:
-    """Every job that is not final, oldest first."""
-    return [from_row(row) for row in connection.execute(_unfinished)]
-
-
-def under_way(connection: Connection) -> list[tuple[str, str, int]]:
-    """How many jobs are not final, by task and path."""
-    return [tuple(row) for row in connection.execute(_under_way)]
-
-
-def overdue(connection: Connection, now: float) -> list[Job]:
-    """Jobs that are not final past their deadline, the latest first, at most 100."""
-    query = select(jobs).where(_is_unfinished, jobs.c.deadline < now).order_by(jobs.c.deadline).limit(100)
-    return [from_row(row) for row in connection.execute(query)]
-
-
-def published(connection: Connection, attempts: Iterable[tuple[str, int, int]]) -> None:
-    """Record that the broker has these (job, attempt), and where: they are not published again. At least one."""
-    connection.execute(_published, [{"i": id, "a": attempt, "s": seq} for id, attempt, seq in attempts])
-
-
-def at_stream_seq(connection: Connection, seq: int) -> Job | None:
-    """The unfinished job whose attempt is there on the stream of jobs, or None."""
-    row = connection.execute(select(jobs).where(jobs.c.stream_seq == seq, jobs.c.state.in_(UNFINISHED))).first()
-    return from_row(row) if row else None
-
-
-def put_back(connection: Connection, ids: list[str]) -> None:
-    """Give attempts that a stopping process did not finish to the next start, without counting them."""
-    connection.execute(
-        update(jobs).where(jobs.c.id.in_(ids), jobs.c.state == "running").values(state="accepted", changed=_changed)
-    )
-
-
-def cancelled_since(connection: Connection, since: float) -> list[str]:
-    """Jobs of the queue cancelled since then: workers may still meet them there."""
-    query = select(jobs.c.id).where(jobs.c.state == "cancelled", jobs.c.published > 0, jobs.c.finished >= since)
+def overdue_parked(connection: Connection, now: float) -> list[str]:
+    """IDs of parked jobs past their deadline, at most 500."""
+    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.deadline < now).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
 
 
-def for_join(connection: Connection, room: str, seen: list[Message], after: int | None) -> list[Job]:
-    """Jobs somebody who joins must know: unfinished, of these messages, and changed since message `after`."""
-    here = select(jobs.c.n).where(jobs.c.room == room)
-    # What is unfinished was not shown either. Every task is past "": said so that job_undelivered, which has room and
-    # task, fits better than the other indexes that begin with the room.
-    wanted = [*_of(room, seen), here.where(~jobs.c.delivered, jobs.c.task >= "")]
-    if after is not None:
-        wanted.append(here.where(jobs.c.changed >= after))
-    return _any_of(connection, wanted)
+def parked_at(connection: Connection, stream_seq: int) -> str | None:
+    """ID of the parked job whose attempt is at this place on the stream of jobs, or None."""
+    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.stream_seq == stream_seq)
+    return connection.execute(query).scalar()
 
 
-def of_messages(connection: Connection, room: str, seen: list[Message]) -> list[Job]:
-    """Jobs that belong to these messages: those they started, and those that wrote them."""
-    return _any_of(connection, _of(room, seen))
+def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
+    """How many jobs are parked, by task and path."""
+    query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked == 1)
+    return [tuple(row) for row in connection.execute(query.group_by(jobs.c.task, jobs.c.path))]
 
 
-def _of(room: str, seen: list[Message]) -> list[Select[tuple[int]]]:
-    wrote = [message.job for message in seen if message.job is not None]
+def cancelled_since(connection: Connection, since: float) -> list[str]:
+    """The newest jobs of the queue cancelled since then: workers may still meet them there."""
+    query = select(jobs.c.id, jobs.c.state, jobs.c.finished, jobs.c.path).order_by(jobs.c.n.desc()).limit(20_000)
     return [
-        select(jobs.c.n).where(jobs.c.room == room, jobs.c.message.in_([message.seq for message in seen])),
-        select(jobs.c.n).where(jobs.c.id.in_(wrote)),
+        id
+        for id, state, finished, path in connection.execute(query)
+        if state == "cancelled" and path == "queued" and (finished or 0) >= since
     ]
 
 
-def _any_of(connection: Connection, wanted: list[Select[tuple[int]]]) -> list[Job]:
+def shift_clock(connection: Connection, seconds: float) -> None:
+    """Move what was issued before the wall clock jumped by so much: deadlines and retries are durations."""
+    unfinished = (jobs.c.parked == 1) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
+    connection.execute(
+        jobs.update().where(unfinished).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
+    )
+
+
+_mark = select(marks.c.n).where(marks.c.name == "unfinished").scalar_subquery()
+
+
+def of_messages(connection: Connection, room: str, seqs: list[int], wrote: list[str], limit: int) -> list[Job]:
+    """Jobs that belong to these messages: those they started, and those that wrote them."""
+    return _any_of(
+        connection,
+        [
+            select(jobs.c.n).where(jobs.c.room == room, jobs.c.message.in_(seqs), jobs.c.message.is_not(None)),
+            select(jobs.c.n).where(jobs.c.id.in_(wrote)),
+        ],
+        limit,
+    )
+
+
+def count_by_message(connection: Connection, room: str, first: int, last: int) -> dict[int, int]:
+    """How many jobs each of these messages of a room has."""
+    query = select(jobs.c.message, func.count()).where(
+        jobs.c.room == room, jobs.c.message.between(first, last), jobs.c.message.is_not(None)
+    )
+    return {seq: count for seq, count in connection.execute(query.group_by(jobs.c.message))}
+
+
+def changed_since(connection: Connection, room: str, seq: int, after: int, limit: int) -> list[Job]:
+    """Jobs of older messages, or of none, that changed when the room was at `seq` or later; those after place `after`."""
+    changed = select(jobs.c.n).where(
+        jobs.c.room == room, jobs.c.changed >= seq, jobs.c.changed.is_not(None), jobs.c.n > after
+    )
+    own = select(jobs.c.n).where(
+        jobs.c.room == room, jobs.c.message == seq, jobs.c.message.is_not(None), jobs.c.n > after
+    )
+    return _any_of(connection, [changed, own], limit)
+
+
+def parked_of(connection: Connection, room: str, after: int, limit: int) -> list[Job]:
+    """Parked jobs of a room, after place `after`."""
+    query = select(jobs).where(jobs.c.parked == 1, jobs.c.room == room, jobs.c.n > after)
+    return [from_row(row) for row in connection.execute(query.order_by(jobs.c.n).limit(limit))]
+
+
+def place_of(connection: Connection, room: str, id: str) -> int | None:
+    """The place of this room's job in the order of acceptance, or None."""
+    return connection.execute(select(jobs.c.n).where(jobs.c.id == id, jobs.c.room == room)).scalar()
+
+
+def _any_of(connection: Connection, wanted: list[Select[tuple[int]]], limit: int) -> list[Job]:
     """Jobs that one of these finds, each by an index: with OR SQLite would look at every job the room ever had."""
-    query = select(jobs).where(jobs.c.n.in_(union(*wanted))).order_by(jobs.c.n)
+    query = select(jobs).where(jobs.c.n.in_(union(*wanted))).order_by(jobs.c.n).limit(limit)
     return [from_row(row) for row in connection.execute(query)]
 
 
@@ -172,52 +191,11 @@ def newest(connection: Connection, limit: int) -> list[Job]:
 def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str, str, int]]:
     """Jobs accepted since then, counted by minute since 1970, task, path and state."""
     minute = func.cast(jobs.c.at / 60, jobs.c.n.type)
+    # A job's place is made of the time of its acceptance (app/ids.py), and the primary key's index has it in order.
     query = (
         select(minute, jobs.c.task, jobs.c.path, jobs.c.state, func.count())
-        .where(jobs.c.at >= since)
+        .where(jobs.c.n >= int(since * 1e6) << 10, jobs.c.at >= since)
         .group_by(minute, jobs.c.task, jobs.c.path, jobs.c.state)
         .order_by(minute)
     )
     return [tuple(row) for row in connection.execute(query)]
-
-
-@lru_cache(maxsize=64)
-def _change(names: tuple[str, ...]) -> Update:
-    """The statement that changes these columns: made once, for making it takes longer than running it."""
-    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    return update(jobs).where(jobs.c.id == bindparam("this")).values(changed=_changed, **values)
-
-
-# Written out as in the index job_unfinished: with bound values SQLite would look at every job there ever was.
-_is_unfinished = jobs.c.state.in_([literal_column(f"'{state}'") for state in UNFINISHED])
-_start = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("i"), jobs.c.attempt == bindparam("a"), jobs.c.state.in_(UNFINISHED))
-    .values(state="running", started=bindparam("now"), due=None, changed=_changed)
-    .returning(*jobs.c)
-)
-_move = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("i"), jobs.c.attempt == bindparam("a"), jobs.c.state.in_(UNFINISHED))
-    .values(state="accepted", path=bindparam("p"), changed=_changed)
-    .returning(*jobs.c)
-)
-_insert = insert(jobs)
-_by_id = select(jobs).where(jobs.c.id == bindparam("i"))
-_by_key = select(jobs).where(
-    jobs.c.room == bindparam("r"), jobs.c.sender_id == bindparam("s"), jobs.c.key == bindparam("k")
-)
-_undelivered = (
-    select(jobs)
-    .where(jobs.c.room == bindparam("r"), jobs.c.task == bindparam("t"), ~jobs.c.delivered)
-    .order_by(jobs.c.n)
-    .limit(2)
-)
-# Not by n itself: SQLite would rather walk through all jobs in that order than sort the few.
-_unfinished = select(jobs).where(_is_unfinished).order_by(jobs.c.n + 0)
-_under_way = select(jobs.c.task, jobs.c.path, func.count()).where(_is_unfinished).group_by(jobs.c.task, jobs.c.path)
-_published = (
-    update(jobs)
-    .where(jobs.c.id == bindparam("i"), jobs.c.published < bindparam("a"), _is_unfinished)
-    .values(published=bindparam("a"), stream_seq=bindparam("s"))
-)

@@ -6,30 +6,58 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js.api import PubAck
 
+from app.queue.link import Link
 from app.queue.names import Names
 from app.queue.pull import Delivery, Pull
-from app.queue.streams import make_absent
-from app.queue.wire import JobMessage, ResultMessage, encode
+from app.queue.streams import bring_up_to_date
 from app.settings import Settings
 
 CONFIRM_SECONDS = 5.0  # how long a publish waits for the broker's confirmation
+CHECK_SECONDS = 1.0  # between two looks at pull requests
+NOTE_SECONDS = 10.0  # between two lines about the same trouble: a broker away for an hour must not fill the log
 Note = Callable[[str], None]
+Confirmed = Callable[["Confirmation"], None]
+
+TOO_LARGE = (10054, 10110)  # JetStream's err_code: the message is larger than the stream, or the server, takes
 
 
 class QueueUnavailable(Exception):
     """The broker cannot be reached, or did not confirm in time."""
 
 
-class QueueFull(Exception):
-    """The stream refuses more: it holds as much as it may."""
+class _ApiError(msgspec.Struct):
+    """Why JetStream refused."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Confirmation(msgspec.Struct):
+    """JetStream's answer to a publish: where the message is, or why it is not there."""
+
+    stream: str = ""
+    seq: int = 0
+    error: _ApiError | None = None
+
+    @property
+    def verdict(self) -> Literal["stored", "full", "refused", "away"]:
+        """Stored; full (it takes no more now); refused (it never will be taken); or away (no stream answers)."""
+        if self.error is None:
+            return "stored" if self.seq else "away"
+        if self.error.err_code in TOO_LARGE:
+            return "refused"
+        return "full" if "maximum" in self.error.description or "insufficient" in self.error.description else "away"
+
+
+_read_confirmation = msgspec.json.Decoder(Confirmation).decode
 
 
 def credentials(settings: Settings) -> dict[str, Any]:
@@ -47,12 +75,15 @@ class Queue:
         self._client = Client()
         self._stream = self._client.jetstream()
         self._pulls: list[Pull] = []
-        self._unconfirmed: set[asyncio.Task[PubAck]] = set()
+        self._confirmations: dict[bytes, Confirmed] = {}
+        self._inbox = b""
+        self._number = 0
         self._noted = 0.0
         self._closing = False
+        self.on_reconnect: Callable[[], None] = lambda: None
 
     async def connect(self) -> None:
-        """Connect, and make streams and consumers that are absent; tries for as long as it takes."""
+        """Connect, and make or update streams and consumers; tries for as long as it takes."""
         await self._client.connect(
             servers=list(self._settings.nats_url),
             name="spillway",
@@ -68,58 +99,70 @@ class Queue:
         )
         while True:
             try:
-                await make_absent(self._stream, self.names, self._settings, self._lanes)
-                return
+                await bring_up_to_date(self._stream, self.names, self._settings, self._lanes)
+                break
             except (TimeoutError, nats.errors.Error) as error:
                 self._tell(f"streams cannot be made yet: {getattr(error, 'description', None) or repr(error)}")
                 await asyncio.sleep(1.0)
+        loop = asyncio.get_running_loop()
+        self.link = Link(self._client, loop)
+        self._inbox = self._client.new_inbox().encode()
+        await self.link.subscribe(f"{self._inbox.decode()}.*", self._take_confirmation)
+        self._checking = loop.create_task(self._check_pulls())
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection at this moment."""
         return bool(self._client.is_connected)
 
-    async def publish_job(self, message: JobMessage, lane: str, trace: str | None) -> int:
-        """Put one attempt on the stream and return its place there; raises QueueUnavailable or QueueFull.
+    def publish(self, subject: str, data: bytes, headers: bytes, confirmed: Confirmed) -> bytes:
+        """Put a message on its stream; `confirmed` is called with the broker's answer, if one comes.
 
-        Twice is harmless within two minutes: the broker knows it by its Nats-Msg-Id.
+        Returns what `forget` takes. Under the same Nats-Msg-Id a second one within two minutes is not stored again.
         """
-        headers = {"Nats-Msg-Id": f"{message.id}.{message.attempt}"}
-        if trace:
-            headers["traceparent"] = trace
-        return await self._publish(self.names.job(lane, message.task), encode(message), headers)
+        self._number += 1
+        token = b"%d" % self._number
+        self._confirmations[token] = confirmed
+        self.link.publish(subject.encode(), data, reply=self._inbox + b"." + token, headers=headers)
+        return token
 
-    async def publish_jobs(self, messages: list[tuple[JobMessage, str, str | None]]) -> list[int | Exception]:
-        """Put several attempts on the stream at once; for each its place there, or how it failed."""
-        done = await asyncio.gather(*(self.publish_job(*each) for each in messages), return_exceptions=True)
-        return [each if isinstance(each, int | Exception) else QueueUnavailable("stopped") for each in done]
+    def forget(self, token: bytes) -> None:
+        """Wait for this confirmation no longer."""
+        self._confirmations.pop(token, None)
 
-    async def publish_result(self, task: str, message: ResultMessage) -> None:
-        """Put the end of a run on the stream; raises QueueUnavailable or QueueFull."""
-        headers = {"Nats-Msg-Id": f"{message.job}.{message.attempt}.{message.run}"}
-        await self._publish(self.names.result(task), encode(message), headers)
-
-    async def tell(self, task: str, message: ResultMessage) -> None:
-        """Send word of a run that goes on; nobody waits for a confirmation, and it may be lost."""
-        with contextlib.suppress(nats.errors.Error):
-            await self._client.publish(self.names.result(task), encode(message))
-
-    async def bury(self, delivery: Delivery, stream: str, why: str) -> None:
-        """Keep what could not be read among the dead, then take it off its stream."""
-        headers = {"Spillway-Error": why.replace("\n", " ")[:200], "Spillway-Subject": delivery.subject}
-        try:
-            await self._publish(self.names.undecodable(stream), delivery.data, headers)
-        except (QueueUnavailable, QueueFull):
-            await delivery.nak(5.0)  # kept first, or not taken off at all
-            return
-        await delivery.term()
-
-    async def pull(self, stream: str, consumer: str, room: int, hand_over: Callable[[Delivery], None]) -> Pull:
-        """Hand over messages of a durable consumer as they come, at most `room` at a time."""
-        pull = Pull(self._client, stream, consumer, room, hand_over)
+    async def pull(
+        self, stream: str, consumer: str, max_in_flight: int, hand_over: Callable[[Delivery], None]
+    ) -> Pull:
+        """Hand over messages of a durable consumer as they come, at most so many at a time."""
+        pull = Pull(self.link, self._client.new_inbox, stream, consumer, max_in_flight, hand_over)
         await pull.start()
         self._pulls.append(pull)
         return pull
+
+    def ack(self, deliveries: Iterable[bytes]) -> None:
+        """Take these off their streams, by their reply subjects; what gets lost on the way is delivered again."""
+        self.link.publish_to_all(deliveries, b"+ACK")
+
+    def nak(self, delivery: Delivery, seconds: float) -> None:
+        """Have it given to somebody else after so many seconds."""
+        self.link.publish(delivery.reply, b'-NAK {"delay":%d}' % int(seconds * 1e9))
+
+    def heartbeat(self, deliveries: Iterable[bytes]) -> None:
+        """Say that these are still being worked on."""
+        self.link.publish_to_all(deliveries, b"+WPI")
+
+    def bury(self, delivery: Delivery, stream: str, why: str) -> None:
+        """Keep what could not be read among the dead, and only then take it off its stream."""
+        words = why.replace("\n", " ").replace("\r", " ")[:200]
+        headers = b"Spillway-Error: %b\r\nSpillway-Subject: %b\r\n" % (words.encode("ascii", "replace"), delivery.subject)
+
+        def confirmed(confirmation: Confirmation) -> None:
+            if confirmation.verdict == "stored":
+                self.link.publish(delivery.reply, b"+TERM")
+            else:
+                self.nak(delivery, 5.0)
+
+        self.publish(self.names.undecodable(stream), delivery.data, headers, confirmed)
 
     async def data_at(self, stream: str, seq: int) -> bytes:
         """The message at this place of a stream; empty when it is gone."""
@@ -133,37 +176,34 @@ class Queue:
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             await self._stream.delete_msg(stream, seq)
 
-    async def tell_cancelled(self, job: str) -> None:
+    def tell_cancelled(self, job: str) -> None:
         """Tell every worker that nobody waits for this job any more."""
-        with contextlib.suppress(nats.errors.Error):
-            await self._client.publish(self.names.cancel(job))
+        self.link.publish(self.names.cancel(job).encode(), b"")
 
     async def hear_cancelled(self, heard: Callable[[str], None]) -> None:
         """Hear of every job that is cancelled from now on."""
+        await self.link.subscribe(
+            self.names.cancel("*"), lambda subject, *_: heard(subject.decode().rpartition(".")[2])
+        )
 
-        async def take(message: Msg) -> None:
-            heard(message.subject.rpartition(".")[2])
+    async def answer_workers(self, asked: Callable[[str, bytes], bool]) -> None:
+        """Answer workers who ask whether a job is cancelled, or over: `asked` gets its ID and what they say of the run."""
 
-        await self._client.subscribe(self.names.cancel("*"), cb=take)
+        def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
+            if reply:
+                self.link.publish(reply, b"1" if asked(subject.decode().rpartition(".")[2], data) else b"0")
 
-    async def answer_cancelled(self, cancelled: Callable[[str], bool]) -> None:
-        """Answer workers who ask whether a job is cancelled."""
+        await self.link.subscribe(self.names.cancelled("*"), take)
 
-        async def take(message: Msg) -> None:
-            with contextlib.suppress(nats.errors.Error):
-                await message.respond(b"1" if cancelled(message.subject.rpartition(".")[2]) else b"0")
-
-        await self._client.subscribe(self.names.cancelled("*"), cb=take)
-
-    async def ask_cancelled(self, job: str) -> bool:
-        """Whether the job is cancelled; no, when nobody answers in half a second."""
+    async def ask_cancelled(self, job: str, run: bytes = b"") -> bool:
+        """Whether the job is cancelled or over; no, when nobody answers in half a second."""
         try:
-            answer = await self._client.request(self.names.cancelled(job), timeout=0.5)
+            answer = await self._client.request(self.names.cancelled(job), run, timeout=0.5)
         except (nats.errors.Error, TimeoutError):
             return False
         return answer.data == b"1"
 
-    async def waiting(self) -> tuple[int, int]:
+    async def depth(self) -> tuple[int, int]:
         """Messages and bytes on the stream of jobs; raises QueueUnavailable."""
         try:
             state = (await self._stream.stream_info(self.names.jobs)).state
@@ -174,47 +214,51 @@ class Queue:
     async def close(self) -> None:
         """Stop pulling, send what is buffered, and disconnect."""
         self._closing = True
-        for pull in self._pulls:
-            await pull.stop()
-        # Not drain(): with pull subscriptions it runs into DrainTimeoutError (findings.md).
+        if self._inbox:
+            self._checking.cancel()
+            for pull in self._pulls:
+                await pull.stop()
+            self.link.flush()
+        # Not drain(): with pull subscriptions it runs into DrainTimeoutError.
         with contextlib.suppress(nats.errors.Error, asyncio.TimeoutError):
             await self._client.flush(timeout=2)
         await self._client.close()
 
-    async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> int:
-        publishing = asyncio.create_task(self._stream.publish(subject, data, timeout=CONFIRM_SECONDS, headers=headers))
-        self._unconfirmed.add(publishing)
+    def _take_confirmation(self, subject: bytes, _reply: bytes, headers: bytes, data: bytes) -> None:
+        confirmed = self._confirmations.pop(subject.rpartition(b".")[2], None)
+        if confirmed is None:
+            return
         try:
-            return (await publishing).seq
-        except asyncio.CancelledError:
-            if not publishing.cancelled() or asyncio.current_task().cancelling():  # type: ignore[union-attr]  # in a task
-                raise
-            raise QueueUnavailable(f"{subject}: the connection was lost before it was confirmed") from None
-        except nats.js.errors.APIError as error:
-            if "maximum" in (error.description or "") or "insufficient" in (error.description or ""):
-                raise QueueFull(f"{subject}: {error.description}") from None
-            raise QueueUnavailable(f"{subject}: {error.description}") from None
-        except (TimeoutError, nats.errors.Error, OSError) as error:
-            raise QueueUnavailable(f"{subject}: {error!r}") from None
-        finally:
-            self._unconfirmed.discard(publishing)
+            answer = _read_confirmation(data) if data else Confirmation()  # no responders: a status without data
+        except msgspec.MsgspecError:
+            answer = Confirmation()
+        confirmed(answer)
+
+    async def _check_pulls(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            if not self.connected:
+                continue
+            for pull in self._pulls:
+                try:
+                    await pull.check()
+                except (nats.errors.Error, TimeoutError) as error:
+                    self._tell(f"a consumer cannot be asked: {error!r}")  # the next round finds it again
 
     async def _on_reconnected(self) -> None:
         self._note("the broker is back")
         for pull in self._pulls:
-            await pull.again()
+            pull.reissue()
+        self.on_reconnect()
 
     async def _on_disconnected(self) -> None:
         if not self._closing:
             self._note("the broker is away")
-        for publishing in self._unconfirmed:
-            publishing.cancel()  # its confirmation was lost with the connection: rather publish again than wait for it
 
     async def _on_error(self, error: Exception) -> None:
         self._tell(f"the broker cannot be reached: {error!r}")
 
     def _tell(self, words: str) -> None:
-        """Note an error, at most one every ten seconds: a broker away for an hour must not fill the log."""
-        if time.monotonic() - self._noted > 10:
+        if time.monotonic() - self._noted > NOTE_SECONDS:
             self._noted = time.monotonic()
             self._note(words)

@@ -12,8 +12,8 @@ from nats.js.errors import NotFoundError
 from app.queue.names import DEAD_CONSUMER, RESULTS_CONSUMER, Names
 from app.settings import Settings
 
-DUPLICATE_WINDOW = 120.0  # seconds (design.md)
-MAX_DELIVER = 20  # a net only: workers give up long before, see app/worker.py
+DUPLICATE_WINDOW = 120.0  # seconds
+MAX_DELIVER = -1  # without end: runs that began and never ended are counted instead, see app/jobs/transitions.py
 RESULT_WAIT = 5.0  # seconds until a result that was not committed, or was lost on its way, comes again
 MOST_PENDING = 10_000  # deliveries without an ack a consumer may have
 
@@ -60,12 +60,13 @@ def wanted_consumers(names: Names, settings: Settings, lanes: Iterable[str]) -> 
         "ack_wait": settings.ack_wait,
         "max_ack_pending": MOST_PENDING,
         "max_waiting": 4096,
+        "max_deliver": MAX_DELIVER,
     }
     return [
         *(
             (
                 names.jobs,
-                ConsumerConfig(durable_name=lane, filter_subject=names.lane(lane), max_deliver=MAX_DELIVER, **common),
+                ConsumerConfig(durable_name=lane, filter_subject=names.lane(lane), **common),
             )
             for lane in lanes
         ),
@@ -74,8 +75,8 @@ def wanted_consumers(names: Names, settings: Settings, lanes: Iterable[str]) -> 
     ]
 
 
-async def make_absent(stream: JetStreamContext, names: Names, settings: Settings, lanes: Iterable[str]) -> None:
-    """Create what is not there; what is there is left as its operator made it."""
+async def bring_up_to_date(stream: JetStreamContext, names: Names, settings: Settings, lanes: Iterable[str]) -> None:
+    """Create what is not there. What is there is left as its operator made it, but for `max_deliver` of our consumers."""
     for config in wanted_streams(names, settings):
         try:
             await stream.stream_info(config.name or "")
@@ -83,6 +84,10 @@ async def make_absent(stream: JetStreamContext, names: Names, settings: Settings
             await stream.add_stream(config)
     for name, consumer in wanted_consumers(names, settings, lanes):
         try:
-            await stream.consumer_info(name, consumer.durable_name or "")
+            found = (await stream.consumer_info(name, consumer.durable_name or "")).config
         except NotFoundError:
             await stream.add_consumer(name, consumer)
+            continue
+        if found.max_deliver != MAX_DELIVER:  # made before deaths were counted: the broker would give jobs up unseen
+            found.max_deliver = MAX_DELIVER
+            await stream.add_consumer(name, found)

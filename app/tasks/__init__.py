@@ -11,13 +11,13 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_type_hints, overload
 
 import msgspec
 from msgspec import Meta
 
-from app.payload import Refused, Text, Upload, read, ready
+from app.payload import Reader, Refused, Text, Upload, read, ready
 
 __all__ = [
     "Line",
@@ -28,7 +28,6 @@ __all__ = [
     "Text",
     "Upload",
     "discover",
-    "following",
     "on_message",
     "task",
 ]
@@ -77,11 +76,15 @@ class Task:
     timeout: float
     deadline: float
     says: Callable[[Any], Said | None] | None
+    ordered: bool
+    when: Callable[[Any], bool] | None
     name: str = ""
     about: str = ""
     arguments: type[msgspec.Struct] = msgspec.Struct
     returns: Any = dict[str, Any]
     given: frozenset[str] = field(default_factory=frozenset)  # parameters that Spillway fills in
+    followers: tuple[str, ...] = ()  # the tasks that run after this one
+    results: Reader[Any] = Reader(dict[str, Any])  # noqa: RUF009 - it never changes
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, as a unit test does."""
@@ -95,9 +98,9 @@ class Task:
             where = f"args.{error.field}" if error.field else "args"
             raise Refused("bad_request", f"task {self.name}: {error.message}", where) from None
 
-    def fit(self, result: Any) -> Any:
-        """The result, or Refused when it is not what the function's annotation promises."""
-        return read(result, self.returns)
+    def check_result(self, result: bytes) -> None:
+        """Raise Refused when the result, as JSON, is not what the function's annotation promises."""
+        self.results.read(result)
 
 
 @overload
@@ -115,6 +118,8 @@ def task(
     timeout: float = 30,
     deadline: float = 900,
     says: Callable[[Any], Said | None] | None = None,
+    ordered: bool | None = None,
+    when: Callable[[Any], bool] | None = None,
 ) -> Callable[[Callable[..., Any]], Task]: ...
 
 
@@ -129,29 +134,25 @@ def task(
     timeout: float = 30,
     deadline: float = 900,
     says: Callable[[Any], Said | None] | None = None,
+    ordered: bool | None = None,
+    when: Callable[[Any], bool] | None = None,
 ) -> Any:
     """Declare the function in this file as a task.
 
     `runs`: on every user "message", on "request", or both (default: on request, or not by itself when `after` is given);
     `after`: runs when that task has delivered; `history`: how many messages it wants to see; `lane`: which workers serve
     it; `attempts` in all; `timeout`: seconds for one attempt; `deadline`: seconds from acceptance to the last answer;
-    `says`: what a result tells the room, or None.
+    `says`: what a result tells the room, or None; `ordered`: whether answers are shown in the order asked, in their room
+    (default: when it says something and runs on request); `when`: a cheap condition on the message's text, or on the
+    result of the task it follows, without which there is no job.
     """
     default = () if after else ("request",)
 
     def declare(function: Callable[..., Any]) -> Task:
+        chosen = tuple(default if runs is None else runs)
+        in_order = says is not None and "request" in chosen if ordered is None else ordered
         return _described(
-            Task(
-                function,
-                tuple(default if runs is None else runs),
-                after,
-                history,
-                lane,
-                attempts,
-                timeout,
-                deadline,
-                says,
-            )
+            Task(function, chosen, after, history, lane, attempts, timeout, deadline, says, in_order, when)
         )
 
     return declare if function is None else declare(function)
@@ -170,17 +171,15 @@ def discover() -> dict[str, Task]:
             )
         found[module.name] = declared[0]
     _check_chain(found)
-    return found
+    return {
+        name: replace(each, followers=tuple(other for other in found if found[other].after == name))
+        for name, each in found.items()
+    }
 
 
 def on_message(tasks: Mapping[str, Task]) -> list[Task]:
     """The tasks that run on every user message."""
     return [each for each in tasks.values() if "message" in each.runs]
-
-
-def following(tasks: Mapping[str, Task], name: str) -> list[Task]:
-    """The tasks that run after the named one."""
-    return [each for each in tasks.values() if each.after == name]
 
 
 def _described(declared: Task) -> Task:
@@ -198,16 +197,14 @@ def _described(declared: Task) -> Task:
         bare = parameter.default is inspect.Parameter.empty
         fields.append((parameter.name, hints[parameter.name], *(() if bare else (parameter.default,))))
     _check_declaration(name, declared, {each[0] for each in fields}, given)
-    values = {
-        f: getattr(declared, f) for f in ("runs", "after", "history", "lane", "attempts", "timeout", "deadline", "says")
-    }
-    return Task(
-        function,
-        **values,
+    returns = _readable(name, hints.get("return", dict[str, Any]))
+    return replace(
+        declared,
         name=name,
         about=(inspect.getdoc(function) or name).splitlines()[0],
         arguments=_readable(name, msgspec.defstruct(name, fields, forbid_unknown_fields=True, kw_only=True)),
-        returns=_readable(name, hints.get("return", dict[str, Any])),
+        returns=returns,
+        results=Reader(returns),
         given=frozenset(each for each in given if each),
     )
 
@@ -226,8 +223,12 @@ def _check_declaration(name: str, declared: Task, own: set[str], given: set[str 
         raise TaskDeclarationInvalid(
             f"task {name} runs on every message and can take only {FROM_MESSAGE}, not {own - FROM_MESSAGE}"
         )
-    if declared.after and own:
-        raise TaskDeclarationInvalid(f"task {name} follows {declared.after}: it can take its result, not {own}")
+    if declared.after and not own <= FROM_MESSAGE:
+        raise TaskDeclarationInvalid(
+            f"task {name} follows {declared.after}: it can take its result, text, history and links, not {own}"
+        )
+    if declared.when is not None and not (declared.after or "message" in declared.runs):
+        raise TaskDeclarationInvalid(f"task {name}: when= needs a message or a task before it to look at")
     if ("history" in given) != (declared.history > 0):
         raise TaskDeclarationInvalid(f"task {name}: history=N and a parameter named history go together")
     if not (declared.attempts >= 1 and declared.timeout > 0 and declared.deadline > 0):

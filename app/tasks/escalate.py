@@ -7,19 +7,22 @@ from app.tasks.triage import Triage as TriageResult
 
 
 class Escalation(TypedDict):
-    """The notice for the room; empty when nothing is urgent enough."""
+    """The notice for the room."""
 
     notice: str
 
 
-def say(result: Escalation) -> Said | None:
-    """The notice, if there is one."""
-    return Said(result["notice"]) if result["notice"] else None
+def say(result: Escalation) -> Said:
+    """The notice."""
+    return Said(result["notice"])
 
 
-@task(after="triage", says=say)
+def is_emergency(triage: TriageResult) -> bool:
+    """Whether it is urgent enough."""
+    return triage["urgency"] == "emergency"
+
+
+@task(after="triage", when=is_emergency, says=say, ordered=False)
 def escalate(triage: TriageResult) -> Escalation:
     """Notice in the room when a message sounds like an emergency"""
-    if triage["urgency"] != "emergency":
-        return Escalation(notice="")
     return Escalation(notice="This may be an emergency. If somebody is in danger, call the emergency services now.")

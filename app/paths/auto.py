@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Protocol
 
-STAY = 10.0  # seconds on the queue at least (design.md, part 2)
+STAY_SECONDS = 10.0  # on the queue at least
 
 
 class Load(Protocol):
@@ -21,11 +20,11 @@ class Load(Protocol):
 class Auto:
     """Chooses for every task that is on auto; one choice for the whole process."""
 
-    def __init__(self, simple: Load, queue_there: Callable[[], bool]) -> None:
-        self._simple, self._queue_there = simple, queue_there
+    def __init__(self, simple: Load) -> None:
+        self._simple = simple
         self._since: float | None = None  # when it turned to the queue
 
-    def choose(self) -> str:
+    def choose(self, queue_is_there: bool) -> str:
         """Queued from when MAX_INFLIGHT is reached, for at least 10 s and until less than half of it is in use.
 
         While the broker is away there is only simple.
@@ -34,6 +33,6 @@ class Auto:
         now = time.monotonic()
         if busy >= self._simple.limit:
             self._since = self._since or now
-        elif self._since is not None and now - self._since >= STAY and busy < self._simple.limit / 2:
+        elif self._since is not None and now - self._since >= STAY_SECONDS and busy < self._simple.limit / 2:
             self._since = None
-        return "queued" if self._since is not None and self._queue_there() else "simple"
+        return "queued" if self._since is not None and queue_is_there else "simple"

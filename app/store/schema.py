@@ -1,10 +1,11 @@
-"""The tables. Times are seconds since 1970 (UTC); JSON is kept as text, as it was accepted."""
+"""The tables. Times are seconds since 1970 (UTC); JSON is kept as text, as it was accepted.
+
+A change here needs a migration in app/store/migrations, and the database that the last release made is its test.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
-
-VERSION = 1
 
 metadata = MetaData()
 
@@ -12,7 +13,8 @@ rooms = Table(
     "rooms",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("seq", Integer, nullable=False),  # of the newest message
+    # The room's `seq` before the messages that are still there: written when retention removes messages.
+    Column("seq", Integer, nullable=False),
 )
 
 messages = Table(
@@ -20,7 +22,7 @@ messages = Table(
     metadata,
     Column("room", Text, primary_key=True),
     Column("seq", Integer, primary_key=True),
-    Column("id", Text, nullable=False, unique=True),
+    Column("id", Text, nullable=False),
     Column("key", Text),  # the sender's idempotency key; only user messages have one
     Column("sender_id", Text, nullable=False),
     Column("sender_name", Text, nullable=False),
@@ -31,13 +33,19 @@ messages = Table(
     Column("job", Text),
     Column("at", Float, nullable=False),
 )
-Index("message_at", messages.c.at)
-Index("message_key", messages.c.room, messages.c.sender_id, messages.c.key, unique=True)
+Index(
+    "message_key",
+    messages.c.room,
+    messages.c.sender_id,
+    messages.c.key,
+    unique=True,
+    sqlite_where=text("key is not null"),
+)
 
 jobs = Table(
     "jobs",
     metadata,
-    Column("n", Integer, primary_key=True, autoincrement=True),  # the order in which jobs were accepted
+    Column("n", Integer, primary_key=True),  # the order in which jobs were accepted
     Column("id", Text, nullable=False, unique=True),
     Column("room", Text, nullable=False),
     Column("key", Text),  # the asker's idempotency key; only jobs on request have one
@@ -50,8 +58,13 @@ jobs = Table(
     Column("state", Text, nullable=False),
     Column("attempt", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),  # the last attempt there may be
-    Column("published", Integer, nullable=False),  # the newest attempt the broker confirmed
+    Column("deaths", Integer, nullable=False),  # runs of it that were announced and never ended
+    Column("run", Text),  # the run last announced
+    Column("published", Integer, nullable=False),  # the newest attempt the broker is known to have
     Column("stream_seq", Integer),  # where on the stream of jobs it is
+    Column("parked", Boolean, nullable=False),  # the broker has it, and no process holds it in memory
+    Column("owner", Text),  # the process that holds its room, and since which epoch: see docs/adr/0002
+    Column("epoch", Integer),
     Column("message", Integer),  # seq of the message it belongs to
     Column("at", Float, nullable=False),
     Column("started", Float),
@@ -65,17 +78,24 @@ jobs = Table(
     Column("errors", Text),  # of the attempts before
     Column("delivered", Boolean, nullable=False),
     Column("dead", Boolean, nullable=False),  # a dead letter until replayed or dropped
-    Column("changed", Integer, nullable=False),  # the room's seq when it last changed
-    Column("trace", Text),
+    # The room's seq when it last changed; null while that is the message's own, by which it is found anyway.
+    Column("changed", Integer),
 )
-Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True)
-Index("job_unfinished", jobs.c.deadline, sqlite_where=text("state in ('accepted', 'running', 'retrying')"))
-Index("job_at", jobs.c.at)
-Index("job_message", jobs.c.room, jobs.c.message)
-Index("job_changed", jobs.c.room, jobs.c.changed)
+Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True, sqlite_where=text("key is not null"))
+Index("job_message", jobs.c.room, jobs.c.message, sqlite_where=text("message is not null"))
+Index("job_changed", jobs.c.room, jobs.c.changed, sqlite_where=text("changed is not null"))
 Index("job_dead", jobs.c.n, sqlite_where=text("dead = 1"))
-Index("job_stream_seq", jobs.c.stream_seq, sqlite_where=text("stream_seq is not null"))
-Index("job_undelivered", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("delivered = 0"))
+# Only jobs that wait at the broker for longer than a second are parked: the others pay nothing for these.
+Index("job_parked", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("parked = 1"))
+Index("job_parked_deadline", jobs.c.deadline, sqlite_where=text("parked = 1"))
+Index("job_parked_place", jobs.c.stream_seq, sqlite_where=text("parked = 1"))
+
+marks = Table(
+    "marks",
+    metadata,
+    Column("name", Text, primary_key=True),  # "unfinished": no job below this n is unfinished, but for parked ones
+    Column("n", Integer, nullable=False),
+)
 
 letters = Table(
     "letters",  # dead letters that are no job of ours: what could not be read, and what the broker says

@@ -1,0 +1,190 @@
+"""Every shape that enters or leaves: events, views, jobs and results on the queue. docs/contract.md describes them.
+
+Types only: whoever reads or writes JSON does it with these, so that a field is named in one place.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw
+
+from app.payload import Identifier, Key, PersonName, RoomName, Text, Upload, ready
+
+MAX_RESULT_BYTES = 262_144  # of a job's arguments, and of its result, as JSON
+
+UNFINISHED = ("accepted", "running", "retrying")
+FINAL = ("succeeded", "failed", "cancelled", "skipped")
+
+Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what a database column holds
+Id = Annotated[str, Meta(min_length=1, max_length=64)]
+Attempt = Annotated[int, Meta(ge=1)]
+
+
+# What clients send
+
+
+class Auth(msgspec.Struct, forbid_unknown_fields=True):
+    """What a client says of itself when it connects."""
+
+    name: PersonName
+    id: Identifier | None = None
+
+
+class RoomEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The data of an event that concerns a room; fields it does not name are refused."""
+
+    room: RoomName
+
+
+class Join(RoomEvent):
+    """room:join"""
+
+    after: Seq | None = None
+
+
+class History(RoomEvent):
+    """room:history"""
+
+    before: Seq
+    limit: Annotated[int, Meta(ge=1, le=200)] = 50
+
+
+class MoreJobs(RoomEvent):
+    """room:jobs"""
+
+    after: Id
+
+
+class Leave(RoomEvent):
+    """room:leave"""
+
+
+class Send(RoomEvent):
+    """message:send"""
+
+    key: Key
+    text: Text
+    upload: Upload | None = None
+
+
+class Create(RoomEvent):
+    """job:create"""
+
+    key: Key
+    task: Id
+    args: dict[str, Any] = {}
+
+
+class Typing(RoomEvent):
+    """typing"""
+
+    on: bool
+
+
+class Cancel(msgspec.Struct, forbid_unknown_fields=True):
+    """job:cancel"""
+
+    job: Id
+
+
+# What clients see
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Who speaks or asks: a lasting identity and a name to show."""
+
+    id: str
+    name: str
+
+
+SPILLWAY = Person("spillway", "Spillway")  # who speaks for the tasks
+
+
+class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A chat message as `message:new`, joins and histories show it."""
+
+    room: str
+    seq: int
+    id: str
+    key: str | None = None
+    sender: Person
+    kind: str
+    text: str
+    data: dict[str, Any] | None = None
+    upload: str | None = None
+    job: str | None = None
+    at: str
+
+
+class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """A job as `job:update` and `GET /api/jobs/ID` show it; `ms` is how long its last run took."""
+
+    room: str
+    id: str
+    key: str | None = None
+    task: str
+    path: str
+    state: str
+    attempt: int
+    message: int | None = None
+    sender: Person | None = None
+    at: str
+    ms: float | None = None
+    result: Raw | None = None
+    error: Raw | None = None
+    progress: Raw | None = None
+
+
+# How an attempt ends, and what goes over the queue
+
+
+class JobError(msgspec.Struct, omit_defaults=True):
+    """Why an attempt failed, and whether another may help (`retry_after`: seconds the other side asked for)."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    retry_after: float | None = None
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """How one attempt ended: a state word, the result as JSON or the error, and how many ms the run took."""
+
+    state: str  # succeeded, failed or cancelled
+    result: bytes | None = None
+    error: JobError | None = None
+    ms: float | None = None
+
+
+@ready
+class JobMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One attempt on `jobs.LANE.TASK`. `deadline` is RFC 3339 in UTC; `links` are signed URLs for tasks that take an upload."""
+
+    id: Id
+    attempt: Attempt
+    task: Id
+    room: Id
+    args: Raw
+    deadline: str
+    links: dict[str, str] | None = None
+
+
+@ready
+class ResultMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a worker says of one run of an attempt on `results.TASK`; `ms` is how long the task took."""
+
+    job: Id
+    attempt: Attempt
+    run: Id
+    state: Literal["running", "succeeded", "failed", "cancelled"]
+    result: Raw = Raw()  # not `Raw | None`, which decodes only null
+    error: JobError | None = None
+    progress: Raw = Raw()
+    ms: float | None = None
+
+
+def failure(code: str, message: str, retryable: bool = False) -> Outcome:
+    """The outcome of an attempt that failed for a reason of our own."""
+    return Outcome(state="failed", error=JobError(code, message, retryable))

@@ -1,0 +1,117 @@
+"""What comes back from the queue: results of workers, and word of what died there."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+
+from app.contract import Outcome, ResultMessage, failure
+from app.effects import Receipt
+from app.queue.connection import Queue
+from app.queue.pull import Delivery, Pull
+from app.queue.wire import Undecodable, read_results
+from app.store.errors import StoreUnavailable
+
+log = structlog.get_logger()
+
+ADVISORY = b"$JS.EVENT.ADVISORY."
+MAX_LETTER = 65_536  # characters kept of a message nobody could read
+RETRY_SECONDS = 1.0  # until a dead letter that could not be kept is given again
+
+
+class Inbox:
+    """Hands results to the life of their jobs, and keeps what is dead; each is acknowledged once it is committed."""
+
+    def __init__(self, loop: AbstractEventLoop, queue: Queue) -> None:
+        self._loop, self._queue = loop, queue
+        self.results: Pull | None = None
+        self.dead: Pull | None = None
+        self.cancelled: set[str] = set()  # jobs that workers may still meet on the stream
+        self.settle: Callable[[str, int, Outcome, Receipt | None], None] = lambda id, attempt, outcome, receipt: None
+        self.announced: Callable[[str, int, str, str | None], None] = lambda id, attempt, run, progress: None
+        self.job_at: Callable[[int], Coroutine[Any, Any, tuple[str, int] | None]]  # place on the stream to job, attempt
+        self.bury: Callable[[str, str, str, str], Coroutine[Any, Any, None]]  # ID, subject, payload, reason
+
+    def take(self, delivery: Delivery) -> None:
+        """One message of results: an object, or an array of them."""
+        try:
+            messages = read_results(delivery.data)
+        except Undecodable as error:
+            log.warning("result cannot be read", subject=delivery.subject.decode("utf-8", "replace"), error=str(error))
+            self._queue.bury(delivery, self._queue.names.results, str(error))
+            self._free(self.results)
+            return
+        final = [message for message in messages if message.state != "running"]
+        receipt = Receipt(delivery.reply, len(final))
+        for message in messages:
+            if message.state == "running":
+                progress = bytes(message.progress).decode() or None
+                self.announced(message.job, message.attempt, message.run, progress)
+            else:
+                self.settle(message.job, message.attempt, _outcome(message), receipt)
+        if not final:
+            self.acknowledge([delivery.reply])
+
+    def acknowledge(self, receipts: list[bytes]) -> None:
+        """Take committed results off their stream."""
+        self._queue.ack(receipts)
+        self._free(self.results, len(receipts))
+
+    def take_dead(self, delivery: Delivery) -> None:
+        """Something that nobody could read, or an advisory of the broker."""
+        self._loop.create_task(self._take_dead(delivery))
+
+    async def _take_dead(self, delivery: Delivery) -> None:
+        try:
+            if delivery.subject.startswith(ADVISORY):
+                await self._advised(delivery)
+            else:
+                await self._bury(delivery, delivery.header("Spillway-Error") or "it cannot be read", delivery.data)
+                self._queue.ack([delivery.reply])
+        except StoreUnavailable as error:
+            log.warning("dead letter not kept yet", error=str(error))
+            self._queue.nak(delivery, RETRY_SECONDS)
+        finally:
+            self._free(self.dead)
+
+    async def _advised(self, delivery: Delivery) -> None:
+        """The broker gave a message up, or somebody terminated it: its job will get no result any more."""
+        try:
+            advisory = msgspec.json.decode(delivery.data)
+            seq, stream = int(advisory["stream_seq"]), str(advisory["stream"])
+        except (msgspec.MsgspecError, ValueError, KeyError, TypeError):
+            await self._bury(delivery, "an advisory that cannot be read", delivery.data)
+            self._queue.ack([delivery.reply])
+            return
+        terminated = b".MSG_TERMINATED." in delivery.subject
+        found = await self.job_at(seq) if stream == self._queue.names.jobs else None
+        if found is not None:
+            words = "a worker terminated it" if terminated else "given to workers too often without an answer"
+            outcome = failure("terminated" if terminated else "max_deliveries", words)
+            self.settle(*found, outcome, None)
+        elif not terminated:  # what could not be read was kept before it was terminated
+            payload = await self._queue.data_at(stream, seq)
+            await self._bury(delivery, "delivered too often without an acknowledgement", payload)
+        self._queue.ack([delivery.reply])
+        await self._queue.remove(stream, seq)  # nothing dead stays in a work queue
+
+    async def _bury(self, delivery: Delivery, why: str, data: bytes) -> None:
+        subject = delivery.subject.decode("utf-8", "replace")
+        log.warning("dead letter", subject=subject, error=why)
+        id = f"{self._queue.names.dead}-{delivery.stream_seq}"
+        await self.bury(id, subject, data.decode("utf-8", "replace")[:MAX_LETTER], why)
+
+    @staticmethod
+    def _free(pull: Pull | None, count: int = 1) -> None:
+        if pull is not None:
+            pull.free(count)
+
+
+def _outcome(message: ResultMessage) -> Outcome:
+    if message.state == "succeeded":
+        return Outcome(state="succeeded", result=bytes(message.result) or b"null", ms=message.ms)
+    return Outcome(state=message.state, error=message.error if message.state == "failed" else None, ms=message.ms)

@@ -1,0 +1,134 @@
+"""The queued path: attempts go out through the outbox, results come back, and nothing is acknowledged before its commit."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Raw
+
+from app.contract import JobMessage
+from app.ids import rfc3339, traceparent
+from app.jobs.job import Job
+from app.paths.inbox import Inbox
+from app.paths.outbox import Outbox
+from app.queue.connection import CONFIRM_SECONDS, Queue, QueueUnavailable
+from app.queue.names import DEAD_CONSUMER, RESULTS_CONSUMER
+from app.tasks import Task
+
+log = structlog.get_logger()
+
+RESULTS_IN_FLIGHT = 1000  # messages taken from a stream before earlier ones are acknowledged
+DEPTH_SECONDS = 1.0  # between two looks at how much the stream of jobs holds
+
+
+class JetStream:
+    """The runner of the queued path, and its connection."""
+
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        queue: Queue,
+        tasks: Mapping[str, Task],
+        links: Callable[[Job], dict[str, str]],
+        is_over: Callable[[str, bytes], bool],
+        cancelled_lately: Callable[[], Any],
+        inbox: Inbox,
+    ) -> None:
+        """`is_over` answers workers who ask whether a job is cancelled or over; `cancelled_lately` reads which are."""
+        self._loop, self._queue, self._tasks, self._links = loop, queue, tasks, links
+        self._is_over, self._cancelled_lately = is_over, cancelled_lately
+        self.outbox = Outbox(loop, queue, self._message)
+        self.inbox = inbox
+        self._open = False
+        self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
+        queue.on_reconnect = self.outbox.publish_again
+        self._work = [loop.create_task(self._connect()), loop.create_task(self._measure())]
+
+    def reserve(self) -> bool:
+        """Slots are the workers' own."""
+        return False
+
+    def release(self) -> None:
+        """There is nothing to give back."""
+
+    def submit(self, job: Job) -> None:
+        """Publish the attempt; it stays in the outbox until the broker has confirmed it."""
+        self.outbox.put(job)
+
+    def backlog(self) -> int:
+        """Attempts the broker has not confirmed."""
+        return len(self.outbox)
+
+    def ready(self) -> bool:
+        """Whether the broker is there and takes jobs."""
+        return self._open and self._queue.connected and not self.outbox.refused
+
+    def cancelled(self, job: Job) -> None:
+        """Tell the workers; those who connect later ask."""
+        self.inbox.cancelled.add(job.id)
+        if self._open and self._queue.connected:
+            self._queue.tell_cancelled(job.id)
+
+    def acknowledge(self, receipts: list[bytes]) -> None:
+        """Take committed results off their stream."""
+        self.inbox.acknowledge(receipts)
+
+    async def close(self, seconds: float) -> None:
+        """Publish nothing more; the ledger knows what was not confirmed, and the stream what was."""
+        self.outbox.close()
+        for work in self._work:
+            work.cancel()
+        try:
+            await asyncio.wait_for(self._queue.close(), min(seconds + 1, CONFIRM_SECONDS))
+        except TimeoutError:
+            log.warning("the broker did not say goodbye")
+
+    async def _connect(self) -> None:
+        """Connect in the background, however long it takes: queued jobs wait in the outbox."""
+        while True:
+            try:
+                await self._queue.connect()
+                await self._subscribe()
+                break
+            except Exception as error:  # whatever it was, it is logged and tried again
+                log.warning("queue not connected", error=repr(error))
+                await asyncio.sleep(1.0)
+        self._open = True
+        self.outbox.open()
+        log.info("queue connected")
+
+    async def _subscribe(self) -> None:
+        self.inbox.cancelled.update(await self._cancelled_lately())
+        await self._queue.answer_workers(self._is_over)
+        names, inbox = self._queue.names, self.inbox
+        inbox.results = await self._queue.pull(names.results, RESULTS_CONSUMER, RESULTS_IN_FLIGHT, inbox.take)
+        inbox.dead = await self._queue.pull(names.dead, DEAD_CONSUMER, RESULTS_IN_FLIGHT, inbox.take_dead)
+
+    def _message(self, job: Job) -> tuple[str, bytes, bytes]:
+        """Subject, payload and headers of an attempt."""
+        task = self._tasks.get(job.task)
+        message = JobMessage(
+            id=job.id,
+            attempt=job.attempt,
+            task=job.task,
+            room=job.room,
+            args=Raw(job.args.encode()),
+            deadline=rfc3339(job.deadline),
+            links=self._links(job) if task is not None and "links" in task.given else None,
+        )
+        headers = f"Nats-Msg-Id: {job.id}.{job.attempt}\r\ntraceparent: {traceparent(job.id)}\r\n"
+        subject = self._queue.names.job(task.lane if task else "ml", job.task)
+        return subject, msgspec.json.encode(message), headers.encode()
+
+    async def _measure(self) -> None:
+        while True:
+            await asyncio.sleep(DEPTH_SECONDS)
+            try:
+                self.depth = await self._queue.depth() if self._open and self._queue.connected else None
+            except QueueUnavailable:
+                self.depth = None  # the broker went away in between: no figure is better than an old one

@@ -1,0 +1,99 @@
+"""Routing: asks the flag for each attempt, and hands the attempt to the runner of its path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from app.jobs.job import Job
+from app.paths.auto import Auto
+
+Ask = Callable[[str, str], str]  # task and room to simple, queued or auto
+
+
+class Runner(Protocol):
+    """What runs the attempts of a path."""
+
+    def reserve(self) -> bool:
+        """Take a slot for an attempt that is about to be committed, if there is one; `submit` or `release` follows."""
+
+    def release(self) -> None:
+        """Give a slot back: the attempt does not start after all."""
+
+    def submit(self, job: Job) -> None:
+        """Take care of this attempt; never waits. One with a slot is `running` already."""
+
+    def backlog(self) -> int:
+        """How many attempts wait, as far as this process can see."""
+
+    def cancelled(self, job: Job) -> None:
+        """Stop what can be stopped: nobody waits for the answer any more."""
+
+
+class QueuedRunner(Runner, Protocol):
+    """The runner of the queued path: it can be away."""
+
+    def ready(self) -> bool:
+        """Whether the broker takes jobs at this moment, as far as is known."""
+
+
+class Routing:
+    """Chooses between the two paths; the queue is opened when the first flag or job wants it."""
+
+    def __init__(
+        self,
+        ask: Ask,
+        simple: Runner,
+        auto: Auto,
+        max_backlog: int,
+        open_queue: Callable[[], QueuedRunner] | None,
+    ) -> None:
+        self._ask, self.simple, self._auto = ask, simple, auto
+        self._max_backlog, self._open_queue = max_backlog, open_queue
+        self.queued: QueuedRunner | None = None
+
+    def choose(self, task: str, room: str) -> str:
+        """The path the next attempt takes: simple or queued."""
+        path = self._ask(task, room)
+        if path == "simple" or self._open_queue is None:
+            return "simple"
+        if path == "auto":
+            return self._auto.choose(self.queued is None or self.queued.ready())
+        return "queued"
+
+    def may_fall_back(self, job: Job) -> bool:
+        """Whether the flag lets this job take the simple path when the broker stays away."""
+        return self._ask(job.task, job.room) == "auto"
+
+    def is_full(self, task: str, room: str) -> bool:
+        """Whether the path that a new job would take has no room for it."""
+        runner = self.queued if self.choose(task, room) == "queued" else self.simple
+        return runner is not None and runner.backlog() >= self._max_backlog
+
+    def reserve(self, path: str) -> bool:
+        """Take a slot on this path for an attempt about to be committed, if there is one."""
+        return path == "simple" and self.simple.reserve()
+
+    def release(self, path: str) -> None:
+        """Give such a slot back."""
+        if path == "simple":
+            self.simple.release()
+
+    def submit(self, job: Job) -> None:
+        """Hand a committed attempt to its runner; one that is final already is left alone."""
+        if not job.final:
+            (self.open_queue() if job.path == "queued" else self.simple).submit(job)
+
+    def cancelled(self, job: Job) -> None:
+        """Tell whoever may be running it."""
+        runner = self.queued if job.path == "queued" else self.simple
+        if runner is not None:
+            runner.cancelled(job)
+
+    def open_queue(self) -> Runner:
+        """The runner of the queued path, connecting from now on; the simple one where there is no queue."""
+        if self._open_queue is None:
+            return self.simple
+        if self.queued is None:
+            self.queued = self._open_queue()  # the first time anything here touches nats
+        return self.queued

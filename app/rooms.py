@@ -1,0 +1,79 @@
+"""The rooms this process holds: how far each has counted, who listens, and which of its jobs are unfinished."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from app.jobs.job import Job
+from app.jobs.line import Line
+
+MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
+
+
+class Room:
+    """One room in memory; `seq` is that of its newest stored message, `next_seq` counts what is being stored."""
+
+    __slots__ = ("jobs", "lines", "listeners", "name", "next_seq", "people", "seq")
+
+    def __init__(self, name: str, seq: int) -> None:
+        self.name, self.seq, self.next_seq = name, seq, seq
+        self.listeners: dict[Any, None] = {}  # connections, in the order in which they came
+        self.people: dict[str, dict[str, Any]] = {}  # by ID: the connections of each person here, by sid
+        self.jobs: dict[int, Job] = {}  # unfinished, by their place in the order of acceptance; not the parked ones
+        self.lines: dict[str, Line] = {}  # of ordered tasks
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can be forgotten: everything about it is in the database."""
+        return not (self.listeners or self.jobs or self.lines) and self.seq == self.next_seq
+
+    def line(self, task: str) -> Line:
+        """The line of an ordered task."""
+        if task not in self.lines:
+            self.lines[task] = Line()
+        return self.lines[task]
+
+
+class Rooms:
+    """All rooms in memory. One that is not there must be loaded (see app/chat/reading.py) before it is used."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, Room] = {}
+        self._idle: OrderedDict[str, None] = OrderedDict()
+
+    def __getitem__(self, name: str) -> Room:
+        return self._rooms[name]
+
+    def __iter__(self) -> Iterable[Room]:  # type: ignore[override]  # an iterator over values
+        return iter(list(self._rooms.values()))
+
+    def find(self, name: str) -> Room | None:
+        """The room, or None when it is not in memory."""
+        return self._rooms.get(name)
+
+    def take_up(self, name: str, seq: int) -> Room:
+        """The room, with this newest seq where it was not in memory."""
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = Room(name, seq)
+        return room
+
+    def let_go(self, room: Room) -> None:
+        """Forget the room some time, if nothing happens in it any more."""
+        if not room.idle:
+            return
+        self._idle[room.name] = None
+        self._idle.move_to_end(room.name)
+        while len(self._idle) > MAX_IDLE_ROOMS:
+            name, _ = self._idle.popitem(last=False)
+            if self._rooms[name].idle:
+                del self._rooms[name]
+
+
+def packet(event: str, data: Any) -> bytes:
+    """An event as it goes over the wire: a JSON array of its name and data."""
+    return b'["%b",%b]' % (event.encode(), msgspec.json.encode(data))

@@ -1,0 +1,40 @@
+"""The statements of the hot path, made once from the schema: each takes many rows in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.store.schema import jobs, messages
+
+MESSAGE_COLUMNS = tuple(column.name for column in messages.columns)
+JOB_COLUMNS = tuple(column.name for column in jobs.columns)
+START_COLUMNS = ("path", "state", "started")
+SETTLE_COLUMNS = ("state", "started", "finished", "ms", "result", "error", "delivered", "dead", "changed", "parked")
+PARK_COLUMNS = ("published", "stream_seq", "parked")
+# Whatever may change in a job's life: for the rare transitions.
+LIFE_COLUMNS = (
+    *("path", "state", "attempt", "attempts", "deaths", "run", "published", "parked", "started", "finished", "ms", "due"),
+    *("deadline", "progress", "result", "error", "errors", "delivered", "dead", "changed"),
+)
+
+
+def _insert(table: str, columns: Iterable[str]) -> str:
+    names = list(columns)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our names
+
+
+def _update(columns: Iterable[str]) -> str:
+    return f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in columns)} WHERE n = ?"  # noqa: S608 - our names
+
+
+# In the order in which they run: a job's message before the job, the job before what happens to it. Later ones win, so
+# a job that changes twice in one group must do so by the same statement, or by a later one.
+STATEMENTS = {
+    "message": _insert("messages", MESSAGE_COLUMNS),
+    "job": _insert("jobs", JOB_COLUMNS),
+    "start": _update(START_COLUMNS),
+    "park": _update(PARK_COLUMNS),
+    "life": _update(LIFE_COLUMNS),
+    "settle": _update(SETTLE_COLUMNS),
+    "mark": "INSERT OR REPLACE INTO marks (name, n) VALUES (?, ?)",
+}
