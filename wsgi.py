@@ -34,6 +34,7 @@ def main() -> int:
     try:
         concurrency.serve(
             server.flask,
+            server.transport.listener,
             settings.host,
             settings.port,
             settings.max_clients + 256,

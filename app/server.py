@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,6 @@ from flask_socketio import SocketIO
 
 import ml_clients
 from app import tasks as declared
-from app.chat import backlog
 from app.chat.audience import Audience
 from app.chat.events import Events
 from app.chat.people import People
@@ -35,6 +33,7 @@ from app.metrics import Metrics
 from app.settings import Settings, secret_key
 from app.store.retention import keep_removing
 from app.store.store import Store
+from app.transport.transport import Transport
 from app.uploads import Uploads
 from app.web import api, errors, guard, health, pages
 from app.web.dead_letters import dead_letters
@@ -54,6 +53,7 @@ class Server:
 
     flask: Flask
     sockets: SocketIO
+    transport: Transport
     store: Store
     dispatch: Dispatch
     flags: Flags
@@ -72,7 +72,6 @@ class Server:
         for again_and_again in (
             self.flags.watch,
             self.dispatch.sweep,
-            partial(backlog.watch, self.sockets.server, self.concurrency.cut),
             self.keep_record,
         ):
             threading.Thread(target=again_and_again, daemon=True).start()
@@ -91,9 +90,7 @@ class Server:
         self.dispatch.close(seconds)
         # Engine.IO's close looks like a lost connection to clients, who come back by themselves; one that is told
         # `disconnect` does not (findings.md).
-        for socket in list(self.sockets.server.eio.sockets.values()):
-            socket.close(wait=False)
-        time.sleep(0.05)  # lets the writers send what they hold; nobody is promised anything by it
+        self.transport.drain()
         self.store.close()
 
     def _lagged(self, seconds: float, culprit: str | None) -> None:
@@ -108,7 +105,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     tasks = declared.discover()
     ml_clients.configure(settings.ml_url)
     store = Store(settings.database, concurrency)
-    flask, sockets = _flask(settings, concurrency)
+    flask, sockets, transport = _flask(settings, concurrency)
     metrics, people, waiting = Metrics(), People(), _waiting(store)
     uploads = Uploads(store, concurrency, settings.data_dir / "uploads", secret_key(settings), settings.url)
     audience = Audience(sockets.server, uploads.link)
@@ -152,25 +149,24 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     ):
         flask.register_blueprint(blueprint)
     keep_record = partial(watch, metrics.live, readings, dispatch.under_way)
-    return Server(flask, sockets, store, dispatch, flags, audience, settings, concurrency, keep_record)
+    return Server(flask, sockets, transport, store, dispatch, flags, audience, settings, concurrency, keep_record)
 
 
-def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO]:
+def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO, Transport]:
     flask = Flask("app")
     flask.config["SECRET_KEY"] = secret_key(settings)
     flask.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    sockets = SocketIO(
-        flask,
-        async_mode=concurrency.name,
-        async_handlers=False,  # the events of one client stay in order
-        manage_session=False,
+    transport = Transport(
+        concurrency,
         serializer=SafePacket,
         max_http_buffer_size=MAX_EVENT_BYTES,
         cors_allowed_origins=list(settings.cors_origins) or None,
         ping_interval=PING_SECONDS[0],
         ping_timeout=PING_SECONDS[1],
     )
-    return flask, sockets
+    sockets = SocketIO(flask, async_mode=concurrency.name, manage_session=False)
+    transport.plug_into(sockets)
+    return flask, sockets, transport
 
 
 def _queued(settings: Settings, concurrency: Concurrency, uploads: Uploads) -> Callable[[Dispatch], Path]:

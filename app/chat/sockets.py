@@ -100,7 +100,6 @@ class Sockets:
     ) -> None:
         self._people, self._audience, self._rates = people, audience, rates
         self._metrics, self._most, self._table = metrics, most, events.table()
-        server.eio.disconnect = lambda sid: _hang_up(server.eio.sockets.get(sid))
         server.on("connect", self._connect)
         server.on("disconnect", self._disconnect)
         for name in self._table:
@@ -162,12 +161,6 @@ class Sockets:
         name = event if event in self._table else "unknown"
         log.info("refused", socket_event=name, code=refused.code, field=refused.field)
         return {"ok": False, "error": refused.as_error()}
-
-
-def _hang_up(connection: Any) -> None:
-    """Close a connection at once: Engine.IO's own way waits until the client has fetched all, which may be never."""
-    if connection is not None:
-        connection.close(wait=False)
 
 
 def _unknown(event: str) -> Callable[[Client], dict[str, Any]]:

@@ -5,6 +5,8 @@ Everything else uses the standard library (`threading`, `time.sleep`), which `pa
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
@@ -29,10 +31,40 @@ class Mailbox(Protocol):
         """How many items wait."""
 
 
+PassOn = Callable[[socket.socket, Any, bytes], None]
+"""Takes an accepted socket, its peer's address, and the bytes that were read from it already."""
+
+
+class Listener(Protocol):
+    """Accepts connections on the loop and keeps the websockets; HTTP requests it passes on."""
+
+    def open(self, listening: socket.socket, wsgi: Any, pass_on: PassOn) -> None:
+        """Begin to accept; called on the loop."""
+
+    def adopt(self, sock: socket.socket, environ: dict[str, Any]) -> None:
+        """Take over a connection whose later request is a websocket upgrade; called on the loop."""
+
+    def close(self) -> None:
+        """Accept nothing more; called on the loop."""
+
+
 class Concurrency(Protocol):
     """The seam between Spillway and its concurrency library."""
 
     name: str
+    loop: asyncio.AbstractEventLoop
+
+    def start(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run the function where it may block, without waiting for it; what it raises is logged."""
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """The value of a function that is run on the loop's thread and never blocks; its exceptions are raised here."""
+
+    def post(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run a function that never blocks on the loop's thread: now when this is it, else soon and in order."""
+
+    def request_socket(self, environ: dict[str, Any]) -> socket.socket | None:
+        """The connection that a WSGI request came through; to look at, not to read from."""
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         """Run the function concurrently, at once, and forget it."""
@@ -55,13 +87,20 @@ class Concurrency(Protocol):
     def lag(self, report: Callable[[float, str | None], None]) -> None:
         """Report how late the hub is, in seconds, many times a second, with the culprit's stack past 100 ms."""
 
-    def cut(self, environ: dict[str, Any]) -> None:
-        """Cut the connection that a request came through, whatever is still being sent there."""
-
     def serve(
-        self, wsgi: Any, host: str, port: int, connections: int, ready: Callable[[int], None], drain: Callable[[], None]
+        self,
+        wsgi: Any,
+        listener: Listener,
+        host: str,
+        port: int,
+        requests: int,
+        ready: Callable[[int], None],
+        drain: Callable[[], None],
     ) -> None:
-        """Serve until SIGTERM or SIGINT, then run `drain` and return; `ready` gets the port once it listens."""
+        """Serve until SIGTERM or SIGINT, then run `drain` and return; `ready` gets the port once it listens.
+
+        At most `requests` HTTP connections are served at a time. Raises OSError when the port cannot be had.
+        """
 
 
 def patch(mode: str) -> Concurrency:

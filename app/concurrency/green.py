@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import gc
 import os
-import resource
 import signal
 import socket
 import sys
@@ -20,7 +19,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from app.concurrency import DeadlineReached, Mailbox
+import structlog
+from greenlet import getcurrent, greenlet
+
+from app.concurrency import DeadlineReached, Listener, Mailbox
+from app.concurrency.listening import allow_many_files, listen
 
 os.environ.setdefault("EVENTLET_HUB", "asyncio")  # before the first import of eventlet, which reads it once
 with warnings.catch_warnings():
@@ -28,19 +31,22 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import eventlet
     import eventlet.event
+    import eventlet.greenio
     import eventlet.greenthread
     import eventlet.hubs
     import eventlet.patcher
     import eventlet.queue
     import eventlet.tpool
-    import eventlet.websocket
     import eventlet.wsgi
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
 LAG_EVERY = 0.02  # seconds between two looks at the hub
 LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub (design.md, promise 5)
 M_ARENA_MAX = -8  # malloc.h
+IDLE_GREENLETS = 64  # kept for the next function that may block
 
 
 class Green:
@@ -56,9 +62,22 @@ class Green:
         sys.setswitchinterval(0.0001)
         # With 2,000 clients full collections stalled the hub for 250-540 ms (findings.md).
         gc.set_threshold(10_000, 50, 1_000)
-        _allow_many_files()
+        allow_many_files()
         _share_memory()
-        _mend_websockets()
+        self.loop = eventlet.hubs.get_hub().loop
+        self._greenlets = _Greenlets()
+
+    def start(self, function: Callable[..., Any], *args: Any) -> None:
+        """In a pooled greenlet: from the loop it runs at once, and this returns when it is done or blocks first."""
+        self._greenlets.run(function, args)
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Here: all greenlets run on the loop's thread, and what never blocks is not interrupted."""
+        return function(*args)
+
+    def post(self, function: Callable[..., Any], *args: Any) -> None:
+        """Here, as `call`."""
+        function(*args)
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         """Run in a new green thread."""
@@ -121,37 +140,121 @@ class Green:
         threading = eventlet.patcher.original("threading")
         threading.Thread(target=watch.catch, args=(threading.main_thread().ident,), daemon=True).start()
 
-    def cut(self, environ: dict[str, Any]) -> None:
-        """Shut the socket down: who waits to send or receive there fails at once."""
-        with contextlib.suppress(OSError, KeyError):
-            environ["eventlet.input"].get_socket().shutdown(socket.SHUT_RDWR)
+    def request_socket(self, environ: dict[str, Any]) -> socket.socket | None:
+        """The real socket below eventlet's."""
+        source = environ.get("eventlet.input")
+        return source.get_socket().fd if source else None
 
     def serve(
-        self, wsgi: Any, host: str, port: int, connections: int, ready: Callable[[int], None], drain: Callable[[], None]
+        self,
+        wsgi: Any,
+        listener: Listener,
+        host: str,
+        port: int,
+        requests: int,
+        ready: Callable[[int], None],
+        drain: Callable[[], None],
     ) -> None:
-        """Serve with eventlet's own server (gunicorn 26 has no eventlet worker any more)."""
-        listener = _listen(host, port)
-        pool = eventlet.GreenPool(connections)
+        """Serve HTTP with eventlet's own server (gunicorn 26 has no eventlet worker any more)."""
+        listening = listen(eventlet.patcher.original("socket"), host, port)
+        accepted = _Accepted(listening)
         server = eventlet.spawn(
             eventlet.wsgi.server,
-            listener,
-            _never_idle(wsgi),
-            custom_pool=pool,
+            accepted,
+            _with_upgrades(wsgi, listener),
+            custom_pool=eventlet.GreenPool(requests),
             log_output=False,
             debug=False,
             socket_timeout=60,
             keepalive=30,
         )
+        listener.open(listening, wsgi, accepted.put)
         asked = eventlet.event.Event()
-        loop = eventlet.hubs.get_hub().loop
         # A plain signal handler would raise inside whatever the hub runs and break it ("Already running!").
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: asked.ready() or asked.send(None))
-        ready(listener.getsockname()[1])
+            self.loop.add_signal_handler(number, lambda: asked.ready() or asked.send(None))
+        ready(listening.getsockname()[1])
         asked.wait()
-        # SystemExit is what makes wsgi.server leave its accept loop in peace; shutting the listener down makes it raise.
+        listener.close()
+        # SystemExit is what makes wsgi.server leave its accept loop in peace.
         eventlet.greenthread.kill(server, SystemExit())
         drain()
+
+
+class _Greenlets:
+    """Greenlets that wait for the next function; a new one for each would cost two or three times as much."""
+
+    def __init__(self) -> None:
+        self._hub = eventlet.hubs.get_hub()
+        self._idle: list[greenlet] = []
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """From the loop at once, from a greenlet soon: whoever calls must not be left waiting behind another."""
+        if getcurrent() is not self._hub.greenlet:
+            self._hub.loop.call_soon(self.run, function, args)
+            return
+        worker = self._idle.pop() if self._idle else greenlet(self._work, self._hub.greenlet)
+        worker.switch(function, args)
+
+    def _work(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        me = getcurrent()
+        while True:
+            try:
+                function(*args)
+            except (Exception, eventlet.Timeout):  # nobody waits for it who could be told
+                log.exception("a background function failed")
+            if len(self._idle) >= IDLE_GREENLETS:
+                return
+            self._idle.append(me)
+            function, args = self._hub.greenlet.switch()
+
+
+class _Accepted:
+    """What eventlet's server takes for its listening socket: accepts what the listener passes on."""
+
+    def __init__(self, listening: socket.socket) -> None:
+        self.family, self.getsockname, self.close = listening.family, listening.getsockname, listening.close
+        self._waiting = eventlet.queue.LightQueue()
+
+    def put(self, sock: socket.socket, address: Any, first: bytes) -> None:
+        """Have this connection served."""
+        self._waiting.put((_Replayed(sock, first), address))
+
+    def accept(self) -> Any:
+        """The next connection and its peer's address; waits."""
+        return self._waiting.get()
+
+
+class _Replayed(eventlet.greenio.GreenSocket):  # type: ignore[misc]  # eventlet ships no types
+    """A socket from which some bytes were read already: they come first."""
+
+    def __init__(self, sock: socket.socket, first: bytes) -> None:
+        super().__init__(sock)
+        self._first = memoryview(first)
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """What eventlet's server reads with, through makefile()."""
+        if not self._first:
+            return super().recv_into(buffer, nbytes, flags)  # type: ignore[no-any-return]  # as above
+        size = min(len(self._first), nbytes or len(buffer))
+        memoryview(buffer)[:size] = self._first[:size]
+        self._first = self._first[size:]
+        return size
+
+
+def _with_upgrades(wsgi: Any, listener: Listener) -> Any:
+    """The application, but a websocket upgrade on a connection that was kept alive goes to the listener."""
+
+    def application(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("HTTP_UPGRADE", "").lower() != "websocket":
+            return wsgi(environ, start_response)
+        # Taken out of eventlet's hands, which shuts its socket down when this request is over.
+        number = environ["eventlet.input"].get_socket().fd.detach()
+        eventlet.wsgi.WSGI_LOCAL.already_handled = True
+        listener.adopt(eventlet.patcher.original("socket").socket(fileno=number), environ)
+        return []
+
+    return application
 
 
 def _caught(function: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None, Exception | None]:
@@ -161,29 +264,6 @@ def _caught(function: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None
         return None, error
 
 
-def _never_idle(wsgi: Any) -> Any:
-    """Keep eventlet from counting websockets as idle: it would cut them before the drain has told them anything."""
-
-    def application(environ: dict[str, Any], start_response: Any) -> Any:
-        environ["eventlet.set_idle"] = lambda: None
-        return wsgi(environ, start_response)
-
-    return application
-
-
-def _listen(host: str, port: int) -> Any:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = eventlet.listen((host, port), family=family, backlog=1024, reuse_port=False)
-    # Without it two small frames in a row wait 40 ms for each other (findings.md); accepted sockets inherit it.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def _allow_many_files() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def _share_memory() -> None:
     """One arena for all real threads: glibc gives each of the pool's 20 one of its own, and keeps what was freed there.
 
@@ -191,43 +271,6 @@ def _share_memory() -> None:
     """
     with contextlib.suppress(OSError, AttributeError):  # another C library has no mallopt
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
-
-
-def _mend_websockets() -> None:
-    """Take the masks off in one step, and never compress.
-
-    Eventlet unmasks a byte at a time (64 KB stall every client for 15.8 ms). Compression more than doubles the memory
-    of an idle connection, and inside an authenticated chat it leaks lengths.
-    """
-    eventlet.websocket.RFC6455WebSocket._apply_mask = staticmethod(unmask)
-    eventlet.websocket.WebSocketWSGI._negotiate_permessage_deflate = lambda self, extensions: None
-    eventlet.websocket.WebSocketWSGI._handle_hybi_request = _let_go(
-        eventlet.websocket.WebSocketWSGI._handle_hybi_request
-    )
-
-
-def _let_go(shake_hands: Callable[..., Any]) -> Callable[..., Any]:
-    """The handshake; when the client is gone before its end, Engine.IO's side is closed at once.
-
-    Without this its socket would stay open until the ping time-out: nobody tells Engine.IO.
-    """
-
-    def handshake(self: Any, environ: dict[str, Any]) -> Any:
-        try:
-            return shake_hands(self, environ)
-        except OSError:
-            self.handler.__self__.close(wait=False, abort=True)  # handler is a method of Engine.IO's connection
-            raise
-
-    return handshake
-
-
-def unmask(data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0) -> bytes:
-    """The bytes xor the mask, as RFC 6455 section 5.3 has it; `offset` is where in the frame they begin."""
-    size = len(data) if length is None else length
-    key = bytes(mask[(offset + i) % 4] for i in range(4))
-    stream = (key * (size // 4 + 1))[:size]
-    return (int.from_bytes(data[:size], "big") ^ int.from_bytes(stream, "big")).to_bytes(size, "big")
 
 
 class _Watch:

@@ -3,29 +3,65 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import gc
 import queue
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from app.concurrency import Mailbox
+import structlog
+
+from app.concurrency import Listener, Mailbox
+from app.concurrency.listening import allow_many_files, listen
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
+MAX_WORKERS = 128  # functions that may block at a time; further ones wait
+LAG_EVERY = 0.02  # seconds between two looks at the loop
+REQUEST_SECONDS = 60  # an HTTP client may be silent for so long in the middle of a request
+
 
 class Threads:
-    """One real thread for each connection and each job; nothing needs offloading."""
+    """One loop in a thread of its own; what may block runs in pooled threads, and so nothing needs offloading."""
 
     name = "threading"
 
     def __init__(self) -> None:
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._starting = threading.Lock()
+        # A thread that computes hands the interpreter to the loop ten times sooner than by default.
+        sys.setswitchinterval(0.0005)
+        gc.set_threshold(10_000, 50, 1_000)  # as on eventlet
+        allow_many_files()
+        self.loop = asyncio.new_event_loop()
+        self._workers = _Workers()
+        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True, name="loop")
+        self._thread.start()
+
+    def start(self, function: Callable[..., Any], *args: Any) -> None:
+        """In a pooled thread."""
+        self._workers.run(function, args)
+
+    def call(self, function: Callable[..., T], *args: Any) -> T:
+        """Handed to the loop's thread, whose answer is waited for."""
+        if threading.current_thread() is self._thread:
+            return function(*args)
+        answer: Future[T] = Future()
+        self.loop.call_soon_threadsafe(_answer, answer, function, args)
+        return answer.result()
+
+    def post(self, function: Callable[..., Any], *args: Any) -> None:
+        """Handed to the loop's thread, in order."""
+        if threading.current_thread() is self._thread:
+            function(*args)
+        else:
+            self.loop.call_soon_threadsafe(function, *args)
 
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         """Run in a new thread."""
@@ -40,12 +76,8 @@ class Threads:
         return function(*args)
 
     def await_(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
-        """Run on a loop in a thread of its own, started when first needed."""
-        with self._starting:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, daemon=True).start()
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        """Run on the loop."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
         try:
             return future.result(timeout)
         except TimeoutError:
@@ -62,33 +94,128 @@ class Threads:
         yield
 
     def lag(self, report: Callable[[float, str | None], None]) -> None:
-        """There is no hub to be late."""
-        report(0.0, None)
+        """Watch the loop, whose culprit nobody looks for: what may block does not run there."""
 
-    def cut(self, environ: dict[str, Any]) -> None:
-        """Shut the socket down: who waits to send or receive there fails at once."""
-        with contextlib.suppress(OSError, KeyError):
-            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+        def beat(due: float) -> None:
+            report(max(self.loop.time() - due, 0.0), None)
+            self.loop.call_later(LAG_EVERY, beat, self.loop.time() + LAG_EVERY)
+
+        self.post(beat, self.loop.time())
+
+    def request_socket(self, environ: dict[str, Any]) -> socket.socket | None:
+        """Werkzeug's own."""
+        return environ.get("werkzeug.socket")
 
     def serve(
-        self, wsgi: Any, host: str, port: int, connections: int, ready: Callable[[int], None], drain: Callable[[], None]
+        self,
+        wsgi: Any,
+        listener: Listener,
+        host: str,
+        port: int,
+        requests: int,
+        ready: Callable[[int], None],
+        drain: Callable[[], None],
     ) -> None:
-        """Serve with Werkzeug's threaded server, which Flask-SocketIO's threading mode expects."""
-        from werkzeug.serving import WSGIRequestHandler, make_server
-
-        class Quiet(WSGIRequestHandler):
-            def log(self, type: str, message: str, *args: Any) -> None:
-                """Spillway writes its own log."""
-
-        server = make_server(host, port, wsgi, threaded=True, request_handler=Quiet)
+        """Serve each HTTP request with Werkzeug's handler, in a thread of its own."""
+        listening = listen(socket, host, port)
+        serve_request = _http(wsgi, listening, requests)
+        self.call(listener.open, listening, wsgi, serve_request)
         asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: asked.set())
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        ready(server.server_port)
+        ready(listening.getsockname()[1])
         while not asked.wait(0.5):
             pass  # a signal that another thread was given does not end a wait of this one
+        self.call(listener.close)
         drain()
+
+
+def _answer(answer: Future[T], function: Callable[..., T], args: tuple[Any, ...]) -> None:
+    try:
+        answer.set_result(function(*args))
+    except BaseException as error:  # raised again where it is waited for
+        answer.set_exception(error)
+
+
+def _http(wsgi: Any, listening: socket.socket, requests: int) -> Callable[[socket.socket, Any, bytes], None]:
+    """What serves the requests of a connection in a thread of its own, and hangs up when there are too many."""
+    from werkzeug.serving import WSGIRequestHandler, make_server
+
+    room = threading.BoundedSemaphore(requests)
+
+    class Quiet(WSGIRequestHandler):
+        timeout = REQUEST_SECONDS
+
+        def handle(self) -> None:
+            """Make room for another request at the end."""
+            try:
+                super().handle()
+            finally:
+                room.release()
+
+        def log(self, type: str, message: str, *args: Any) -> None:
+            """Spillway writes its own log."""
+
+    host, port = listening.getsockname()[:2]
+    server = make_server(host, port, wsgi, threaded=True, request_handler=Quiet, fd=listening.fileno())
+
+    def serve(sock: socket.socket, address: Any, first: bytes) -> None:
+        connection = _Replayed(sock, first)
+        if room.acquire(blocking=False):
+            server.process_request(connection, address)
+        else:
+            connection.close()
+
+    return serve
+
+
+class _Replayed(socket.socket):
+    """A socket from which some bytes were read already: they come first."""
+
+    def __init__(self, sock: socket.socket, first: bytes) -> None:
+        super().__init__(fileno=sock.detach())
+        self.setblocking(True)
+        self._first = memoryview(first)
+
+    def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
+        """What Werkzeug's handler reads with, through makefile()."""
+        if not self._first:
+            return super().recv_into(buffer, nbytes, flags)
+        size = min(len(self._first), nbytes or len(buffer))
+        memoryview(buffer)[:size] = self._first[:size]
+        self._first = self._first[size:]
+        return size
+
+
+class _Workers:
+    """Threads that wait for the next function; there are as many as functions ran at once, up to MAX_WORKERS.
+
+    Not a ThreadPoolExecutor: the interpreter waits for its threads when it ends, whatever they are stuck in.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: queue.SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...]]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = self._threads = 0
+
+    def run(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        """Give it to an idle thread, a new one, or the next that is done."""
+        with self._lock:
+            self._idle -= 1
+            if self._idle < 0 and self._threads < MAX_WORKERS:
+                self._idle, self._threads = self._idle + 1, self._threads + 1
+                threading.Thread(target=self._work, daemon=True, name="worker").start()
+        self._waiting.put((function, args))
+
+    def _work(self) -> None:
+        while True:
+            function, args = self._waiting.get()
+            try:
+                function(*args)
+            except Exception:  # nobody waits for it who could be told
+                log.exception("a background function failed")
+            with self._lock:
+                self._idle += 1
 
 
 class _Mailbox(queue.SimpleQueue[Any]):
