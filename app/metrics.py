@@ -1,90 +1,152 @@
-"""The figures Spillway keeps of itself, each counted here and once: for Prometheus (docs/metrics.md) and for /operator."""
+"""The figures Spillway keeps of itself, each counted here and once: for Prometheus (docs/metrics.md) and for /operator.
+
+They are counted on the loop, for every job and event, in plain integers; Prometheus' own objects, with their labels and
+locks, are made when somebody asks.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from functools import lru_cache
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from app.jobs.job import Job
 from app.live.record import Record
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
+Labels = tuple[str, ...]
 
-class Metrics:
+
+class _Counter:
+    """Counts by labels."""
+
+    def __init__(self, name: str, help: str, labels: Sequence[str]) -> None:
+        self.name, self.help, self.labels = name, help, labels
+        self.counts: dict[Labels, int] = {}
+
+    def add(self, *labels: str) -> None:
+        """One more."""
+        self.counts[labels] = self.counts.get(labels, 0) + 1
+
+    def family(self) -> CounterMetricFamily:
+        """As Prometheus knows it."""
+        family = CounterMetricFamily(self.name, self.help, labels=self.labels)
+        for labels, count in list(self.counts.items()):
+            family.add_metric(labels, count)
+        return family
+
+
+class _Histogram:
+    """Counts seconds in buckets, by labels."""
+
+    def __init__(self, name: str, help: str, labels: Sequence[str]) -> None:
+        self.name, self.help, self.labels = name, help, labels
+        self.bins: dict[Labels, list[int]] = {}
+        self.sums: dict[Labels, float] = {}
+
+    def observe(self, labels: Labels, seconds: float) -> None:
+        """One that took so long."""
+        bins = self.bins.get(labels)
+        if bins is None:
+            bins = self.bins[labels] = [0] * (len(SECONDS) + 1)
+            self.sums[labels] = 0.0
+        bins[bisect_left(SECONDS, seconds)] += 1
+        self.sums[labels] += seconds
+
+    def family(self) -> HistogramMetricFamily:
+        """As Prometheus knows it: every bucket counts those below it, too."""
+        family = HistogramMetricFamily(self.name, self.help, labels=self.labels)
+        for labels, bins in list(self.bins.items()):
+            total, buckets = 0, []
+            for bound, count in zip((*map(str, map(float, SECONDS)), "+Inf"), bins, strict=True):
+                total += count
+                buckets.append((bound, total))
+            family.add_metric(labels, buckets, self.sums[labels])
+        return family
+
+
+class Metrics(Collector):
     """All figures of one web process."""
 
     def __init__(self) -> None:
         self.live = Record()
-        self._of = lru_cache(4096)(_labelled)  # looking a label up takes longer than counting
-        self.registry = registry = CollectorRegistry()
-        by = ["task", "path"]
-        self.accepted = Counter("spillway_jobs_accepted", "Jobs put into the ledger", by, registry=registry)
-        self.jobs = Counter("spillway_jobs", "Jobs that became final", [*by, "outcome"], registry=registry)
-        self.wait = Histogram(
-            "spillway_job_wait_seconds", "From accepted to started", by, buckets=SECONDS, registry=registry
-        )
-        self.run = Histogram("spillway_job_run_seconds", "One run of the task", by, buckets=SECONDS, registry=registry)
-        self.answer = Histogram(
-            "spillway_job_answer_seconds", "From accepted to shown", by, buckets=SECONDS, registry=registry
-        )
-        self.retries = Counter("spillway_job_retries", "Attempts after the first", by, registry=registry)
-        self.dropped = Counter(
-            "spillway_outcomes_dropped", "Outcomes that came too late or twice", ["why"], registry=registry
-        )
-        self.dead_letters = Counter("spillway_dead_letters", "Jobs no attempt will complete", by, registry=registry)
-        self.messages = Counter("spillway_messages", "Messages stored", ["kind"], registry=registry)
-        self.events = Counter("spillway_events", "Events answered", ["event", "code"], registry=registry)
-        self.hub_lag = Histogram("spillway_hub_lag_seconds", "How late the hub is", buckets=SECONDS, registry=registry)
-        self.late = 0.0  # seconds, the newest reading of hub lag
+        self.registry = CollectorRegistry()
+        by = ("task", "path")
+        self._accepted = _Counter("spillway_jobs_accepted", "Jobs put into the ledger", by)
+        self._jobs = _Counter("spillway_jobs", "Jobs that became final", (*by, "outcome"))
+        self._wait = _Histogram("spillway_job_wait_seconds", "From accepted to started", by)
+        self._run = _Histogram("spillway_job_run_seconds", "One run of the task", by)
+        self._answer = _Histogram("spillway_job_answer_seconds", "From accepted to shown", by)
+        self._retries = _Counter("spillway_job_retries", "Attempts after the first", by)
+        self._dropped = _Counter("spillway_outcomes_dropped", "Outcomes that came too late or twice", ("why",))
+        self._dead = _Counter("spillway_dead_letters", "Jobs no attempt will complete", by)
+        self._messages = _Counter("spillway_messages", "Messages stored", ("kind",))
+        self._events = _Counter("spillway_events", "Events answered", ("event", "code"))
+        self._hub_lag = _Histogram("spillway_hub_lag_seconds", "How late the hub is", ())
+        self.hub_lag = 0.0  # seconds, the newest reading
+        self.registry.register(self)
 
-    def gauge(self, name: str, about: str, value: Callable[[], float]) -> None:
+    def collect(self) -> Iterable[Any]:
+        """Every figure as Prometheus knows it."""
+        for each in vars(self).values():
+            if isinstance(each, _Counter | _Histogram):
+                yield each.family()
+
+    def gauge(self, name: str, help: str, value: Callable[[], float]) -> None:
         """Register a figure that is read when Prometheus asks."""
-        Gauge(name, about, registry=self.registry).set_function(value)
+        Gauge(name, help, registry=self.registry).set_function(value)
 
     def lagged(self, seconds: float) -> None:
         """Note how late the hub was."""
-        self.late = seconds
-        self.hub_lag.observe(seconds)
+        self.hub_lag = seconds
+        self._hub_lag.observe((), seconds)
         self.live.lagged(seconds)
 
     def job_accepted(self, job: Job) -> None:
-        """Count a job that was just put into the ledger; a skipped one is final at once, and gets no answer."""
-        self._of(self.accepted, job.task, job.path).inc()
+        """Count a job that was just put into the ledger; one that is final at once gets no answer."""
+        self._accepted.add(job.task, job.path)
         self.live.accepted(job.task, job.path)
         if job.final:
-            self._of(self.jobs, job.task, job.path, job.state).inc()
+            self._jobs.add(job.task, job.path, job.state)
             self.live.ended(job.task, job.path, job.state)
 
-    def job_shown(self, job: Job) -> None:
-        """Count what is shown of a job: that it is tried again, or how it ended."""
-        if job.state == "retrying":
-            self._of(self.retries, job.task, job.path).inc()
-            self.live.retried(job.task, job.path)
-        elif job.final:
-            self._ended(job, max(time.time() - job.at, 0.0))
+    def job_retried(self, job: Job) -> None:
+        """Count another attempt."""
+        self._retries.add(job.task, job.path)
+        self.live.retried(job.task, job.path)
+
+    def job_ended(self, job: Job) -> None:
+        """Count how a job ended, and how long it took."""
+        labels = (job.task, job.path)
+        answer = max(time.time() - job.at, 0.0)
+        self._jobs.add(*labels, job.state)
+        self._answer.observe(labels, answer)
+        self.live.ended(*labels, job.state, answer)
+        if job.started is not None:
+            self._wait.observe(labels, max(job.started - job.at, 0.0))
+        if job.ms is not None:
+            self._run.observe(labels, job.ms / 1000)
+        if job.dead:
+            self._dead.add(*labels)
+
+    def outcome_dropped(self, why: str) -> None:
+        """Count an outcome that came too late, or twice."""
+        self._dropped.add(why)
+
+    def message_stored(self, kind: str) -> None:
+        """Count a message."""
+        self._messages.add(kind)
+
+    def event_answered(self, event: str, code: str) -> None:
+        """Count an acknowledgement by its event and `ok`, or the code of its error."""
+        self._events.add(event, code)
 
     def text(self) -> bytes:
         """Everything in Prometheus' text format."""
         return generate_latest(self.registry)
-
-    def _ended(self, job: Job, answer: float) -> None:
-        labels = (job.task, job.path)
-        self._of(self.jobs, *labels, job.state).inc()
-        self._of(self.answer, *labels).observe(answer)
-        self.live.ended(*labels, job.state, answer)
-        if job.started is not None:
-            self._of(self.wait, *labels).observe(max(job.started - job.at, 0.0))
-        if job.ms is not None:
-            self._of(self.run, *labels).observe(job.ms / 1000)
-        if job.dead:
-            self._of(self.dead_letters, *labels).inc()
-
-
-def _labelled(metric: Any, *labels: str) -> Any:
-    """The figure of a metric that has these labels."""
-    return metric.labels(*labels)

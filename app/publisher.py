@@ -52,5 +52,3 @@ class Publisher:
             if room is not None:
                 effects.show_job(room, job)
         self.apply(effects)
-
-

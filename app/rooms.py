@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -17,12 +17,12 @@ MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
 class Room:
     """One room in memory; `seq` is that of its newest stored message, `next_seq` counts what is being stored."""
 
-    __slots__ = ("jobs", "lines", "listeners", "name", "next_seq", "people", "seq")
+    __slots__ = ("jobs", "lines", "listeners", "members_due", "name", "next_seq", "seq")
 
     def __init__(self, name: str, seq: int) -> None:
         self.name, self.seq, self.next_seq = name, seq, seq
         self.listeners: dict[Any, None] = {}  # connections, in the order in which they came
-        self.people: dict[str, dict[str, Any]] = {}  # by ID: the connections of each person here, by sid
+        self.members_due = False  # who is here is about to be told
         self.jobs: dict[int, Job] = {}  # unfinished, by their place in the order of acceptance; not the parked ones
         self.lines: dict[str, Line] = {}  # of ordered tasks
 
@@ -48,7 +48,7 @@ class Rooms:
     def __getitem__(self, name: str) -> Room:
         return self._rooms[name]
 
-    def __iter__(self) -> Iterable[Room]:  # type: ignore[override]  # an iterator over values
+    def __iter__(self) -> Iterator[Room]:
         return iter(list(self._rooms.values()))
 
     def find(self, name: str) -> Room | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,26 +11,41 @@ from typing import Any
 import structlog
 from flask import Flask
 from flask_socketio import SocketIO
+from socketio.exceptions import ConnectionRefusedError
 
 import ml_clients
 from app import tasks as declared
-from app.chat.audience import Audience
+from app.chat import reading
+from app.chat.desk import Desk
 from app.chat.events import Events
-from app.chat.people import People
+from app.chat.packets import SafePacket, refuse_the_rest
 from app.chat.rate import Rates
-from app.chat.sockets import SafePacket, Sockets
 from app.chat.waiting import REMEMBERED, Waiting
 from app.concurrency import Concurrency
-from app.dispatch.background import Background
-from app.dispatch.dispatch import Dispatch, Path
-from app.dispatch.plain import GIVES_UP, PlainDispatch
-from app.flags.flags import Flags
+from app.contract import Outcome, failure
+from app.due import Due
+from app.effects import Effects
+from app.flags.flags import READ_SECONDS, Flags
 from app.jobs import dead_letters as letters
-from app.live.watch import watch
-from app.messages import newest_by_people
+from app.jobs.announcer import Announcer
+from app.jobs.consequences import UserCode
+from app.jobs.executor import execute
+from app.jobs.job import Job
+from app.jobs.lifecycle import SWEEP_SECONDS, Lifecycle
+from app.jobs.resume import resume
+from app.jobs.transitions import Requeue
+from app.live.watch import SAMPLE_SECONDS, sample
+from app.loops import Loops
 from app.metrics import Metrics
+from app.paths.auto import Auto
+from app.paths.background import Background
+from app.paths.plain import LEDGER_OFF_WARNING, Plain
+from app.paths.routing import Routing
+from app.payload import Refused
+from app.publisher import Publisher
+from app.retention import LOOK_SECONDS, remove_old
+from app.rooms import Rooms, packet
 from app.settings import Settings, secret_key
-from app.store.retention import keep_removing
 from app.store.store import Store
 from app.transport.transport import Transport
 from app.uploads import Uploads
@@ -43,8 +57,9 @@ from app.web.uploads import uploads as upload_routes
 log = structlog.get_logger()
 
 MAX_EVENT_BYTES = 256 * 1024  # a text of 8,192 code points takes at most 96 KiB in JSON; the rest is room for arguments
-HARD_EXIT = 10  # seconds beyond the drain after which the process is ended by the kernel
+HARD_EXIT_SECONDS = 10  # beyond the drain, after which the process is ended by the kernel
 PING_SECONDS = (20, 20)  # between two pings, and for the answer: half-open connections are gone after both
+WAIT_SECONDS = 30.0  # how long a request waits for what is done on the loop
 
 
 @dataclass
@@ -52,49 +67,68 @@ class Server:
     """A web process, ready to serve."""
 
     flask: Flask
-    sockets: SocketIO
     transport: Transport
     store: Store
-    dispatch: Dispatch
+    life: Lifecycle
+    runner: Background | Plain
+    routing: Routing
     flags: Flags
-    audience: Audience
+    events: Events
+    waiting: Waiting
+    metrics: Metrics
+    loops: Loops
+    load_rooms: Callable[[set[str]], Any]
     settings: Settings
     concurrency: Concurrency
-    keep_record: Callable[[], None]
 
     def start(self) -> None:
-        """Take up what the last process left, then watch flags, deadlines and the hub."""
+        """Take up what the last process left, then look after flags, deadlines and the hub; raises StoreUnavailable."""
         if not self.settings.ledger:
-            log.warning(GIVES_UP)
-        self.dispatch.recover()
-        if self.settings.nats_url and self.settings.ledger and self.flags.wants_queue():
-            self.dispatch.open_queue()
-        for again_and_again in (
-            self.flags.watch,
-            self.dispatch.sweep,
-            self.keep_record,
-        ):
-            threading.Thread(target=again_and_again, daemon=True).start()
-        if self.settings.retention_days:
-            folder = self.settings.data_dir / "uploads"
-            remove = partial(keep_removing, self.store, self.settings.retention_days, folder)
-            threading.Thread(target=remove, daemon=True).start()
+            log.warning(LEDGER_OFF_WARNING)
+        self.concurrency.await_(self._take_up(), WAIT_SECONDS)
         self.concurrency.lag(self._lagged)
+
+    async def _take_up(self) -> None:
+        await self.flags.load()
+        for room, sender, at in await self.store.read(lambda c: reading.newest_by_people(c, REMEMBERED * 4)):
+            self.waiting.wrote(room, sender, at)
+        if self.settings.ledger:
+            await resume(self.life, self.load_rooms)
+            if self.settings.nats_url and (self.flags.wants_queue() or self.life.parked_jobs):
+                self.routing.open_queue()
+        self.life.begin()
+        self.loops.every(READ_SECONDS, "flags", self.flags.look)
+        self.loops.every(SWEEP_SECONDS, "deadlines", self.life.sweep)
+        readings = partial(_readings, self)
+        self.loops.every(SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, readings, self.life.under_way))
+        days, folder = self.settings.retention_days, self.settings.data_dir / "uploads"
+        if days:
+            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, folder))
 
     def drain(self) -> None:
         """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
         seconds = self.settings.drain_seconds
-        signal.alarm(int(seconds) + HARD_EXIT)  # armed first: whatever hangs below, the process ends
-        self.dispatch.draining = True  # first of all, so that nothing new is promised
-        self.audience.draining(seconds)
-        self.dispatch.close(seconds)
+        signal.alarm(int(seconds) + HARD_EXIT_SECONDS)  # armed first: whatever hangs below, the process ends
+        self.concurrency.await_(self._let_jobs_finish(seconds), seconds + HARD_EXIT_SECONDS)
         # Engine.IO's close looks like a lost connection to clients, who come back by themselves; one that is told
-        # `disconnect` does not (findings.md).
+        # `disconnect` does not.
         self.transport.drain()
-        self.store.close()
+        self.concurrency.await_(self.store.close(), HARD_EXIT_SECONDS)
+
+    async def _let_jobs_finish(self, seconds: float) -> None:
+        self.events.draining = True  # first of all, so that nothing new is promised
+        self.transport.broadcast(
+            list(self.transport.connections.values()), packet("server:draining", {"seconds": seconds})
+        )
+        self.loops.stop()
+        for job in await self.runner.close(seconds):
+            self.store.add(Requeue(self.life, job))
+        if self.routing.queued is not None:
+            await self.routing.queued.close(seconds)
+        await self.store.settled()
 
     def _lagged(self, seconds: float, culprit: str | None) -> None:
-        self.dispatch.metrics.lagged(seconds)
+        self.metrics.lagged(seconds)
         if culprit:
             log.warning("the hub was held up", seconds=round(seconds, 3), by=culprit)
 
@@ -102,54 +136,39 @@ class Server:
 def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     """The whole web process from its settings; raises StoreRefused or TaskDeclarationInvalid in one sentence."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    tasks = declared.discover()
+    loop, tasks = concurrency.loop, declared.discover()
     ml_clients.configure(settings.ml_url)
-    store = Store(settings.database, concurrency)
+    store = Store(settings.database, concurrency, Effects)
     flask, sockets, transport = _flask(settings, concurrency)
-    metrics, people, waiting = Metrics(), People(), _waiting(store)
+    metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop), UserCode(concurrency)
     uploads = Uploads(store, concurrency, settings.data_dir / "uploads", secret_key(settings), settings.url)
-    audience = Audience(sockets.server, uploads.link)
-    flags = Flags(store, settings, tasks, lambda flag: flag_changed(flag))
-    dispatch = (Dispatch if settings.ledger else PlainDispatch)(
-        store,
-        tasks,
-        flags.ask,
-        audience.show,
-        metrics,
-        settings.max_backlog,
-        lambda d: Background(
-            d,
-            sockets.start_background_task,
-            concurrency.deadline,
-            uploads.links if settings.ledger else uploads.links_of_unkept,
-            settings.max_inflight,
-        ),
-        _queued(settings, concurrency, uploads) if settings.nats_url and settings.ledger else None,
-    )
-
-    def flag_changed(flag: dict[str, Any]) -> None:
-        audience.flag_changed(flag)
-        metrics.live.flag_changed(flag)
-        if flag["path"] != "simple":
-            dispatch.open_queue()  # so that the first queued job need not wait for a connection
-
-    events = Events(store, tasks, dispatch, people, audience, waiting)
-    Sockets(sockets.server, events, people, audience, Rates(settings.rate_limit), metrics, settings.max_clients)
-    readings = partial(_readings, dispatch, people, metrics)
-    _export(metrics, readings)
-    guard.register(flask, settings)
-    errors.register(flask)
-    for blueprint in (
-        pages.pages(),
-        health.health(metrics, lambda: _missing(flags, dispatch, settings)),
-        api.api(settings, store, tasks, flags, partial(_figures, store, dispatch, readings)),
-        live(metrics.live, tasks, flags),
-        dead_letters(dispatch),
-        upload_routes(uploads, settings.max_upload_bytes),
-    ):
-        flask.register_blueprint(blueprint)
-    keep_record = partial(watch, metrics.live, readings, dispatch.under_way)
-    return Server(flask, sockets, transport, store, dispatch, flags, audience, settings, concurrency, keep_record)
+    flags = Flags(store, settings, tasks)
+    runner = _runner(settings, concurrency, sockets, tasks, uploads)
+    queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher)
+    routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
+    publisher = Publisher(transport, rooms, routing.submit)
+    store.writer.publish = publisher.apply
+    announcer = Announcer(loop, publisher.show_jobs)
+    load_room, history = partial(_load_room, store, rooms), partial(_history, store)
+    life = Lifecycle(
+        store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, uploads.link, load_room, history,
+        settings.ledger,
+    )  # fmt: skip
+    runner.settle = life.settle
+    if isinstance(runner, Background):
+        runner.begin = life.start
+    events = Events(store, rooms, tasks, life, user_code, waiting, transport.broadcast, uploads.in_room, loop)
+    rates = Rates(settings.rate_limit)
+    desk = Desk(events, store, rates, metrics, publisher.apply, settings.max_clients, loop)
+    _connect(transport, desk)
+    server = Server(
+        flask, transport, store, life, runner, routing, flags, events, waiting, metrics, Loops(loop),
+        partial(_load_rooms, store, rooms), settings, concurrency,
+    )  # fmt: skip
+    flags.changed = partial(_flag_changed, server)
+    _export(metrics, partial(_readings, server))
+    _routes(server, uploads)
+    return server
 
 
 def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO, Transport]:
@@ -166,63 +185,143 @@ def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketI
     )
     sockets = SocketIO(flask, async_mode=concurrency.name, manage_session=False)
     transport.plug_into(sockets)
+    # Pooled green threads, or pooled real ones: starting a new one for each job costs two or three times as much.
+    sockets.start_background_task = concurrency.start
     return flask, sockets, transport
 
 
-def _queued(settings: Settings, concurrency: Concurrency, uploads: Uploads) -> Callable[[Dispatch], Path]:
-    def make(dispatch: Dispatch) -> Path:
-        # Here and not at the top: while every flag says simple, nats is never imported.
-        from app.dispatch.jetstream import JetStream
-        from app.queue.connection import Queue
+def _runner(
+    settings: Settings, concurrency: Concurrency, sockets: SocketIO, tasks: Any, uploads: Uploads
+) -> Background | Plain:
+    links = uploads.links if settings.ledger else uploads.links_of_unkept
 
-        lanes = sorted({task.lane for task in dispatch.tasks.values()})
-        return JetStream(dispatch, concurrency, Queue(settings, lanes, log.info, concurrency.tls()), uploads.links)
+    def run(job: Job) -> Outcome:
+        task = tasks.get(job.task)
+        if task is None:
+            return failure("unknown_task", f"there is no task {job.task} any more")
+        return execute(task, job.args, links(job) if "links" in task.given else None, concurrency.deadline)
+
+    if not settings.ledger:
+        return Plain(sockets.start_background_task, concurrency.post, run)
+    return Background(sockets.start_background_task, concurrency.post, run, settings.max_inflight)
+
+
+def _queue(
+    settings: Settings,
+    concurrency: Concurrency,
+    tasks: Any,
+    uploads: Uploads,
+    life: Callable[[], Lifecycle],
+    publisher: Callable[[], Publisher],
+) -> Callable[[], Any] | None:
+    """What makes the runner of the queued path, or None where there is no queue."""
+    if not (settings.nats_url and settings.ledger):
+        return None
+
+    def make() -> Any:
+        # Here and not at the top: while every flag says simple, nats is never imported.
+        from app.paths.jetstream import open_queue
+
+        runner = open_queue(settings, concurrency, tasks, uploads.links, life())
+        publisher().acknowledge = runner.acknowledge
+        return runner
 
     return make
 
 
-def _waiting(store: Store) -> Waiting:
-    waiting = Waiting()
-    for room, sender, at in store.read(lambda connection: newest_by_people(connection, REMEMBERED * 4)):
-        waiting.wrote(room, sender, at)
-    return waiting
+def _connect(transport: Transport, desk: Desk) -> None:
+    """Have the transport bring clients and events to the desk."""
+
+    def connect(connection: Any, _: dict[str, Any], auth: Any) -> None:
+        try:
+            desk.connect(connection, connection.address, auth)
+        except Refused as refused:
+            log.info("connection refused", code=refused.code, field=refused.field)
+            raise ConnectionRefusedError(refused.message, refused.as_error()) from None
+
+    transport.on_connect, transport.on_disconnect, transport.on_event = connect, desk.disconnect, desk.take
+    refuse_the_rest(transport.server, desk.why_not)
 
 
-def _missing(flags: Flags, dispatch: Dispatch, settings: Settings) -> list[str]:
+async def _load_room(store: Store, rooms: Rooms, name: str) -> None:
+    if rooms.find(name) is None:
+        await _load_rooms(store, rooms, {name})
+
+
+async def _load_rooms(store: Store, rooms: Rooms, names: set[str]) -> None:
+    for name, seq in (await store.read(lambda connection: reading.newest_seqs(connection, names))).items():
+        rooms.take_up(name, seq)
+
+
+async def _history(store: Store, room: str, limit: int) -> list[dict[str, str]]:
+    await store.settled()
+    return await store.read(lambda connection: reading.history(connection, room, limit))
+
+
+def _flag_changed(server: Server, flag: dict[str, Any]) -> None:
+    server.transport.broadcast(list(server.transport.connections.values()), packet("flag:changed", flag))
+    server.metrics.live.flag_changed(flag)
+    if flag["path"] != "simple":
+        server.routing.open_queue()  # so that the first queued job need not wait for a connection
+
+
+def _routes(server: Server, uploads: Uploads) -> None:
+    settings, flask, life = server.settings, server.flask, server.life
+
+    def wait(coroutine: Any) -> Any:
+        return server.concurrency.await_(coroutine, WAIT_SECONDS)
+
+    guard.register(flask, settings)
+    errors.register(flask)
+    for blueprint in (
+        pages.pages(),
+        health.health(server.metrics, lambda: _missing(server)),
+        api.api(settings, server.store, life.tasks, server.flags, partial(_figures, server), life.look_up, wait),
+        live(server.metrics.live, life.tasks, server.flags),
+        dead_letters(server.store, life, wait),
+        upload_routes(uploads, settings.max_upload_bytes, wait),
+    ):
+        flask.register_blueprint(blueprint)
+
+
+def _missing(server: Server) -> list[str]:
     """What the flags need and is away; where there can be no queue all jobs take simple, and none is needed."""
-    if dispatch.draining:
+    if server.events.draining:
         return ["draining"]
-    if not (settings.nats_url and settings.ledger and flags.wants_queue()):
+    if not (server.settings.nats_url and server.settings.ledger and server.flags.wants_queue()):
         return []
-    return [] if dispatch.queued is not None and dispatch.queued.ready() else ["queue"]
+    queued = server.routing.queued
+    return [] if queued is not None and queued.ready() else ["queue"]
 
 
-def _readings(dispatch: Dispatch, people: People, metrics: Metrics) -> dict[str, float | None]:
+def _readings(server: Server) -> dict[str, float | None]:
     """The gauges of this moment, by their names in `live.record.GAUGES`; None for those of a queue not in use."""
-    messages, size = getattr(dispatch.queued, "depth", None) or (None, None)
+    queued = server.routing.queued
+    messages, size = (queued.depth if queued is not None else None) or (None, None)
     return {
-        "running": dispatch.simple.running(),
-        "backlog": dispatch.simple.waiting(),
-        "outbox": dispatch.queued.waiting() if dispatch.queued is not None else None,
+        "running": len(server.runner.running),
+        "backlog": server.runner.backlog(),
+        "outbox": queued.backlog() if queued is not None else None,
         "queue_messages": messages,
         "queue_bytes": size,
-        "hub_lag_ms": round(metrics.late * 1000, 1),
-        "clients": len(people),
+        "hub_lag_ms": round(server.metrics.hub_lag * 1000, 1),
+        "clients": len(server.transport.connections),
     }
 
 
-def _figures(store: Store, dispatch: Dispatch, readings: Callable[[], dict[str, float | None]]) -> dict[str, Any]:
+async def _figures(server: Server) -> dict[str, Any]:
     """The figures of this moment as GET /api/operator shows them."""
-    now: dict[str, Any] = readings()
+    now: dict[str, Any] = _readings(server)
     queue = {
         "pending": now.pop("queue_messages") or 0,
         "bytes": now.pop("queue_bytes") or 0,
         "outbox": now.pop("outbox"),
     }
+    queued = server.routing.queued
     return {
         **now,
-        "dead_letters": store.read(letters.count),
-        "queue": {"connected": dispatch.queued.ready(), **queue} if dispatch.queued is not None else None,
+        "dead_letters": await server.store.read(letters.count),
+        "queue": {"connected": queued.ready(), **queue} if queued is not None else None,
     }
 
 
@@ -237,4 +336,4 @@ def _export(metrics: Metrics, readings: Callable[[], dict[str, float | None]]) -
         ("spillway_clients", "Connected clients", "clients"),
     ):
         metrics.gauge(name, about, lambda which=which: readings()[which] or 0)  # type: ignore[misc]
-    metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: metrics.late)
+    metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: metrics.hub_lag)

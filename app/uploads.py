@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from itsdangerous import Signer
 from PIL import Image, UnidentifiedImageError
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from app.concurrency import Concurrency
 from app.ids import new_id
 from app.jobs.job import Job
 from app.payload import Refused
+from app.store.schema import jobs, uploads
 from app.store.store import Store
-from app.store.tables import jobs, uploads
+
+T = TypeVar("T")
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
 MAX_PIXELS = 40_000_000  # what the embedded model server takes; the largest phone cameras stay below when saved as JPEG
@@ -47,27 +51,27 @@ class Uploads:
         self._unkept: dict[str, str] = {}  # room of the newest jobs that no ledger knows
         folder.mkdir(parents=True, exist_ok=True)
 
-    def keep(self, room: str, content: bytes, id: str | None = None) -> str:
+    async def keep(self, room: str, content: bytes, id: str | None = None) -> str:
         """Keep an image and return its ID; raises Refused when it is not one or claims too many pixels."""
-        kind, width, height = self._concurrency.offload(_look_at, content)
+        kind, width, height = await self._in_thread(_look_at, content)
         upload = Upload(id or new_id(), room, kind, len(content), width, height, time.time())
         # The file first: a row without its file would be a promise we cannot keep.
-        self._concurrency.offload(_write, self._folder / upload.id, content)
+        await self._in_thread(_write, self._folder / upload.id, content)
         values = msgspec.structs.asdict(upload)
         change = upsert(uploads).values(**values).on_conflict_do_update(index_elements=[uploads.c.id], set_=values)
-        self._store.write(lambda connection: connection.execute(change) and None)
+        await self._store.change(lambda connection: connection.execute(change) and None)
         return upload.id
 
-    def find(self, id: str) -> tuple[Upload, bytes]:
+    async def find(self, id: str) -> tuple[Upload, bytes]:
         """The upload and its content; raises Refused(not_found)."""
-        row = self._store.read(lambda c: c.execute(select(uploads).where(uploads.c.id == id)).first())
+        row = await self._store.read(lambda c: c.execute(select(uploads).where(uploads.c.id == id)).first())
         if row is None:
             raise Refused("not_found", "there is no such upload")
-        return Upload(**row._mapping), self._concurrency.offload((self._folder / id).read_bytes)
+        return Upload(**row._mapping), await self._in_thread((self._folder / id).read_bytes)
 
-    def room_of_job(self, id: str) -> str:
+    async def room_of_job(self, id: str) -> str:
         """The room of the job whose output this is; raises Refused(not_found)."""
-        room = self._unkept.get(id) or self._store.read(
+        room = self._unkept.get(id) or await self._store.read(
             lambda c: c.execute(select(jobs.c.room).where(jobs.c.id == id)).scalar()
         )
         if room is None:
@@ -91,6 +95,27 @@ class Uploads:
             del self._unkept[next(iter(self._unkept))]
         return self.links(job)
 
+    async def in_room(self, id: str, room: str) -> bool:
+        """Whether this upload was sent to this room."""
+        return await self._store.read(
+            lambda c: bool(c.execute(select(uploads.c.room).where(uploads.c.id == id)).scalar() == room)
+        )
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        """The function's value, computed in a real thread."""
+        loop = self._concurrency.loop
+        done: asyncio.Future[T] = loop.create_future()
+
+        def work() -> None:
+            try:
+                value, error = function(*args), None
+            except Exception as raised:  # raised again where the value is awaited
+                value, error = None, raised
+            loop.call_soon_threadsafe(_resolve, done, value, error)
+
+        self._concurrency.os_thread(work)
+        return await done
+
     def check(self, method: str, id: str, expires: str, signature: str) -> None:
         """Raise Refused(forbidden) unless we signed this link and it still holds."""
         good = self._signer(method).verify_signature(f"{id}.{expires}".encode(), signature)
@@ -105,9 +130,13 @@ class Uploads:
         return Signer(self._key, salt=f"upload-{method}")
 
 
-def in_room(connection: Connection, id: str, room: str) -> bool:
-    """Whether this upload was sent to this room."""
-    return connection.execute(select(uploads.c.room).where(uploads.c.id == id)).scalar() == room
+def _resolve(done: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+    if done.done():
+        return
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(value)
 
 
 def _look_at(content: bytes) -> tuple[str, int, int]:

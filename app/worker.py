@@ -1,19 +1,22 @@
 """A worker: takes jobs of its lanes from the queue, runs them in threads, publishes results, then acknowledges.
 
-Plain asyncio and a thread pool; no Flask, no eventlet, no database. It never retries by itself: what follows an
-outcome is decided by the web process.
+Plain asyncio and threads; no Flask, no eventlet, no database. It never retries by itself: what follows an outcome is
+decided by the web process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import secrets
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import click
@@ -22,11 +25,13 @@ import structlog
 import ml_clients
 from app import logs
 from app import tasks as declared
-from app.jobs.executor import GRACE, execute
-from app.jobs.job import STOPPED, JobError, Outcome
-from app.queue.connection import Queue, QueueFull, QueueUnavailable
+from app.contract import JobMessage, Outcome, ResultMessage, failure
+from app.jobs.executor import GRACE_SECONDS, execute
+from app.jobs.job import STOPPED
+from app.queue.connection import Queue
 from app.queue.pull import Delivery, Pull
-from app.queue.wire import JobMessage, ResultMessage, Undecodable, WireError, decode
+from app.queue.results import Results
+from app.queue.wire import Undecodable, read_job
 from app.settings import SettingInvalid, Settings, from_env
 from app.tasks import Task
 from ml_clients.priority import step_back
@@ -34,10 +39,59 @@ from ml_clients.priority import step_back
 log = structlog.get_logger()
 
 CONCURRENCY = 8  # jobs at once in each lane
-POISON = 3  # deliveries after which a job counts as one that kills its workers; `make run` ends at five deaths
-GIVE_BACK = 3.0  # seconds to give back what did not finish in time; what is not comes back after ACK_WAIT
-TELL_AFTER = 0.05  # seconds until the room is told that a job runs: most are done by then
-UNKNOWN_AGAIN = 2.0  # seconds until a task this worker does not know is offered to another (a deploy may be under way)
+MAX_PREFETCH = 500  # jobs a lane holds at most: what a killed worker holds comes back only after ACK_WAIT
+AHEAD_SECONDS = 0.05  # a lane holds about as many jobs as it runs in so long
+GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
+ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
+TICK_SECONDS = 0.025  # between two looks at what runs
+NOT_SERVED_SECONDS = (
+    5.0  # until a job whose task this worker does not know is offered again (a deploy may be under way)
+)
+
+
+class Run:
+    """One attempt that this worker holds, and every delivery of it."""
+
+    __slots__ = ("announced", "deliveries", "ended", "lane", "message", "name", "started", "task")
+
+    def __init__(self, lane: Lane, message: JobMessage, task: Task, delivery: Delivery) -> None:
+        self.lane, self.message, self.task = lane, message, task
+        self.deliveries = [delivery.reply]
+        self.name = secrets.token_hex(8)  # a name of its own for each execution
+        self.started: float | None = None  # set by the thread that runs it
+        self.announced = self.ended = False
+
+
+class Lane:
+    """The threads that serve one lane, and how far it pulls ahead of them."""
+
+    def __init__(self, name: str, concurrency: int, done: queue.SimpleQueue[tuple[Run, Outcome]], wake: object) -> None:
+        self.name, self.concurrency = name, concurrency
+        self._done, self._wake = done, wake
+        self.waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self.pull: Pull | None = None
+        self._usual = 1.0  # seconds a run takes, as seen lately
+        for _ in range(concurrency):
+            threading.Thread(target=self._serve, daemon=True, name=name).start()
+
+    def took(self, seconds: float) -> None:
+        """Note how long a run took: quick ones are worth fetching ahead."""
+        self._usual += (seconds - self._usual) * 0.1
+        if self.pull is not None:
+            ahead = self.concurrency * AHEAD_SECONDS / max(self._usual, 1e-6)
+            self.pull.max_in_flight = int(min(MAX_PREFETCH, self.concurrency + ahead))
+
+    def _serve(self) -> None:
+        while (run := self.waiting.get()) is not None:
+            if run.ended:
+                continue
+            run.started = time.monotonic()
+            try:
+                outcome = execute(run.task, bytes(run.message.args), run.message.links)
+            except BaseException as error:  # such as SystemExit from a task: its thread must go on
+                outcome = failure("task_error", repr(error))
+            self._done.put((run, outcome))
+            self._wake()  # type: ignore[operator]  # a function
 
 
 class Worker:
@@ -46,20 +100,24 @@ class Worker:
     def __init__(
         self, settings: Settings, tasks: Mapping[str, Task], lanes: list[str], concurrency: int, ready: Path | None
     ) -> None:
-        self._ready = ready
-        self._settings, self._tasks, self._lanes, self._concurrency = settings, tasks, lanes, concurrency
+        self._settings, self._tasks, self._ready = settings, tasks, ready
+        self._loop = asyncio.get_running_loop()
         self._queue = Queue(settings, sorted({task.lane for task in tasks.values()}), log.info)
-        self._pools = {lane: ThreadPoolExecutor(concurrency, thread_name_prefix=lane) for lane in lanes}
-        self._running: set[asyncio.Task[None]] = set()
+        self._results = Results(self._loop, self._queue)
+        self._done: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
+        self._woken = False
+        self._lanes = {name: Lane(name, concurrency, self._done, self._wake) for name in lanes}
+        self._runs: dict[tuple[str, int], Run] = {}
+        self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
         self._listening_since = time.time()
-        self._pulls: list[Pull] = []
+        self._concurrency = concurrency
 
     async def run(self) -> None:
         """Connect, serve, and drain on SIGTERM or SIGINT."""
         asked = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, asked.set)
+            self._loop.add_signal_handler(number, asked.set)
         connecting = asyncio.create_task(self._connect())
         await asked.wait()
         connecting.cancel()
@@ -69,115 +127,156 @@ class Worker:
         await self._queue.connect()
         await self._queue.hear_cancelled(self._cancelled.add)
         self._listening_since = time.time()
-        for lane in self._lanes:
-            self._pulls.append(await self._queue.pull(self._queue.names.jobs, lane, self._concurrency, self._take))
+        self._queue.on_reconnect = self._results.publish_again
+        self._loop.call_later(TICK_SECONDS, self._tick)
+        self._loop.call_later(self._settings.ack_wait / 3, self._beat)
+        for lane in self._lanes.values():
+            take = partial(self._take, lane)
+            lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
         if self._ready is not None:
             self._ready.touch()
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
 
-    def _take(self, delivery: Delivery) -> None:
-        handling = asyncio.create_task(self._handle(delivery))
-        self._running.add(handling)
-        handling.add_done_callback(self._running.discard)
+    # One delivery: bad input first, then run it, then publish its result, and only then acknowledge
 
-    async def _handle(self, delivery: Delivery) -> None:
-        """One delivery's life: bad input first, then run it, then publish its result, and only then acknowledge."""
+    def _take(self, lane: Lane, delivery: Delivery) -> None:
         try:
-            message = decode(delivery.data, JobMessage)
-        except Undecodable as error:
-            log.warning("job cannot be read", subject=delivery.subject, error=str(error))
-            await self._queue.bury(delivery, self._queue.names.jobs, str(error))
+            message = read_job(delivery.data)
+            deadline = datetime.fromisoformat(message.deadline).timestamp()
+        except (Undecodable, ValueError) as error:
+            log.warning("job cannot be read", subject=delivery.subject.decode("utf-8", "replace"), error=str(error))
+            self._queue.bury(delivery, self._queue.names.jobs, str(error))
+            self._free(lane)
             return
+        known = self._runs.get((message.id, message.attempt))
         task = self._tasks.get(message.task)
-        if task is None and delivery.delivered < POISON:
-            await delivery.nak(UNKNOWN_AGAIN)
+        if known is not None:  # delivered again while it runs here: that run answers for both
+            known.deliveries.append(delivery.reply)
+        elif deadline < time.time():
+            self._answer(lane, message, delivery, failure("deadline", "it came to a worker after its deadline"))
+        elif task is None:
+            self._queue.nak(delivery, min(NOT_SERVED_SECONDS, max(0.0, deadline - time.time())))
+            self._free(lane)
+        elif message.id in self._cancelled:
+            self._cancelled.discard(message.id)
+            self._answer(lane, message, delivery, Outcome(state="cancelled"))
+        else:
+            self._begin(Run(lane, message, task, delivery), delivery)
+
+    def _begin(self, run: Run, delivery: Delivery) -> None:
+        self._runs[run.message.id, run.message.attempt] = run
+        self._idle.clear()
+        if delivery.delivered > 1 or delivery.at < self._listening_since:
+            self._loop.create_task(self._ask_then_run(run, again=delivery.delivered > 1))
+        else:
+            run.lane.waiting.put(run)
+
+    async def _ask_then_run(self, run: Run, again: bool) -> None:
+        """Ask whether the job is over first: its word may have been missed, or it may be one that kills its workers."""
+        said = f'["{run.name}",{run.message.attempt}]'.encode() if again else b""
+        run.announced = again
+        if await self._queue.ask_cancelled(run.message.id, said):
+            self._end(run, Outcome(state="cancelled"))
+        else:
+            run.lane.waiting.put(run)
+
+    def _answer(self, lane: Lane, message: JobMessage, delivery: Delivery, outcome: Outcome) -> None:
+        """Answer a job that is not run."""
+        task = self._tasks.get(message.task) or next(iter(self._tasks.values()))
+        self._end(Run(lane, message, task, delivery), outcome)
+
+    def _end(self, run: Run, outcome: Outcome) -> None:
+        """Publish how a run ended; its deliveries are acknowledged once that is stored."""
+        if run.ended:
             return
-        beating = asyncio.create_task(self._beat(delivery))
-        try:
-            ended = await self._outcome(message, task, delivery)
-        except asyncio.CancelledError:  # told to stop, and out of time
-            ended = secrets.token_hex(8), _failure(STOPPED, "the worker was stopped while this ran", retryable=True)
-        try:
-            await self._publish(message, ended)
-            await delivery.ack()
-        finally:
-            beating.cancel()
-
-    async def _outcome(self, message: JobMessage, task: Task | None, delivery: Delivery) -> tuple[str, Outcome]:
-        """The run's name and how it ended; poison is recognised before it can kill once more."""
-        run = secrets.token_hex(8)
-        if task is None:
-            return run, _failure("unknown_task", f"no worker knows task {message.task}")
-        if delivery.delivered > POISON:
-            return run, _failure("poison", f"{delivery.delivered - 1} workers ended while they ran it")
-        if await self._is_cancelled(message.id, delivery):
-            return run, Outcome(state="cancelled")
-        pool = self._pools[task.lane] if task.lane in self._pools else next(iter(self._pools.values()))
-        running = asyncio.get_running_loop().run_in_executor(pool, execute, task, message.args, message.links)
-        await asyncio.wait({running}, timeout=TELL_AFTER)
-        if not running.done():
-            word = ResultMessage(job=message.id, attempt=message.attempt, run=run, state="running")
-            await self._queue.tell(message.task, word)
-        try:
-            return run, await asyncio.wait_for(asyncio.shield(running), task.timeout + GRACE)
-        except TimeoutError:
-            # The thread cannot be stopped; its answer is dropped, and it keeps its place in the pool until it ends.
-            return run, _failure("timeout", f"not done within {task.timeout:g} s", retryable=True)
-
-    async def _is_cancelled(self, job: str, delivery: Delivery) -> bool:
-        """What was put on the stream since we listen we would have heard of; of older jobs we ask."""
-        if job in self._cancelled:
-            self._cancelled.discard(job)
-            return True
-        return delivery.at < self._listening_since and await self._queue.ask_cancelled(job)
-
-    async def _publish(self, message: JobMessage, ended: tuple[str, Outcome]) -> None:
-        """Publish a result for as long as it takes: one that the stream refuses is never acked away."""
-        run, outcome = ended
-        error = outcome.error
+        run.ended = True
+        message = run.message
         result = ResultMessage(
-            job=message.id,
-            attempt=message.attempt,
-            run=run,
-            state=outcome.state,  # type: ignore[arg-type]  # the executor ends in succeeded or failed
-            result=outcome.result,
-            error=WireError(
-                code=error.code, message=error.message, retryable=error.retryable, retry_after=error.retry_after
-            )
-            if error
-            else None,
-            ms=outcome.ms,
-        )
-        pause = 0.1
-        while True:
-            try:
-                await self._queue.publish_result(message.task, result)
-                return
-            except (QueueUnavailable, QueueFull) as why:
-                log.warning("result not published yet", job=message.id, error=str(why))
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 5.0)
+            job=message.id, attempt=message.attempt, run=run.name, state=outcome.state,  # type: ignore[arg-type]
+            error=outcome.error, ms=outcome.ms,
+        )  # fmt: skip
+        self._results.put(message.task, result, outcome.result, lambda: self._acknowledge(run))
 
-    async def _beat(self, delivery: Delivery) -> None:
-        while True:
-            await asyncio.sleep(self._settings.ack_wait / 3)
-            await delivery.heartbeat()
+    def _acknowledge(self, run: Run) -> None:
+        self._queue.ack(run.deliveries)
+        self._free(run.lane, len(run.deliveries))
+        if self._runs.get((run.message.id, run.message.attempt)) is run:
+            del self._runs[run.message.id, run.message.attempt]
+        if not self._runs:
+            self._idle.set()
+
+    @staticmethod
+    def _free(lane: Lane, count: int = 1) -> None:
+        if lane.pull is not None:
+            lane.pull.free(count)
+
+    # What runs
+
+    def _wake(self) -> None:
+        """From a thread: something is done. One wake-up serves all that end until it is heard."""
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._collect)
+
+    def _collect(self) -> None:
+        self._woken = False  # first: what ends from here on wakes again
+        while not self._done.empty():
+            run, outcome = self._done.get()
+            run.lane.took((outcome.ms or 0.0) / 1000)
+            self._end(run, outcome)
+
+    def _tick(self) -> None:
+        """Announce what takes a while, and end what takes too long."""
+        now = time.monotonic()
+        for run in list(self._runs.values()):
+            if run.started is None or run.ended:
+                continue
+            if not run.announced and now - run.started > ANNOUNCE_SECONDS:
+                run.announced = True
+                self._results.announce(run.message.task, run.message.id, run.message.attempt, run.name)
+            if now - run.started > run.task.timeout + GRACE_SECONDS:
+                # The thread cannot be stopped; its answer is dropped, and it keeps its place until it ends.
+                self._end(run, failure("timeout", f"not done within {run.task.timeout:g} s", retryable=True))
+        self._results.check()
+        self._loop.call_later(TICK_SECONDS, self._tick)
+
+    def _beat(self) -> None:
+        """Say that everything held here is still being worked on."""
+        replies = [reply for run in self._runs.values() for reply in run.deliveries]
+        if replies:
+            self._queue.heartbeat(replies)
+        self._loop.call_later(self._settings.ack_wait / 3, self._beat)
 
     async def _drain(self) -> None:
         """Take nothing more, let jobs finish, give back those that take too long."""
-        for pull in self._pulls:
-            await pull.stop()
-        if self._running:
-            await asyncio.wait(self._running, timeout=self._settings.drain_seconds)
-        for handling in self._running:
-            handling.cancel()
-        if self._running:
-            await asyncio.wait(self._running, timeout=GIVE_BACK)
+        for lane in self._lanes.values():
+            if lane.pull is not None:
+                await lane.pull.stop()
+        for run in [run for run in self._runs.values() if run.started is None and not run.ended]:
+            run.ended = True  # not begun: somebody else runs it at once
+            for reply in run.deliveries:
+                self._queue.link.publish(reply, b"-NAK")
+            del self._runs[run.message.id, run.message.attempt]
+        await self._until_idle(self._settings.drain_seconds)
+        for run in list(self._runs.values()):
+            self._end(run, failure(STOPPED, "the worker was stopped while this ran", retryable=True))
+        await self._until_idle(GIVE_BACK_SECONDS)
         await self._queue.close()
 
+    async def _until_idle(self, seconds: float) -> None:
+        if self._runs:
+            self._idle.clear()
+            try:
+                await asyncio.wait_for(self._idle.wait(), seconds)
+            except TimeoutError:
+                return  # what is left is given back, or comes back by itself
 
-def _failure(code: str, message: str, retryable: bool = False) -> Outcome:
-    return Outcome(state="failed", error=JobError(code, message, retryable))
+
+async def serve(
+    settings: Settings, tasks: Mapping[str, Task], lanes: list[str], concurrency: int, ready: Path | None
+) -> None:
+    """Run a worker."""
+    await Worker(settings, tasks, lanes, concurrency, ready).run()
 
 
 @click.command()
@@ -206,7 +305,7 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
         raise click.ClickException(f"--lanes {lanes}: the tasks here have lanes {','.join(known)}")
     ml_clients.configure(settings.ml_url)
     step_back()
-    asyncio.run(Worker(settings, tasks, chosen, concurrency, ready_file).run())
+    asyncio.run(serve(settings, tasks, chosen, concurrency, ready_file))
     sys.stdout.flush()
     # Threads that still run a job given back above would keep the interpreter from ending.
     os._exit(0)

@@ -137,10 +137,11 @@ class Joined(Done):
 
     seq: Annotated[int, Meta(ge=0)]
     messages: Annotated[list[Message], Meta(max_length=500)]
-    jobs: list[Job]
+    jobs: Annotated[list[Job], Meta(max_length=1000)]
     members: list[Sender]
     wait: Annotated[int, Meta(ge=0)]
     more: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+    more_jobs: Literal[True] | msgspec.UnsetType = msgspec.UNSET
     reset: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -149,6 +150,13 @@ class Past(Done):
 
     messages: Annotated[list[Message], Meta(max_length=200)]
     jobs: list[Job]
+
+
+class Rest(Done):
+    """room:jobs"""
+
+    jobs: Annotated[list[Job], Meta(max_length=1000)]
+    more_jobs: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Sent(Done):
@@ -174,6 +182,7 @@ class Cancelled(Done):
 ACKS: dict[str, type[Done]] = {
     "room:join": Joined,
     "room:history": Past,
+    "room:jobs": Rest,
     "room:leave": Done,
     "message:send": Sent,
     "job:create": Created,

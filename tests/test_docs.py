@@ -22,7 +22,7 @@ from app.chat.events import Events
 from app.concurrency import patch
 from app.drive.replay import conversation
 from app.drive.system import ROOT
-from app.queue.wire import JobMessage, ResultMessage, WireError
+from app.contract import JobError, JobMessage, ResultMessage
 from app.settings import Settings, from_env
 from app.worker import main as worker
 from tests.guest import Guest
@@ -145,9 +145,10 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The web process' routes, without a server in front."""
     from app import create_app
 
-    server = create_app(from_env({"DATA_DIR": str(tmp_path_factory.mktemp("data"))}), patch("threading"))
+    concurrency = patch("threading")
+    server = create_app(from_env({"DATA_DIR": str(tmp_path_factory.mktemp("data"))}), concurrency)
     yield server.flask
-    server.store.close()
+    concurrency.await_(server.store.close(), 10)
 
 
 def test_every_route_is_in_the_contract(served: Flask) -> None:
@@ -167,7 +168,7 @@ def test_every_error_code_is_in_the_contract() -> None:
 
 def test_every_field_of_the_queue_messages_is_in_the_contract() -> None:
     section = page("contract").partition("## NATS JetStream")[2]
-    for message in (JobMessage, ResultMessage, WireError):
+    for message in (JobMessage, ResultMessage, JobError):
         for field in message.__struct_fields__:
             assert f"`{field}`" in section or f'"{field}"' in section, field
 

@@ -38,13 +38,14 @@ value = {{"words": ["a"], "kind": "x", "parts": {{"b": 1.0}}}}
 """
 USES = {
     "results of tasks": """
+import json
 from app.tasks import task
 def declared():
     def found(text: str): return value
     found.__annotations__["return"] = fresh()
     return task(found)
 tasks = [declared() for _ in range(%d)]
-together([lambda one=one: one.fit(value) for one in tasks])
+together([lambda one=one: one.check_result(json.dumps(value).encode()) for one in tasks])
 together([lambda one=one: one.check({"text": "x"}) for one in tasks])
 """,
     "answers of models": """

@@ -1,110 +1,78 @@
-"""What clients can send, and how each event is answered: plain functions of who and what, no web request anywhere."""
+"""What clients can send, and what follows: plain functions of who and what.
+
+An answer is a dict (what the ack adds to `ok: true`), an operation (acknowledged when it is committed), or a coroutine
+that ends in one of both where something must be read first. A refusal is raised.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, TypeVar
+from asyncio import AbstractEventLoop
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
-from msgspec import Meta
-from sqlalchemy import Connection
 
-from app import messages
-from app.chat.audience import Audience
-from app.chat.people import Client, People
-from app.chat.post import Asked, Posted, ask, post
+from app.chat import reading
+from app.chat.clients import Client, members
+from app.chat.post import Post, with_link
 from app.chat.waiting import Waiting
-from app.dispatch.dispatch import Dispatch, as_accepted
-from app.jobs import job as jobs
-from app.jobs import ledger
-from app.jobs.accept import Begin
-from app.jobs.job import Job
-from app.messages import Message
-from app.payload import Key, Refused, RoomName, Text, Upload
+from app.contract import (
+    MAX_RESULT_BYTES,
+    Cancel,
+    Create,
+    History,
+    JobView,
+    Join,
+    Leave,
+    MessageView,
+    MoreJobs,
+    Send,
+    Typing,
+)
+from app.jobs.consequences import UserCode, fitting, wants_message
+from app.jobs.job import Job, view
+from app.jobs.lifecycle import Lifecycle, new_job
+from app.jobs.transitions import Accept
+from app.payload import Refused
+from app.rooms import Room, Rooms, packet
+from app.store.operation import Operation
 from app.store.store import Store
 from app.tasks import Task, on_message
 
-T = TypeVar("T")
+Answer = dict[str, Any] | Operation | Coroutine[Any, Any, dict[str, Any] | Operation]
 
-LAST = 50  # messages somebody sees who joins for the first time
-MOST = 500  # messages in one answer to a join
-
-Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what a database column holds
-TaskName = Annotated[str, Meta(min_length=1, max_length=64)]
-
-
-class Request(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An event's data; fields it does not name are refused."""
-
-    room: RoomName
-
-
-class Join(Request):
-    """room:join"""
-
-    after: Seq | None = None
-
-
-class History(Request):
-    """room:history"""
-
-    before: Seq
-    limit: Annotated[int, Meta(ge=1, le=200)] = 50
-
-
-class Leave(Request):
-    """room:leave"""
-
-
-class Send(Request):
-    """message:send"""
-
-    key: Key
-    text: Text
-    upload: Upload | None = None
-
-
-class Create(Request):
-    """job:create"""
-
-    key: Key
-    task: TaskName
-    args: dict[str, Any] = {}
-
-
-class Typing(Request):
-    """typing"""
-
-    on: bool
-
-
-class Cancel(msgspec.Struct, forbid_unknown_fields=True):
-    """job:cancel"""
-
-    job: Annotated[str, Meta(min_length=1, max_length=64)]
+MEMBERS_SECONDS = 0.05  # who is here is told at most so often to a room
 
 
 class Events:
-    """Answers every event; an answer is what the ack adds to `ok: true`, a refusal is raised."""
+    """Every event, and what answers it."""
 
     def __init__(
         self,
         store: Store,
+        rooms: Rooms,
         tasks: Mapping[str, Task],
-        dispatch: Dispatch,
-        people: People,
-        audience: Audience,
+        life: Lifecycle,
+        user_code: UserCode,
         waiting: Waiting,
+        broadcast: Callable[[Any, bytes], None],
+        in_room: Callable[[str, str], Coroutine[Any, Any, bool]],
+        loop: AbstractEventLoop,
     ) -> None:
-        self._store, self._tasks, self._dispatch = store, tasks, dispatch
-        self._people, self._audience, self._waiting = people, audience, waiting
+        """`in_room` says whether an upload was sent to a room."""
+        self._store, self._rooms, self._tasks, self._life = store, rooms, tasks, life
+        self._user_code, self._waiting, self._broadcast, self._in_room = user_code, waiting, broadcast, in_room
+        self._loop = loop
+        self._on_message = on_message(tasks)
+        self._conditional = any(task.when or task.history for task in self._on_message)
+        self.draining = False
 
-    def table(self) -> dict[str, tuple[type[Any], Callable[[Client, Any], dict[str, Any]]]]:
+    def table(self) -> dict[str, tuple[type[Any], Callable[[Client, Any], Answer]]]:
         """Each event's name, what its data must be, and the function that answers."""
         return {
             "room:join": (Join, self.join),
             "room:history": (History, self.history),
+            "room:jobs": (MoreJobs, self.jobs),
             "room:leave": (Leave, self.leave),
             "message:send": (Send, self.send),
             "job:create": (Create, self.create),
@@ -112,148 +80,184 @@ class Events:
             "typing": (Typing, self.typing),
         }
 
-    def join(self, who: Client, what: Join) -> dict[str, Any]:
-        """Enter a room. Live events flow from before the history is read, so that nothing falls in between."""
-        self._audience.enter(who.sid, what.room)
-        changed = self._people.join(who, what.room)
-        answer = self._store.read(lambda connection: _catch_up(connection, what.room, what.after))
-        if changed:
-            self._audience.members(what.room, self._people.members(what.room))
+    # Rooms
+
+    async def load_room(self, name: str) -> Room:
+        """The room, counting from where it is in the database."""
+        room = self._rooms.find(name)
+        if room is None:
+            seq = await self._store.read(lambda connection: reading.newest_seq(connection, name))
+            room = self._rooms.take_up(name, seq)
+        return room
+
+    async def join(self, who: Client, what: Join) -> dict[str, Any]:
+        """Enter a room. Live events flow from before anything is read, so that nothing falls in between."""
+        room = await self.load_room(what.room)
+        room.listeners[who.connection] = None
+        who.rooms.add(room.name)
+        if who.connection.closed:  # it left while the room was loaded, and nobody would take it out again
+            self.forget(who)
+        self.tell_members(room)
+        unfinished = list(room.jobs.values())
+        page = await self._store.read(
+            lambda connection: reading.page(connection, room.name, what.after, len(unfinished))
+        )
+        theirs = {job.n: job for job in page.jobs}
+        if not page.more:
+            theirs.update((job.n, job) for job in unfinished)
+        more = {name: True for name in ("more", "more_jobs", "reset") if getattr(page, name)}
+        if len(theirs) > reading.JOBS_PAGE:
+            more["more_jobs"] = True
         return {
-            **answer,
-            "messages": [self._audience.message(message) for message in answer["messages"]],
-            "jobs": [jobs.view(job) for job in answer["jobs"]],
-            "members": self._people.members(what.room),
+            "seq": page.seq,
+            "messages": self._linked(page.messages),
+            "jobs": _views([theirs[n] for n in sorted(theirs)][: reading.JOBS_PAGE]),
+            "members": members(room.listeners),
             "wait": self._waiting.seconds(),
+            **more,
         }
 
-    def history(self, who: Client, what: History) -> dict[str, Any]:
+    async def history(self, who: Client, what: History) -> dict[str, Any]:
         """Older messages with their jobs."""
         _check_in_room(who, what.room)
+        found, theirs = await self._store.read(
+            lambda connection: reading.older(connection, what.room, what.before, what.limit)
+        )
+        return {"messages": self._linked(found), "jobs": _views(theirs)}
 
-        def read(connection: Connection) -> tuple[list[Message], list[Job]]:
-            found = messages.before(connection, what.room, what.before, what.limit)
-            return found, ledger.of_messages(connection, what.room, found)
-
-        found, theirs = self._store.read(read)
-        return {"messages": [self._audience.message(m) for m in found], "jobs": [jobs.view(job) for job in theirs]}
+    async def jobs(self, who: Client, what: MoreJobs) -> dict[str, Any]:
+        """The jobs that did not fit into the answer to a join."""
+        _check_in_room(who, what.room)
+        found = await self._store.read(lambda connection: reading.further_jobs(connection, what.room, what.after))
+        if found is None:
+            raise Refused("not_found", f"there is no job {what.after} in room {what.room}", "after")
+        theirs, more = found
+        return {"jobs": _views(theirs), **({"more_jobs": True} if more else {})}
 
     def leave(self, who: Client, what: Leave) -> dict[str, Any]:
         """Leave a room."""
         _check_in_room(who, what.room)
-        self._audience.leave(who.sid, what.room)
-        self._people.leave(who, what.room)
-        self._audience.members(what.room, self._people.members(what.room))
+        self._take_out(who, what.room)
         return {}
 
-    def send(self, who: Client, what: Send) -> dict[str, Any]:
+    def forget(self, who: Client) -> None:
+        """A connection is gone: take it out of its rooms."""
+        for name in list(who.rooms):
+            self._take_out(who, name)
+
+    def typing(self, who: Client, what: Typing) -> dict[str, Any]:
+        """Tell the others that somebody types, or stopped."""
+        _check_in_room(who, what.room)
+        others = [each for each in self._rooms[what.room].listeners if each is not who.connection]
+        self._broadcast(others, packet("typing", {"room": what.room, "sender": who.person, "on": what.on}))
+        return {}
+
+    def tell_members(self, room: Room) -> None:
+        """Tell a room who is here, soon and once for all who come and go meanwhile."""
+        if not room.members_due:
+            room.members_due = True
+            self._loop.call_later(MEMBERS_SECONDS, self._tell_members, room)
+
+    def _tell_members(self, room: Room) -> None:
+        room.members_due = False
+        if room.listeners:
+            here = members(room.listeners)
+            self._broadcast(room.listeners, packet("room:members", {"room": room.name, "members": here}))
+
+    def _take_out(self, who: Client, name: str) -> None:
+        who.rooms.discard(name)
+        room = self._rooms.find(name)
+        if room is not None and room.listeners.pop(who.connection, who) is None:
+            self.tell_members(room)
+            self._rooms.let_go(room)
+
+    # Messages and jobs
+
+    def send(self, who: Client, what: Send) -> Answer:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
         _check_in_room(who, what.room)
         self._check_open()
-        begins = {task.name: self._dispatch.begin(task.name, what.room) for task in on_message(self._tasks)}
-        keep, content = self._dispatch.keeps, (what.key, what.text, what.upload)
-        posted = self._accept(
-            lambda c: post(c, self._tasks, begins, who.person, what.room, *content, time.time(), keep),
-            self._posted,
-            begins.values(),
-        )
-        if isinstance(posted, Refused):
-            raise posted
-        return {"message": self._audience.message(posted.message), **({"duplicate": True} if posted.duplicate else {})}
+        if self._conditional or what.upload is not None:
+            return self._send_after_reading(who, what)
+        return self._post(who, what, self._on_message, {})
 
-    def create(self, who: Client, what: Create) -> dict[str, Any]:
+    async def _send_after_reading(self, who: Client, what: Send) -> Operation:
+        if what.upload is not None and not await self._in_room(what.upload, what.room):
+            raise Refused("not_found", f"there is no upload {what.upload} in room {what.room}", "upload")
+        wanted = [task for task in self._on_message if await wants_message(self._user_code, task, what.text)]
+        histories = {task.name: await self._history(task, what.room) for task in wanted if task.history}
+        return self._post(who, what, wanted, histories)
+
+    def _post(self, who: Client, what: Send, wanted: list[Task], histories: dict[str, Any]) -> Post:
+        room = self._rooms[what.room]
+        started = []
+        for task in wanted:
+            args: dict[str, Any] = {"text": what.text} if "text" in task.arguments.__struct_fields__ else {}
+            if task.history:
+                args["history"] = fitting(histories[task.name], len(what.text) * 4)
+            job = new_job(task, room.name, msgspec.json.encode(args).decode(), who.person.id, who.person.name)
+            if self._life.routing.is_full(task.name, room.name):
+                job.state, job.finished, job.delivered = "skipped", job.at, True
+            started.append(job)
+        return Post(self._life, room, who.person, what, started, self._waiting.wrote)
+
+    def create(self, who: Client, what: Create) -> Answer:
         """Accept a job; a resend changes nothing."""
         _check_in_room(who, what.room)
         self._check_open()
         task = self._tasks.get(what.task)
         if task is None or "request" not in task.runs:
-            right = ", ".join(name for name, each in self._tasks.items() if "request" in each.runs)
-            raise Refused("unknown_task", f"there is no task {what.task!r} to ask for: one of {right} is right", "task")
+            known = ", ".join(name for name, each in self._tasks.items() if "request" in each.runs)
+            raise Refused("unknown_task", f"there is no task {what.task!r} to ask for: expected one of {known}", "task")
         args = task.check(what.args)
-        begin, keep = self._dispatch.begin(task.name, what.room), self._dispatch.keeps
-        asked = self._accept(
-            lambda c: ask(c, task, begin, who.person, what.room, what.key, args, time.time(), keep),
-            self._asked,
-            [begin],
-        )
-        if isinstance(asked, Refused):
-            raise asked
-        return {"job": jobs.view(as_accepted(asked.job)), **({"duplicate": True} if asked.duplicate else {})}
+        if task.history or "upload" in args:
+            return self._create_after_reading(who, what, task, args)
+        return self._request(who, what, task, args, args)
 
-    def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
+    async def _create_after_reading(self, who: Client, what: Create, task: Task, args: dict[str, Any]) -> Operation:
+        if "upload" in args and not await self._in_room(args["upload"], what.room):
+            raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
+        given = dict(args)
+        if task.history:
+            lines = await self._history(task, what.room)
+            given["history"] = fitting(lines, len(msgspec.json.encode(args)))
+        return self._request(who, what, task, args, given)
+
+    def _request(self, who: Client, what: Create, task: Task, args: dict[str, Any], given: dict[str, Any]) -> Accept:
+        encoded = msgspec.json.encode(given).decode()
+        if len(encoded) > MAX_RESULT_BYTES:
+            raise Refused("bad_request", f"arguments have at most {MAX_RESULT_BYTES} bytes", "args")
+        if self._life.routing.is_full(task.name, what.room):
+            raise Refused("busy", "too many jobs wait: try again in a moment", retry_after=1.0)
+        asked = msgspec.json.encode({"task": task.name, "args": args}, order="sorted").decode()
+        who_asks = who.person
+        job = new_job(task, what.room, encoded, who_asks.id, who_asks.name, key=what.key, asked=asked)
+        return Accept(self._life, job)
+
+    async def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
         """Cancel a job; a finished one is returned unchanged."""
-        job = self._store.read(lambda connection: ledger.find(connection, what.job))
+        job = await self._life.find(what.job)
         if job is None or job.room not in who.rooms:
             raise Refused("not_found", "there is no such job in a room you are in", "job")
-        return {"job": jobs.view(self._dispatch.cancel(job))}
+        return {"job": view(job if job.final and job.delivered else await self._life.cancel(job))}
 
-    def typing(self, who: Client, what: Typing) -> dict[str, Any]:
-        """Tell the others that somebody types, or stopped."""
-        _check_in_room(who, what.room)
-        self._audience.typing(what.room, who.person, what.on, but=who.sid)
-        return {}
-
-    def _accept(self, op: Callable[[Connection], T], then: Callable[[T], bool], begins: Iterable[Begin]) -> T:
-        """Commit what starts jobs; places kept for jobs that do not start after all are given back."""
-
-        def committed(value: T) -> None:
-            started = False
-            try:
-                started = then(value)
-            finally:
-                if not started:
-                    self._dispatch.give_back(begins)
-
-        try:
-            return self._store.write(op, then=committed, urgent=True)
-        except Exception:
-            self._dispatch.give_back(begins)  # nothing was committed, and nothing follows
-            raise
-
-    def _posted(self, posted: Posted | Refused) -> bool:
-        """Right after the commit, in the order of commits: first the message, then its jobs; says whether they start."""
-        if isinstance(posted, Refused) or posted.duplicate:
-            return False
-        message = posted.message
-        self._waiting.wrote(message.room, message.sender_id, message.at)
-        self._dispatch.metrics.messages.labels(message.kind).inc()
-        self._audience.show(message)
-        for job in posted.jobs:
-            self._dispatch.accepted(job)
-            self._dispatch.submit(job)
-        return True
-
-    def _asked(self, asked: Asked | Refused) -> bool:
-        if isinstance(asked, Refused) or asked.duplicate:
-            return False
-        self._dispatch.accepted(asked.job)
-        self._dispatch.submit(asked.job)
-        return True
+    async def _history(self, task: Task, room: str) -> list[dict[str, str]]:
+        """What was written before, what is being stored at this moment included."""
+        await self._store.settled()
+        return await self._store.read(lambda connection: reading.history(connection, room, task.history))
 
     def _check_open(self) -> None:
-        if self._dispatch.draining:
+        if self.draining:
             raise Refused("draining", "the server is restarting: send it again in a moment", retry_after=1.0)
+
+    def _linked(self, found: list[MessageView]) -> list[MessageView]:
+        return [with_link(message, self._life.link) for message in found]
+
+
+def _views(theirs: list[Job]) -> list[JobView]:
+    return [view(job) for job in theirs]
 
 
 def _check_in_room(who: Client, room: str) -> None:
     if room not in who.rooms:
         raise Refused("not_in_room", f"join room {room} first", "room")
-
-
-def _catch_up(connection: Connection, room: str, after: int | None) -> dict[str, Any]:
-    """What somebody who joins has missed: at most 500 messages, and the jobs they must know."""
-    seq = messages.newest_seq(connection, room)
-    reset = after is not None and after > seq
-    known = None if reset else after
-    found = (
-        messages.before(connection, room, seq + 1, LAST)
-        if known is None
-        else messages.after(connection, room, known, MOST)
-    )
-    answer: dict[str, Any] = {"seq": seq, "messages": found}
-    if known is not None and found and found[-1].seq < seq:
-        answer["more"] = True
-    if reset:
-        answer["reset"] = True
-    answer["jobs"] = ledger.for_join(connection, room, found, known)
-    return answer

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 
-from app.chat.people import Client
+from app.chat.clients import Client
 from app.payload import Refused
 
-BURST = 2.0  # times the rate (design.md)
+BURST = 2.0  # times the rate
 ADDRESS = 10.0  # times what one connection may do
 KEPT = 100_000  # buckets remembered
 

@@ -24,7 +24,7 @@ from app.compare.samples import JobTimes, Run
 from app.compare.served import RunFailed, served
 from app.compare.workload import GIVEN, Arrival, Workload, arrivals, conversation_texts, senders
 from app.drive.system import System
-from app.tasks import Task, following, on_message
+from app.tasks import Task, on_message
 
 DRIVERS = 2
 PATIENCE = 75.0  # seconds without any news after which jobs count as lost: longer than one attempt may take
@@ -152,7 +152,7 @@ def _orders(system: System, plan: Plan, workload: Workload, setting: Setting, du
             writers={room: names for room, names in everybody.items() if room % DRIVERS == number},
             history=[texts[i % len(texts)] for i in range(workload.history)],
             on_message=[task.name for task in on_message(tasks)],
-            after={name: [child.name for child in following(tasks, name)] for name in tasks},
+            after={name: list(tasks[name].followers) for name in tasks},
             takes={
                 name: [field for field in tasks[name].arguments.__struct_fields__ if field in GIVEN]
                 for name in workload.requests

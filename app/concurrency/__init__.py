@@ -66,6 +66,12 @@ class Concurrency(Protocol):
     def request_socket(self, environ: dict[str, Any]) -> socket.socket | None:
         """The connection that a WSGI request came through; to look at, not to read from."""
 
+    def os_thread(self, function: Callable[..., Any], *args: Any) -> None:
+        """Run the function in a real thread, also where threads are green; it may touch nothing that is green."""
+
+    def os_queue(self) -> Any:
+        """A `queue.SimpleQueue` between real threads and the loop, on which only threads may wait."""
+
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         """Run the function concurrently, at once, and forget it."""
 

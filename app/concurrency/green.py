@@ -79,6 +79,15 @@ class Green:
         """Here, as `call`."""
         function(*args)
 
+    def os_thread(self, function: Callable[..., Any], *args: Any) -> None:
+        """Through the unpatched module."""
+        threading = eventlet.patcher.original("threading")
+        threading.Thread(target=function, args=args, daemon=True).start()
+
+    def os_queue(self) -> Any:
+        """Of the unpatched module."""
+        return eventlet.patcher.original("queue").SimpleQueue()
+
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         """Run in a new green thread."""
         eventlet.spawn_n(function, *args)

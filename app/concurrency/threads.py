@@ -63,6 +63,14 @@ class Threads:
         else:
             self.loop.call_soon_threadsafe(function, *args)
 
+    def os_thread(self, function: Callable[..., Any], *args: Any) -> None:
+        """A thread like any other here."""
+        threading.Thread(target=function, args=args, daemon=True).start()
+
+    def os_queue(self) -> Any:
+        """The standard library's."""
+        return queue.SimpleQueue()
+
     def spawn(self, function: Callable[..., Any], *args: Any) -> None:
         """Run in a new thread."""
         threading.Thread(target=function, args=args, daemon=True).start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -13,19 +12,20 @@ from app.flags.provider import ask_with
 from app.flags.rollout import ALL, Flag, in_force
 from app.payload import Refused, read
 from app.settings import Settings
-from app.store.store import Store, StoreUnavailable
-from app.store.tables import flags
+from app.store.schema import flags
+from app.store.store import Store
 
-READ_EVERY = 0.5  # seconds (design.md, part 2)
+READ_SECONDS = 0.5  # between two looks for what another process changed
 Shown = Callable[[dict[str, Any]], None]
 
 
 class Flags:
     """What path each task takes, for whom."""
 
-    def __init__(self, store: Store, settings: Settings, tasks: Iterable[str], changed: Shown) -> None:
-        self._store, self._settings, self._tasks, self._changed = store, settings, list(tasks), changed
-        self._rules = store.read(_rules)
+    def __init__(self, store: Store, settings: Settings, tasks: Iterable[str]) -> None:
+        self._store, self._settings, self._tasks = store, settings, list(tasks)
+        self.changed: Shown = lambda flag: None
+        self._rules: dict[str, Flag] = {}
         self._changes = 0  # made by this process
         self.ask = ask_with(lambda: self._rules, settings.default_path)
 
@@ -33,7 +33,7 @@ class Flags:
         """What is in force: `*` first, then each task; `source` says whose flag it is."""
         return [self._row(name) for name in [ALL, *self._tasks]]
 
-    def put(self, task: str, body: Any) -> dict[str, Any]:
+    async def put(self, task: str, body: Any) -> dict[str, Any]:
         """Set a flag; raises Refused (bad_request, not_found, conflict)."""
         flag = read(body, Flag)
         self._check_task(task)
@@ -45,50 +45,44 @@ class Flags:
         change = statement.on_conflict_do_update(
             index_elements=[flags.c.task], set_={"path": flag.path, "percent": flag.percent}
         )
-        return self._write(task, lambda connection: connection.execute(change))
+        return await self._write(task, lambda connection: connection.execute(change))
 
-    def unset(self, task: str) -> dict[str, Any]:
+    async def unset(self, task: str) -> dict[str, Any]:
         """Remove a task's own flag, so that `*` or the default holds again."""
         self._check_task(task)
-        return self._write(task, lambda connection: connection.execute(delete(flags).where(flags.c.task == task)))
+        return await self._write(task, lambda c: c.execute(delete(flags).where(flags.c.task == task)))
 
     def wants_queue(self) -> bool:
         """Whether any flag may send a job to the queue."""
         return any(row["path"] != "simple" for row in self.all())
 
-    def watch(self) -> None:
-        """Read the rules again and again: another process may have changed them."""
-        while True:
-            time.sleep(READ_EVERY)
-            try:
-                self.look()
-            except StoreUnavailable:
-                continue  # the rules we know stay in force until the database answers again
+    async def load(self) -> None:
+        """Read the rules for the first time."""
+        self._rules = await self._store.read(_rules)
 
-    def look(self) -> None:
-        """Take the rules as the database has them, unless they were changed here while it was asked: that is newer."""
+    async def look(self) -> None:
+        """Reload the rules, which another process may have changed; not when this one did meanwhile."""
         changes = self._changes
-        rules = self._store.read(_rules)
+        rules = await self._store.read(_rules)
         if changes == self._changes:
             self._take(rules)
 
-    def _write(self, task: str, op: Callable[[Connection], Any]) -> dict[str, Any]:
+    async def _write(self, task: str, op: Callable[[Connection], Any]) -> dict[str, Any]:
         def write(connection: Connection) -> dict[str, Flag]:
             op(connection)
             return _rules(connection)
 
-        self._store.write(write, then=self._take_own)
+        self._changes += 1
+        self._take(await self._store.change(write))
         return self._row(task)
 
-    def _take_own(self, rules: dict[str, Flag]) -> None:
-        self._changes += 1
-        self._take(rules)
-
     def _take(self, rules: dict[str, Flag]) -> None:
+        if rules == self._rules:
+            return
         before, self._rules = {row["task"]: row for row in self.all()}, rules
         for row in self.all():
             if row != before[row["task"]]:
-                self._changed({key: row[key] for key in ("task", "path", "percent")})
+                self.changed({key: row[key] for key in ("task", "path", "percent")})
 
     def _row(self, task: str) -> dict[str, Any]:
         flag, source = in_force(self._rules, task, self._settings.default_path)

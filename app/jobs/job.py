@@ -108,4 +108,6 @@ def raw(text: str | None) -> Raw | None:
 def with_error(job: Job, error: JobError) -> str:
     """The errors of a job's attempts so far with one more, as JSON text."""
     before = msgspec.json.decode(job.errors or "[]")
-    return msgspec.json.encode([*before, {"attempt": job.attempt, "code": error.code, "message": error.message}]).decode()
+    return msgspec.json.encode(
+        [*before, {"attempt": job.attempt, "code": error.code, "message": error.message}]
+    ).decode()

@@ -14,8 +14,6 @@ from app.store.operation import Rows, add_row
 from app.store.schema import jobs, marks
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
-assert JOB_COLUMNS == Job.__struct_fields__, "a job's fields are the ledger's columns"
-
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608
 AT_ONCE = 500  # rows of one look at a long list
 

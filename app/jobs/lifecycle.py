@@ -8,22 +8,24 @@ for what is unfinished, the ledger its record; a job that waits at the broker fo
 from __future__ import annotations
 
 import asyncio
+import time
 from asyncio import AbstractEventLoop, Future
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 
-from app.contract import MAX_RESULT_BYTES, Outcome, failure
+from app.contract import MAX_RESULT_BYTES, JobError, Outcome, failure
 from app.due import Due, Entry
 from app.effects import Effects, Receipt, Reply
 from app.ids import new_id
 from app.jobs import dead_letters, ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
-from app.jobs.job import INTERRUPTED, MAX_DEATHS, Job
-from app.jobs.transitions import Accept, Launch, Mark, Note, Park, Settle, Start
+from app.jobs.job import MAX_DEATHS, Job
+from app.jobs.transitions import Accept, Launch, Mark, Note, Park, Replay, Settle, Start, Turn
 from app.metrics import Metrics
 from app.paths.routing import Routing
 from app.payload import Refused
@@ -35,6 +37,7 @@ from app.tasks import Task
 log = structlog.get_logger()
 
 MARK_SECONDS = 2.0  # between two notes of where a restart begins to look
+CANCELLED_SECONDS = 24 * 3600.0  # for which cancelled jobs are told to workers who ask
 SWEEP_SECONDS = 1.0  # between two looks for parked jobs past their deadline
 
 
@@ -129,7 +132,9 @@ class Lifecycle:
         self.jobs.pop(job.id, None)
         self.rooms[job.room].jobs.pop(job.n, None)
         self._forget_deadline(job)
+        self._announcer.forget(job)
         self.parked_jobs += 1
+        self.rooms.let_go(self.rooms[job.room])
 
     def park(self, job: Job, attempt: int, stream_seq: int) -> None:
         """The broker has had this attempt for a while."""
@@ -138,6 +143,29 @@ class Lifecycle:
     def fall_back(self, job: Job) -> None:
         """Run an attempt on the simple path that the broker did not take for too long."""
         self.store.add(Launch(self, job, path="simple"))
+
+    def refused(self, job: Job, attempt: int, why: str) -> None:
+        """The broker will never take this attempt."""
+        self.settle(job, attempt, failure("broker_refused", f"the broker refuses it: {why}"))
+
+    async def cancelled_lately(self) -> list[str]:
+        """Jobs of the queue that workers may still meet on the stream though they are cancelled."""
+        since = time.time() - CANCELLED_SECONDS
+        return await self.store.read(lambda connection: ledger.cancelled_since(connection, since))
+
+    async def job_at(self, stream_seq: int) -> tuple[str, int] | None:
+        """The unfinished job whose attempt is, or was, at this place on the stream of jobs; and the attempt."""
+        for job in self.jobs.values():
+            if job.stream_seq == stream_seq:
+                return job.id, job.attempt
+        id = await self.store.read(lambda connection: ledger.parked_at(connection, stream_seq))
+        found = await self.find(id) if id is not None else None
+        return (found.id, found.attempt) if found is not None else None
+
+    async def bury(self, id: str, subject: str, payload: str, why: str) -> None:
+        """Keep a message of the queue that nobody could read."""
+        now = time.time()
+        await self.store.change(lambda connection: dead_letters.bury(connection, id, subject, payload, why, now))
 
     def show_progress(self, effects: Effects, job: Job) -> None:
         """Show a state between accepted and final, unless it is likely to pass before anybody has read it."""
@@ -159,18 +187,18 @@ class Lifecycle:
         """As `settle`, for a job that may be parked, or that nobody knows."""
         job = self.jobs.get(id)
         if job is not None:
-            self.settle(job, attempt, outcome, receipt)
+            self.settle(job, attempt, checked(self.tasks, job, outcome), receipt)
         else:
-            self._when_loaded(id, lambda job: self.settle(job, attempt, outcome, receipt), receipt)
+            self._when_loaded(
+                id, lambda job: self.settle(job, attempt, checked(self.tasks, job, outcome), receipt), receipt
+            )
 
     async def cancel(self, job: Job) -> Job:
         """Make the job final at once, unless it is; returns it as it is then. What still runs has its outcome dropped."""
         if not self.durable:
             raise Refused("conflict", "LEDGER=off keeps no jobs: there is nothing to cancel")
         done: Future[Job] = self._loop.create_future()
-        self.store.add(
-            Settle(self, job, job.attempt, Outcome(state="cancelled", ms=job.ms), waiter=done, at_once=True)
-        )
+        self.store.add(Settle(self, job, job.attempt, Outcome(state="cancelled", ms=job.ms), waiter=done, at_once=True))
         cancelled = await done
         self.routing.cancelled(cancelled)
         return cancelled
@@ -198,18 +226,42 @@ class Lifecycle:
         self.metrics.job_retried(job)
         effects.show_job(room, job)
         self._announcer.is_known(job, from_now_on=True)
+        self.retry_in_time(job)
+
+    def retry_in_time(self, job: Job) -> None:
+        """Start the next attempt when it is due."""
         self._retries[job.n] = self._due.at(job.due or 0.0, self._retry, job, job.attempt)
+
+    def deliver(self, job: Job) -> None:
+        """Show an outcome that was kept before a restart, in its turn."""
+        self.store.add(Turn(self, job))
+
+    async def consequences_again(self, job: Job, outcome: Outcome) -> tuple[Outcome, Consequences]:
+        """What a kept outcome leads to, found out once more."""
+        return await consequences_of(self._user_code, self.tasks, job, outcome, self._history)
 
     async def replay(self, id: str) -> Job:
         """Give a dead letter its attempts once more; raises Refused when there is none, or it is no job."""
-        job = await self.store.change(lambda connection: dead_letters.replay(connection, id, self.tasks))
-        if isinstance(job, Refused):
-            raise job
-        await self._take_up(job)
-        self._announcer.is_known(job, from_now_on=True)
-        self.store.add(Launch(self, job))
-        await self.store.settled()
+        job = await self.find(id)
+        if job is None or not job.dead:
+            letter = await self.store.read(lambda connection: dead_letters.find(connection, id))
+            if letter is None:
+                raise Refused("not_found", "there is no such dead letter")
+            raise Refused("conflict", "this message is no job and cannot be replayed: it can be dropped")
+        task = self.tasks.get(job.task)
+        if task is None:
+            raise Refused("conflict", f"there is no task {job.task} any more: the dead letter can only be dropped")
+        await self._load_room(job.room)
+        done: Future[bool] = self._loop.create_future()
+        self.store.add(Replay(self, job, task, done))
+        if not await done:
+            raise Refused("conflict", "this dead letter was replayed or dropped just now")
         return job
+
+    def replayed(self, job: Job) -> None:
+        """A dead letter was committed as accepted again."""
+        self.hold(job)
+        self.store.add(Launch(self, job))
 
     # Jobs that are not in memory
 
@@ -222,6 +274,31 @@ class Lifecycle:
             self._loading[id] = self._spawn(self._load(id))
         return await self._loading[id]
 
+    async def look_up(self, id: str) -> Job | None:
+        """The job as it stands, without taking it up."""
+        return self.jobs.get(id) or await self.store.read(lambda connection: ledger.find(connection, id))
+
+    def is_over(self, id: str, said: bytes) -> bool:
+        """Whether a worker need not run this job: it is cancelled, or over. `said` is what the worker says of its run."""
+        job = self.jobs.get(id)
+        if job is None:
+            return False
+        if said and not job.final:
+            self._worker_begins(job, said)
+        return job.final or job.deaths >= MAX_DEATHS
+
+    def _worker_begins(self, job: Job, said: bytes) -> None:
+        """A worker has been given a job again and asks before it runs it: an announcement that cannot come too late."""
+        try:
+            run, attempt = msgspec.json.decode(said, type=tuple[str, int])
+        except msgspec.MsgspecError:
+            return
+        if attempt == job.attempt and job.run is not None and job.run != run and job.deaths + 1 >= MAX_DEATHS:
+            job.deaths += 1  # counted now, so that it is not run again
+            self.died(job)
+        else:
+            self.store.add(Note(self, job, attempt, run, None))
+
     async def _load(self, id: str) -> Job | None:
         try:
             job = await self.store.read(lambda connection: ledger.find(connection, id))
@@ -230,7 +307,7 @@ class Lifecycle:
             await self._load_room(job.room)
             if id not in self.jobs:
                 self.parked_jobs -= job.parked
-                self._hold(job)
+                self.hold(job)
             return self.jobs[id]
         finally:
             del self._loading[id]
@@ -252,11 +329,7 @@ class Lifecycle:
 
         self._spawn(load())
 
-    async def _take_up(self, job: Job) -> None:
-        await self._load_room(job.room)
-        self._hold(job)
-
-    def _hold(self, job: Job) -> None:
+    def hold(self, job: Job) -> None:
         """Hold an unfinished job of the ledger in memory; its room is there."""
         room = self.rooms[job.room]
         self.jobs[job.id] = job
@@ -266,6 +339,7 @@ class Lifecycle:
             line = room.line(job.task)
             line.leave(job.n)  # a parked job has its place already
             line.join(job.n)
+        self._announcer.is_known(job, from_now_on=True)  # clients may have seen it
 
     # Again and again
 
@@ -284,8 +358,6 @@ class Lifecycle:
         """End parked jobs that are past their deadline; called every SWEEP_SECONDS."""
         if not self.parked_jobs:
             return
-        import time
-
         now = time.time()
         for id in await self.store.read(lambda connection: ledger.overdue_parked(connection, now)):
             job = await self.find(id)
@@ -301,7 +373,8 @@ class Lifecycle:
         return [(task, path, count) for (task, path), count in counted.items()]
 
     def _expire(self, job: Job) -> None:
-        self.settle(job, job.attempt, failure("deadline", "no answer before the deadline"))
+        if not job.final:
+            self.settle(job, job.attempt, failure("deadline", "no answer before the deadline"))
 
     def _retry(self, job: Job, attempt: int) -> None:
         self._retries.pop(job.n, None)
@@ -342,8 +415,6 @@ def _log_failure(task: asyncio.Task[Any]) -> None:
 
 def new_job(task: Task, room: str, args: str, sender_id: str | None, sender_name: str | None, **values: Any) -> Job:
     """A job that is not in the ledger yet; its place and path are chosen when it is committed."""
-    import time
-
     now = time.time()
     return Job(
         n=0,
@@ -361,6 +432,19 @@ def new_job(task: Task, room: str, args: str, sender_id: str | None, sender_name
     )
 
 
+def checked(tasks: Mapping[str, Task], job: Job, outcome: Outcome) -> Outcome:
+    """The outcome a worker sent, or a failure in its place when its result is not what the task promises."""
+    task = tasks.get(job.task)
+    if task is None or outcome.state != "succeeded":
+        return outcome
+    try:
+        task.check_result(outcome.result or b"null")
+    except Refused as error:
+        wrong = JobError("result_invalid", f"the result does not fit: {error.message}")
+        return Outcome(state="failed", error=wrong, ms=outcome.ms)
+    return outcome
+
+
 def too_large(what: str, size: int) -> Outcome:
     """The failure of a job whose arguments or result are past the bound."""
     return failure("result_too_large", f"{what} have {size} bytes: at most {MAX_RESULT_BYTES} are allowed")
@@ -368,9 +452,4 @@ def too_large(what: str, size: int) -> Outcome:
 
 def encoded(error: Any) -> str:
     """An error as JSON text."""
-    import msgspec
-
     return msgspec.json.encode(error).decode()
-
-
-__all__ = ["INTERRUPTED", "Lifecycle", "new_job"]

@@ -8,31 +8,73 @@ from __future__ import annotations
 
 import time
 from asyncio import Future
+from collections.abc import Callable, Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 
-from app.contract import SPILLWAY, MessageView, Outcome
+from app.contract import SPILLWAY, JobError, MessageView, Outcome
 from app.effects import Effects, Receipt, Reply
 from app.ids import new_id, new_position, rfc3339
 from app.jobs import ledger
 from app.jobs.consequences import NOTHING, Consequences, words_of_failure
 from app.jobs.job import INTERRUPTED, Job, context, view, with_error
 from app.jobs.retries import next_attempt
+from app.metrics import Metrics
 from app.payload import Refused
+from app.rooms import Room, Rooms
 from app.store.operation import Find, Operation, Rows, add_row
-
-if TYPE_CHECKING:
-    from app.jobs.lifecycle import Lifecycle
+from app.tasks import Task
 
 ANSWER_SECONDS = 4.5  # within which whoever asks is told that it is stored, or that it will not be
+
+
+class Slots(Protocol):
+    """What an operation asks app/paths/routing.py."""
+
+    def choose(self, task: str, room: str) -> str:
+        """The path the next attempt takes."""
+
+    def reserve(self, path: str) -> bool:
+        """Take a slot on this path, if there is one."""
+
+    def release(self, path: str) -> None:
+        """Give it back."""
+
+
+class Life(Protocol):
+    """What the steps need of the life they belong to: what is in memory, and what to note after a commit."""
+
+    rooms: Rooms
+    tasks: Mapping[str, Task]
+    metrics: Metrics
+    link: Callable[[str], str]
+    durable: bool
+    jobs: dict[str, Job]
+    consequences: dict[int, Consequences]
+    newest: int
+    marked: int
+
+    @property
+    def routing(self) -> Slots: ...
+    def now(self) -> float: ...
+    def is_ordered(self, task: str) -> bool: ...
+    def leave_line(self, room: Room, job: Job) -> None: ...
+    def follower(self, parent: Job, task: Task, args: str) -> Job: ...
+    def accepted(self, room: Room, job: Job) -> None: ...
+    def show_progress(self, effects: Effects, job: Job) -> None: ...
+    def died(self, job: Job) -> None: ...
+    def parked(self, job: Job) -> None: ...
+    def retry_later(self, effects: Effects, room: Room, job: Job) -> None: ...
+    def ended(self, room: Room, job: Job) -> None: ...
+    def replayed(self, job: Job) -> None: ...
 
 
 class Accept(Operation):
     """A new job: put into the ledger, on the path its flag says, running at once where there is a slot."""
 
-    def __init__(self, life: Lifecycle, job: Job, reply: Reply | None = None) -> None:
+    def __init__(self, life: Life, job: Job, reply: Reply | None = None) -> None:
         self.life, self.job, self.reply = life, job, reply
         self.room = life.rooms[job.room]
         self.reserved = False
@@ -95,7 +137,7 @@ class Accept(Operation):
 class Start(Operation):
     """A job that waited has a slot: the ledger says that it runs before it does, so that a kill is counted."""
 
-    def __init__(self, life: Lifecycle, job: Job, attempt: int) -> None:
+    def __init__(self, life: Life, job: Job, attempt: int) -> None:
         self.life, self.job, self.attempt = life, job, attempt
         self.wanted = False
 
@@ -121,10 +163,23 @@ class Start(Operation):
             self.life.routing.release("simple")
 
 
+class Requeue(Operation):
+    """A stopping process did not finish this attempt: the next start gets it, and it is not counted."""
+
+    def __init__(self, life: Life, job: Job) -> None:
+        self.life, self.job = life, job
+
+    def prepare(self, rows: Rows) -> None:
+        """Unless it has ended after all."""
+        if self.job.state == "running" and self.life.durable:
+            self.job.state, self.job.started = "accepted", None
+            ledger.start(rows, self.job)
+
+
 class Launch(Operation):
     """Another attempt, or one taken up after a restart: the flag is asked again, and the ledger knows the path first."""
 
-    def __init__(self, life: Lifecycle, job: Job, path: str | None = None) -> None:
+    def __init__(self, life: Life, job: Job, path: str | None = None) -> None:
         self.life, self.job, self.attempt, self.path = life, job, job.attempt, path
         self.before: Job | None = None
         self.reserved = False
@@ -160,7 +215,7 @@ class Launch(Operation):
 class Note(Operation):
     """A worker says that a run goes on. A run that was announced before and never ended is a death."""
 
-    def __init__(self, life: Lifecycle, job: Job, attempt: int, run: str, progress: str | None) -> None:
+    def __init__(self, life: Life, job: Job, attempt: int, run: str, progress: str | None) -> None:
         self.life, self.job, self.attempt, self.run, self.progress = life, job, attempt, run, progress
         self.before: Job | None = None
 
@@ -202,7 +257,7 @@ class Settle(Operation):
 
     def __init__(
         self,
-        life: Lifecycle,
+        life: Life,
         job: Job,
         attempt: int,
         outcome: Outcome,
@@ -222,9 +277,7 @@ class Settle(Operation):
         """The first outcome of the current attempt counts; later ones and those of older attempts are dropped."""
         job = self.job
         self.before, self.delivered = [], []
-        self.dropped = (
-            "already final" if job.final else "another attempt" if job.attempt != self.attempt else None
-        )
+        self.dropped = "already final" if job.final else "another attempt" if job.attempt != self.attempt else None
         if self.dropped:
             return
         self.before.append((job, copy(job)))
@@ -315,10 +368,30 @@ class Settle(Operation):
         """Never given up: an outcome is settled again until it is stored."""
 
 
+class Turn(Settle):
+    """An outcome that was kept before a restart: shown as soon as those before it have ended."""
+
+    def __init__(self, life: Life, job: Job) -> None:
+        super().__init__(life, job, job.attempt, Outcome(state=job.state))
+
+    def prepare(self, rows: Rows) -> None:
+        """Deliver it and those behind it, as far as their turn has come."""
+        self.before, self.delivered = [], []
+        self.dropped = "already final" if self.job.delivered else None
+        line = self.room.lines.get(self.job.task)
+        if self.dropped:
+            return
+        if line is None or self.job.n not in line.held:
+            self.before.append((self.job, copy(self.job)))
+            self._deliver(rows, self.job, self.life.consequences.get(self.job.n, NOTHING))
+        else:
+            self._deliver_held(rows)
+
+
 class Delivered:
     """One job whose answer is shown, what it says, and the jobs that follow it."""
 
-    def __init__(self, life: Lifecycle, job: Job, said: Any) -> None:
+    def __init__(self, life: Life, job: Job, said: Any) -> None:
         self.life, self.job, self.said = life, job, said
         self.room = life.rooms[job.room]
         self.message: MessageView | None = None
@@ -340,7 +413,19 @@ class Delivered:
         at, id, about = time.time(), new_id(), context(job)
         data = msgspec.json.encode(about).decode()
         upload = self.said.upload
-        row = (room.name, room.next_seq, id, None, SPILLWAY.id, SPILLWAY.name, kind, self.said.text, data, upload, job.id)
+        row = (
+            room.name,
+            room.next_seq,
+            id,
+            None,
+            SPILLWAY.id,
+            SPILLWAY.name,
+            kind,
+            self.said.text,
+            data,
+            upload,
+            job.id,
+        )
         add_row(rows, "message", (*row, at))
         if upload is not None:
             about["url"] = self.life.link(upload)
@@ -379,7 +464,7 @@ class Delivered:
 class Park(Operation):
     """The broker has had this attempt for a while: from here on the ledger alone remembers it."""
 
-    def __init__(self, life: Lifecycle, job: Job, attempt: int, stream_seq: int) -> None:
+    def __init__(self, life: Life, job: Job, attempt: int, stream_seq: int) -> None:
         self.life, self.job, self.attempt, self.stream_seq = life, job, attempt, stream_seq
         self.before: Job | None = None
 
@@ -404,10 +489,49 @@ class Park(Operation):
             self.life.parked(self.job)
 
 
+class Replay(Operation):
+    """A dead letter gets its attempts once more, from the next number on, and a new deadline."""
+
+    def __init__(self, life: Life, job: Job, task: Task, waiter: Future[Any]) -> None:
+        self.life, self.job, self.task, self.waiter = life, job, task, waiter
+        self.before: Job | None = None
+
+    def prepare(self, rows: Rows) -> None:
+        """Unless somebody else did, or dropped it, meanwhile."""
+        job, now = self.job, time.time()
+        self.before = None
+        if not job.dead or job.id in self.life.jobs:
+            return
+        self.before = copy(job)
+        job.errors = with_error(job, msgspec.json.decode(job.error or '{"code":"","message":""}', type=JobError))
+        job.state, job.attempt, job.attempts = "accepted", job.attempt + 1, job.attempt + self.task.attempts
+        job.deadline, job.deaths, job.run = now + self.task.deadline, 0, None
+        job.dead = job.delivered = False
+        job.error = job.result = job.finished = job.started = None
+        ledger.update(rows, job)
+        self.life.jobs[job.id] = job  # so that a mark made in the same group leaves it above
+        if job.n < self.life.marked:
+            ledger.mark_unfinished(rows, job.n)
+            self.life.marked = job.n
+
+    def undo(self) -> None:
+        """It is a dead letter still."""
+        if self.before is not None:
+            restore(self.job, self.before)
+            del self.life.jobs[self.job.id]
+
+    def done(self, effects: Effects) -> None:
+        """Show it, and have it run."""
+        if self.before is not None:
+            self.life.replayed(self.job)
+            effects.show_job(self.life.rooms[self.job.room], self.job)
+        effects.answer(self.waiter, self.before is not None)
+
+
 class Mark(Operation):
     """Where the next start begins to look for unfinished jobs."""
 
-    def __init__(self, life: Lifecycle) -> None:
+    def __init__(self, life: Life) -> None:
         self.life, self.n = life, 0
 
     def prepare(self, rows: Rows) -> None:

@@ -81,7 +81,10 @@ class Record:
         self._began = clock()
         self._rings = {minutes: Ring(step) for minutes, step in STEPS.items()}
         self._changes: deque[tuple[float, dict[str, Any]]] = deque(maxlen=CHANGES)
-        self._lock = threading.Lock()  # with ASYNC_MODE=threading several threads count at once
+        # Everything counts on the loop; reports are made in threads, which may read a slot while it is filled.
+        self._lock = threading.Lock()
+        self._cells: dict[tuple[str, str], list[array[int]]] = {}  # of the slots of this moment, for `_count`
+        self._until = 0.0  # when the first of these slots ends
 
     def accepted(self, task: str, path: str) -> None:
         """A job was put into the ledger."""
@@ -144,12 +147,18 @@ class Record:
             }
 
     def _count(self, task: str, path: str, *places: int) -> None:
-        with self._lock:
-            for slot in self._now():
-                for name in (task, ALL):
-                    cell = slot.cell(path, name)
-                    for place in places:
-                        cell[place] += 1
+        now = self._clock()
+        if not self._until - STEPS[10] <= now < self._until:
+            self._until = (now // STEPS[10] + 1) * STEPS[10]
+            self._cells.clear()
+        cells = self._cells.get((path, task))
+        if cells is None:
+            with self._lock:
+                cells = [slot.cell(path, name) for slot in self._now() for name in (task, ALL)]
+            self._cells[path, task] = cells
+        for cell in cells:
+            for place in places:
+                cell[place] += 1
 
     def _now(self) -> list[Slot]:
         now = self._clock()

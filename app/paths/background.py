@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 from typing import Any

@@ -5,25 +5,65 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 from msgspec import Raw
 
-from app.contract import JobMessage
+from app.concurrency import Concurrency
+from app.contract import JobMessage, Outcome
+from app.effects import Receipt
 from app.ids import rfc3339, traceparent
 from app.jobs.job import Job
 from app.paths.inbox import Inbox
 from app.paths.outbox import Outbox
 from app.queue.connection import CONFIRM_SECONDS, Queue, QueueUnavailable
 from app.queue.names import DEAD_CONSUMER, RESULTS_CONSUMER
+from app.settings import Settings
 from app.tasks import Task
 
 log = structlog.get_logger()
 
 RESULTS_IN_FLIGHT = 1000  # messages taken from a stream before earlier ones are acknowledged
 DEPTH_SECONDS = 1.0  # between two looks at how much the stream of jobs holds
+
+
+def open_queue(
+    settings: Settings,
+    concurrency: Concurrency,
+    tasks: Mapping[str, Task],
+    links: Callable[[Job], dict[str, str]],
+    life: Owner,
+) -> JetStream:
+    """The runner of the queued path, connecting in the background, for this life of jobs."""
+    loop = concurrency.loop
+    lanes = sorted({task.lane for task in tasks.values()})
+    queue = Queue(settings, lanes, log.info, concurrency.tls())
+    inbox = Inbox(loop, queue)
+    inbox.settle, inbox.announced = life.settle_by_id, life.announced
+    inbox.job_at, inbox.bury = life.job_at, life.bury
+    runner = JetStream(loop, queue, tasks, links, life.is_over, life.cancelled_lately, inbox)
+    outbox = runner.outbox
+    outbox.park, outbox.fall_back, outbox.may_fall_back = life.park, life.fall_back, life.routing.may_fall_back
+    outbox.refuse = life.refused
+    return runner
+
+
+class Owner(Protocol):
+    """What the queued path tells and asks the life of its jobs."""
+
+    routing: Any
+
+    def settle_by_id(self, id: str, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None: ...
+    def announced(self, id: str, attempt: int, run: str, progress: str | None) -> None: ...
+    def park(self, job: Job, attempt: int, stream_seq: int) -> None: ...
+    def fall_back(self, job: Job) -> None: ...
+    def refused(self, job: Job, attempt: int, why: str) -> None: ...
+    def is_over(self, id: str, said: bytes) -> bool: ...
+    async def cancelled_lately(self) -> list[str]: ...
+    async def job_at(self, stream_seq: int) -> tuple[str, int] | None: ...
+    async def bury(self, id: str, subject: str, payload: str, why: str) -> None: ...
 
 
 class JetStream:

@@ -10,7 +10,6 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 
@@ -42,7 +41,9 @@ class Entry:
 class Outbox:
     """Publishes attempts, and knows which the broker has not confirmed."""
 
-    def __init__(self, loop: AbstractEventLoop, queue: Queue, message: Callable[[Job], tuple[str, bytes, bytes]]) -> None:
+    def __init__(
+        self, loop: AbstractEventLoop, queue: Queue, message: Callable[[Job], tuple[str, bytes, bytes]]
+    ) -> None:
         """`message` gives an attempt's subject, payload and headers."""
         self._loop, self._queue, self._message = loop, queue, message
         self.park: Callable[[Job, int, int], None] = lambda job, attempt, seq: None
@@ -100,6 +101,7 @@ class Outbox:
         verdict = confirmation.verdict
         if verdict == "stored":
             self.refused = False
+            entry.job.stream_seq = confirmation.seq
             if _is_wanted(entry):
                 self._stored.append((self._loop.time(), entry.job, entry.attempt, confirmation.seq))
         elif verdict == "refused":

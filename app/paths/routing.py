@@ -33,8 +33,13 @@ class Runner(Protocol):
 class QueuedRunner(Runner, Protocol):
     """The runner of the queued path: it can be away."""
 
+    depth: tuple[int, int] | None  # messages and bytes on the stream of jobs, where known
+
     def ready(self) -> bool:
         """Whether the broker takes jobs at this moment, as far as is known."""
+
+    async def close(self, seconds: float) -> None:
+        """Publish nothing more, and disconnect."""
 
 
 class Routing:

@@ -13,17 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import nats
 import nats.errors
+from msgspec import Raw
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from app.ids import new_id, new_trace, rfc3339
+from app.contract import JobMessage, ResultMessage
+from app.ids import new_id, rfc3339, traceparent
 from app.payload import Refused
 from app.queue.connection import QueueUnavailable, credentials
 from app.queue.names import Names
-from app.queue.streams import make_absent
-from app.queue.wire import JobMessage, ResultMessage, Undecodable, decode, encode
+from app.queue.streams import bring_up_to_date
+from app.queue.wire import Undecodable, read_results
 from app.settings import Settings
 from app.tasks import Task
 
@@ -131,7 +134,7 @@ class WorkerCheck:
         if result.state != "succeeded":
             return f"it answered {result.state}: {result.error.message if result.error else 'without an error'}"
         try:
-            self._task.fit(result.result)
+            self._task.check_result(bytes(result.result) or b"null")
         except Refused as error:
             return f"the result does not fit task {self._task.name}: {error.message}"
         return ""
@@ -162,7 +165,7 @@ class WorkerCheck:
                 error_cb=quiet,
                 **credentials(self._settings),
             )
-            await make_absent(self._client.jetstream(), self._names, self._settings, [self._task.lane])
+            await bring_up_to_date(self._client.jetstream(), self._names, self._settings, [self._task.lane])
         except (TimeoutError, nats.errors.Error, OSError) as error:
             raise QueueUnavailable(f"{', '.join(self._settings.nats_url)} cannot be reached: {error!r}") from None
         await self._client.subscribe(self._names.result("*"), cb=self._on_result)
@@ -174,11 +177,16 @@ class WorkerCheck:
         """Offer one job and wait until it is answered and acknowledged, or for as long as patience lasts."""
         deadline = rfc3339(time.time() + self._task.deadline)
         message = JobMessage(
-            id=job, attempt=attempt, task=self._task.name, room="check", args=self._args, deadline=deadline
+            id=job,
+            attempt=attempt,
+            task=self._task.name,
+            room="check",
+            args=Raw(msgspec.json.encode(self._args)),
+            deadline=deadline,
         )
-        body = {**json.loads(encode(message)), **(more or {})}
+        body = {**json.loads(msgspec.json.encode(message)), **(more or {})}
         seen = self._seen[job] = Seen()
-        headers = {"Nats-Msg-Id": f"{job}.{attempt}", "traceparent": new_trace()}
+        headers = {"Nats-Msg-Id": f"{job}.{attempt}", "traceparent": traceparent(job)}
         place = await self._publish(json.dumps(body).encode(), headers)
         self._by_seq[place] = job
         early = self._seen.pop(f"seq {place}", None)  # acknowledged before we knew its place
@@ -201,17 +209,24 @@ class WorkerCheck:
 
     async def _on_result(self, message: Msg) -> None:
         try:
-            result = decode(message.data, ResultMessage)
+            results = read_results(message.data)
         except Undecodable as error:
             for seen in self._seen.values():
                 if not self._complete(seen):
                     seen.wrong.append(f"a result cannot be read: {error}")
             return
+        for result in results:
+            self._note_result(message, result, alone=len(results) == 1)
+
+    def _note_result(self, message: Msg, result: ResultMessage, alone: bool) -> None:
         seen = self._seen.setdefault(result.job, Seen())
         right = self._names.result(self._task.name)
         if message.subject != right:
             seen.wrong.append(f"the result came on {message.subject}: {right} is right")
-        seen.results.append((result, message.headers or {}))
+        headers = dict(message.headers or {})
+        if not alone and headers.get("Nats-Msg-Id"):  # a batch has a name of its own
+            headers["Nats-Msg-Id"] = f"{result.job}.{result.attempt}.{result.run}"
+        seen.results.append((result, headers))
         if result.state != "running":
             seen.order.append("result")
 

@@ -130,9 +130,7 @@ class Queue:
         """Wait for this confirmation no longer."""
         self._confirmations.pop(token, None)
 
-    async def pull(
-        self, stream: str, consumer: str, max_in_flight: int, hand_over: Callable[[Delivery], None]
-    ) -> Pull:
+    async def pull(self, stream: str, consumer: str, max_in_flight: int, hand_over: Callable[[Delivery], None]) -> Pull:
         """Hand over messages of a durable consumer as they come, at most so many at a time."""
         pull = Pull(self.link, self._client.new_inbox, stream, consumer, max_in_flight, hand_over)
         await pull.start()
@@ -154,7 +152,10 @@ class Queue:
     def bury(self, delivery: Delivery, stream: str, why: str) -> None:
         """Keep what could not be read among the dead, and only then take it off its stream."""
         words = why.replace("\n", " ").replace("\r", " ")[:200]
-        headers = b"Spillway-Error: %b\r\nSpillway-Subject: %b\r\n" % (words.encode("ascii", "replace"), delivery.subject)
+        headers = b"Spillway-Error: %b\r\nSpillway-Subject: %b\r\n" % (
+            words.encode("ascii", "replace"),
+            delivery.subject,
+        )
 
         def confirmed(confirmation: Confirmation) -> None:
             if confirmation.verdict == "stored":

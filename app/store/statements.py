@@ -13,7 +13,20 @@ SETTLE_COLUMNS = ("state", "started", "finished", "ms", "result", "error", "deli
 PARK_COLUMNS = ("published", "stream_seq", "parked")
 # Whatever may change in a job's life: for the rare transitions.
 LIFE_COLUMNS = (
-    *("path", "state", "attempt", "attempts", "deaths", "run", "published", "parked", "started", "finished", "ms", "due"),
+    *(
+        "path",
+        "state",
+        "attempt",
+        "attempts",
+        "deaths",
+        "run",
+        "published",
+        "parked",
+        "started",
+        "finished",
+        "ms",
+        "due",
+    ),
     *("deadline", "progress", "result", "error", "errors", "delivered", "dead", "changed"),
 )
 

@@ -74,7 +74,7 @@ class Store:
     async def settled(self) -> None:
         """Return once everything added so far is committed or given up: what is read then includes it."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self.writer.when_idle(lambda: done.done() or done.set_result(None))
+        self.writer.when_idle(partial(_resolve, done, None, None))
         await done
 
     async def close(self) -> None:
@@ -84,6 +84,7 @@ class Store:
         self.writer.stop()
         for _ in range(READERS):
             self._reads.put(None)
+        self._changer.close()
         self._database.close()
 
     def _serve_reads(self, connection: Connection) -> None:

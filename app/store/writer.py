@@ -274,7 +274,9 @@ class Writer:
             return
         effects = self._make_effects()
         while self._urgent and (self._urgent[0].expires or now) < now:
-            self._call(self._urgent.popleft().failed, effects, StoreUnavailable("the database is held by somebody else"))
+            self._call(
+                self._urgent.popleft().failed, effects, StoreUnavailable("the database is held by somebody else")
+            )
         self.publish(effects)
 
     def _watch(self, group: _Group) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from flask import Blueprint, jsonify, request
@@ -18,15 +18,23 @@ from app.payload import Refused
 from app.settings import Settings
 from app.store.store import Store
 from app.tasks import Task
+from app.web.answers import json
+from app.web.waiting import Wait
 
 MINUTES = 15  # of jobs by state and path on the operator page
 RECENT = 50
 
 
 def api(
-    settings: Settings, store: Store, tasks: Mapping[str, Task], flags: Flags, now: Callable[[], dict[str, Any]]
+    settings: Settings,
+    store: Store,
+    tasks: Mapping[str, Task],
+    flags: Flags,
+    now: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
+    find: Callable[[str], Coroutine[Any, Any, Any]],
+    wait: Wait,
 ) -> Blueprint:
-    """The JSON interface under /api; `now` gives the figures of this moment."""
+    """The JSON interface under /api; `now` gives the figures of this moment, `find` a job."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
 
     @blueprint.get("/flags")
@@ -35,11 +43,11 @@ def api(
 
     @blueprint.put("/flags/<task>")
     def put_flag(task: str) -> ResponseReturnValue:
-        return jsonify(_public(flags.put(task, _body())))
+        return jsonify(_public(wait(flags.put(task, _body()))))
 
     @blueprint.delete("/flags/<task>")
     def unset_flag(task: str) -> ResponseReturnValue:
-        return jsonify(_public(flags.unset(task)))
+        return jsonify(_public(wait(flags.unset(task))))
 
     @blueprint.get("/tasks")
     def list_tasks() -> ResponseReturnValue:
@@ -47,22 +55,24 @@ def api(
 
     @blueprint.get("/jobs/<id>")
     def show_job(id: str) -> ResponseReturnValue:
-        job = store.read(lambda connection: ledger.find(connection, id))
+        job = wait(find(id))
         if job is None:
             raise Refused("not_found", "there is no such job")
-        return jsonify(jobs.view(job))
+        return json(jobs.view(job))
 
     @blueprint.get("/operator")
     def operator() -> ResponseReturnValue:
-        minutes, newest = store.read(_lately)
-        return jsonify(
-            at=rfc3339(time.time()),
-            now=now(),
-            minutes=[
-                {"minute": rfc3339(minute * 60), "task": task, "path": path, "state": state, "count": count}
-                for minute, task, path, state, count in minutes
-            ],
-            recent=[jobs.view(job) for job in newest],
+        minutes, newest = wait(store.read(_lately))
+        return json(
+            {
+                "at": rfc3339(time.time()),
+                "now": wait(now()),
+                "minutes": [
+                    {"minute": rfc3339(minute * 60), "task": task, "path": path, "state": state, "count": count}
+                    for minute, task, path, state, count in minutes
+                ],
+                "recent": [jobs.view(job) for job in newest],
+            }
         )
 
     return blueprint

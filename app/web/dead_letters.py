@@ -7,31 +7,34 @@ from typing import Any
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from app.dispatch.dispatch import Dispatch
 from app.jobs import dead_letters as letters
 from app.jobs.job import view
+from app.jobs.lifecycle import Lifecycle
 from app.payload import Refused
+from app.store.store import Store
+from app.web.answers import json
+from app.web.waiting import Wait
 
 
-def dead_letters(dispatch: Dispatch) -> Blueprint:
+def dead_letters(store: Store, life: Lifecycle, wait: Wait) -> Blueprint:
     """GET /api/dead-letters[/ID], POST .../ID/replay, DELETE .../ID."""
     blueprint = Blueprint("dead_letters", __name__, url_prefix="/api/dead-letters")
 
     @blueprint.get("")
     def every() -> ResponseReturnValue:
-        return jsonify(dead_letters=dispatch.store.read(letters.every))
+        return jsonify(dead_letters=wait(store.read(letters.every)))
 
     @blueprint.get("/<id>")
     def show(id: str) -> ResponseReturnValue:
-        return jsonify(_found(dispatch.store.read(lambda connection: letters.find(connection, id))))
+        return jsonify(_found(wait(store.read(lambda connection: letters.find(connection, id)))))
 
     @blueprint.post("/<id>/replay")
     def replay(id: str) -> ResponseReturnValue:
-        return jsonify(view(dispatch.replay(id)))
+        return json(view(wait(life.replay(id))))
 
     @blueprint.delete("/<id>")
     def drop(id: str) -> ResponseReturnValue:
-        _found(dispatch.store.write(lambda connection: letters.drop(connection, id)))
+        _found(wait(store.change(lambda connection: letters.drop(connection, id))))
         return jsonify(dropped=id)
 
     return blueprint

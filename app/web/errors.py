@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from app.payload import Refused
-from app.store.store import StoreUnavailable
+from app.store.errors import StoreUnavailable
 
 log = structlog.get_logger()
 

@@ -7,15 +7,16 @@ from flask.typing import ResponseReturnValue
 
 from app.payload import Refused, RoomName, read
 from app.uploads import Uploads
+from app.web.waiting import Wait
 
 
-def uploads(kept: Uploads, most: int) -> Blueprint:
+def uploads(kept: Uploads, max_bytes: int, wait: Wait) -> Blueprint:
     """POST /api/uploads, and GET and PUT /uploads/ID by signed link."""
     blueprint = Blueprint("uploads", __name__)
 
     @blueprint.post("/api/uploads")
     def send() -> ResponseReturnValue:
-        _check_size(most)
+        _check_size(max_bytes)
         file = request.files.get("file")
         if file is None:
             raise Refused("bad_request", "the form needs a field file with the image", "file")
@@ -23,12 +24,12 @@ def uploads(kept: Uploads, most: int) -> Blueprint:
             room = read(request.form.get("room"), RoomName)
         except Refused as error:
             raise Refused("bad_request", error.message, "room") from None
-        return jsonify(upload=kept.keep(room, _bounded(file.read(most + 1), most))), 201
+        return jsonify(upload=wait(kept.keep(room, _bounded(file.read(max_bytes + 1), max_bytes)))), 201
 
     @blueprint.get("/uploads/<id>")
     def show(id: str) -> Response:
         kept.check("GET", id, request.args.get("exp", ""), request.args.get("sig", ""))
-        upload, content = kept.find(id)
+        upload, content = wait(kept.find(id))
         response = Response(content, content_type=upload.type)
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
         response.headers["Content-Disposition"] = "inline"
@@ -38,9 +39,9 @@ def uploads(kept: Uploads, most: int) -> Blueprint:
     @blueprint.put("/uploads/<id>")
     def take(id: str) -> ResponseReturnValue:
         kept.check("PUT", id, request.args.get("exp", ""), request.args.get("sig", ""))
-        _check_size(most)
-        content = _bounded(request.get_data(cache=False), most)
-        return jsonify(upload=kept.keep(kept.room_of_job(id), content, id=id)), 201
+        _check_size(max_bytes)
+        content = _bounded(request.get_data(cache=False), max_bytes)
+        return jsonify(upload=wait(kept.keep(wait(kept.room_of_job(id)), content, id=id))), 201
 
     return blueprint
 

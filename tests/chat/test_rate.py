@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from app.chat import rate
-from app.chat.people import Client
+from app.chat.clients import Client
 from app.chat.rate import Rates
-from app.messages import Person
+from app.contract import Person
 from app.payload import Refused
 
 
@@ -31,7 +33,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 def client(sid: str, address: str = "10.0.0.1") -> Client:
     """One connection."""
-    return Client(sid, Person("ann", "Ann"), address)
+    return Client(SimpleNamespace(sid=sid), Person("ann", "Ann"), address)
 
 
 def burst(rates: Rates, who: Client) -> int:

@@ -26,7 +26,7 @@ def chat():
     from tests.guest import Guest
     guest = Guest(settings.url, "Ann")
     guest.join("lobby")
-    found = guest.found(guest.say("lobby", "Hello")["seq"], "triage", "language", "sentiment", "escalate")
+    found = guest.found(guest.say("lobby", "Hello")["seq"], "triage", "language", "sentiment")
     states = {job["state"] for job in found.values()}
     before = "nats" in sys.modules
     server.flags.put("language", {"path": "queued"})

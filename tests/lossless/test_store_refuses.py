@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.drive.system import ROOT, free_port
-from app.store.tables import VERSION
+from app.store.migrations import NEWEST
 from tests.guest import WAIT, Guest
 from tests.web import Web, environment
 
@@ -79,15 +79,16 @@ def test_a_database_cut_short_is_named(database: Path) -> None:
 
 def test_a_ledger_of_a_newer_spillway_is_left_alone(database: Path) -> None:
     connection = sqlite3.connect(database)
-    connection.execute(f"PRAGMA user_version={VERSION + 1}")
+    connection.execute("UPDATE alembic_version SET version_num = '9001'")
+    connection.commit()
     connection.close()
 
     sentence = refusal(database.parent)
 
-    assert f"version {VERSION + 1}" in sentence
-    assert f"knows version {VERSION}" in sentence
+    assert "version 9001" in sentence
+    assert f"up to {NEWEST}" in sentence
     connection = sqlite3.connect(database)
-    assert connection.execute("PRAGMA user_version").fetchone() == (VERSION + 1,)
+    assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("9001",)
     assert connection.execute("SELECT count(*) FROM messages").fetchone() == (100,)
     connection.close()
 

@@ -90,10 +90,10 @@ def test_what_spillway_fills_in_is_no_argument() -> None:
 
 
 def test_a_result_must_be_what_the_function_promises() -> None:
-    assert measure.fit({"letters": 3}) == {"letters": 3}
-    for wrong in ({"letters": "3"}, {}, None, 3):
+    measure.check_result(b'{"letters": 3}')
+    for wrong in (b'{"letters": "3"}', b"{}", b"null", b"3", b"", b'{"letters": NaN}'):
         with pytest.raises(Refused):
-            measure.fit(wrong)
+            measure.check_result(wrong)
 
 
 def takes_a_number(number: int) -> None: ...
@@ -116,7 +116,8 @@ def takes_anything(thing) -> None: ...  # type: ignore[no-untyped-def]  # what i
     [
         ({"runs": ("sometimes",)}, takes_text, "sometimes"),
         ({"runs": ("message",)}, takes_a_number, "number"),
-        ({"after": "triage"}, takes_text, "text"),
+        ({"after": "triage"}, takes_a_number, "number"),
+        ({"when": bool}, takes_text, "when"),
         ({"history": 3}, takes_text, "history"),
         ({}, takes_history, "history"),
         ({}, takes_anything, "thing"),
@@ -140,5 +141,5 @@ def test_the_tasks_of_this_repository_are_found_by_their_files() -> None:
     assert list(found) == sorted(found)
     assert {"triage", "escalate", "language", "sentiment", "summarize", "monochrome"} <= set(found)
     assert [each.name for each in tasks.on_message(found)] == ["language", "sentiment", "triage"]
-    assert [each.name for each in tasks.following(found, "triage")] == ["escalate"]
+    assert found["triage"].followers == ("escalate",)
     assert all(isinstance(each, Task) and each.about for each in found.values())

@@ -1,0 +1,36 @@
+"""Who is connected: a connection does not outlive its process, so this is kept in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any
+
+from app.contract import Person
+
+
+class Client:
+    """One connection of a person; somebody with two tabs has two."""
+
+    __slots__ = ("address", "connection", "person", "rooms", "waiting")
+
+    def __init__(self, connection: Any, person: Person, address: str) -> None:
+        self.connection, self.person, self.address = connection, person, address
+        self.rooms: set[str] = set()
+        self.waiting: deque[tuple[bytes, bytes]] | None = None  # events behind one that is still being answered
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an event of it is being answered, behind which others wait."""
+        return self.waiting is not None
+
+    @property
+    def sid(self) -> str:
+        """The connection's Socket.IO sid."""
+        return str(self.connection.sid)
+
+
+def members(listeners: Iterable[Any]) -> list[dict[str, str]]:
+    """Everybody behind these connections once, in the order of arrival, as `{id, name}`."""
+    people = {connection.who.person.id: connection.who.person for connection in listeners}
+    return [{"id": person.id, "name": person.name} for person in people.values()]

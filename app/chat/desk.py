@@ -1,0 +1,187 @@
+"""The one place where events arrive: read in one pass, answered in the order of each client, whatever was sent."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+import structlog
+
+from app.chat.clients import Client
+from app.chat.events import Answer, Events
+from app.chat.rate import Rates
+from app.contract import Auth, Person
+from app.effects import Effects, Reply
+from app.metrics import Metrics
+from app.payload import Reader, Refused, read, ready
+from app.store.errors import StoreUnavailable
+from app.store.operation import Operation
+from app.store.store import Store
+
+log = structlog.get_logger()
+
+MAX_WAITING = 256  # events of one client behind one that is being answered; beyond that it is cut off
+UNREADABLE = Refused("bad_request", "this is not an event: expected an array of its name and one object")
+NO_SUCH_EVENT = Refused("bad_request", "there is no such event")
+STORE_BUSY = Refused("busy", "it could not be stored just now: try again", retry_after=1.0)
+MISTAKE = Refused("internal", "something went wrong on our side")
+
+ready(Auth)
+
+
+class Event:
+    """One kind of event: how its data is read, and what answers it."""
+
+    def __init__(self, name: str, kind: type[Any], answer: Callable[[Client, Any], Answer]) -> None:
+        self.name, self.answer = name, answer
+        self._kind = ready(kind)
+        self._reader: Reader[tuple[str, Any]] = Reader(tuple[str, kind])  # type: ignore[valid-type]  # made at run time
+
+    def read(self, body: bytes) -> Any:
+        """The data of an event, given as the JSON array of name and data; raises Refused."""
+        try:
+            return self._reader.read(body)[1]
+        except Refused:
+            pass  # read again, so that the error names the field as the client knows it
+        try:
+            given = json.loads(body)
+        except (ValueError, RecursionError):
+            raise UNREADABLE from None
+        return self.check(tuple(given[1:]))
+
+    def check(self, data: tuple[Any, ...]) -> Any:
+        """The data of an event, given as Python values; raises Refused."""
+        if len(data) != 1:
+            raise Refused("bad_request", f"{self.name} takes one object, not {len(data)}")
+        return read(data[0], self._kind)
+
+
+class Desk:
+    """Takes events from the transport, and acknowledges them."""
+
+    def __init__(
+        self,
+        events: Events,
+        store: Store,
+        rates: Rates,
+        metrics: Metrics,
+        publish: Callable[[Effects], None],
+        max_clients: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._events, self._store, self._rates, self._metrics = events, store, rates, metrics
+        self._publish, self._max_clients, self._loop = publish, max_clients, loop
+        self._table = {name.encode(): Event(name, *each) for name, each in events.table().items()}
+        self._counters = {name: partial(metrics.event_answered, name) for name in (*events.table(), "unknown")}
+        self.clients: set[Client] = set()
+
+    def connect(self, connection: Any, address: str, auth: Any) -> None:
+        """Let somebody in; raises Refused."""
+        who = read(auth, Auth)
+        if len(self.clients) >= self._max_clients:
+            raise Refused("busy", "too many people are connected: try again in a moment", retry_after=5.0)
+        connection.who = Client(connection, Person(who.id or who.name, who.name), address)
+        self.clients.add(connection.who)
+
+    def disconnect(self, connection: Any) -> None:
+        """Somebody is gone."""
+        client: Client | None = connection.who
+        if client is not None:
+            self.clients.discard(client)
+            self._rates.forget(connection.sid)
+            self._events.forget(client)
+
+    def take(self, connection: Any, id: bytes, body: bytes) -> bool:
+        """Answer an event, or keep it until those before it are answered; always ours."""
+        client: Client = connection.who
+        if client.waiting is None:
+            self._take(client, id, body)
+        elif len(client.waiting) < MAX_WAITING:
+            client.waiting.append((id, body))
+        else:
+            connection.close()
+        return True
+
+    def why_not(self, name: str, data: tuple[Any, ...]) -> Refused:
+        """Why an event that came with binary data, or that is none, is refused."""
+        event = self._table.get(name.encode("utf-8", "replace"))
+        self._counters[event.name if event else "unknown"]("bad_request")
+        if event is None:
+            return UNREADABLE if name == UNREADABLE_NAME else NO_SUCH_EVENT
+        try:
+            event.check(data)
+        except Refused as refused:
+            return refused
+        return Refused("bad_request", "binary data where JSON is expected")
+
+    def _take(self, client: Client, id: bytes, body: bytes) -> None:
+        event = self._table.get(body[2 : body.find(b'"', 2)]) if body[:2] == b'["' else None
+        reply = Reply(client.connection, id, self._counters[event.name if event else "unknown"])
+        try:
+            self._rates.check(client)
+            if event is None:
+                raise _not_known(body)
+            answer = event.answer(client, event.read(body))
+        except Exception as error:  # whatever it was, the client gets an answer
+            self._refuse(reply, error)
+            return
+        if isinstance(answer, Coroutine):
+            client.waiting = deque()
+            self._loop.create_task(self._answer_later(client, reply, answer))
+        else:
+            self._answer(reply, answer)
+
+    def _answer(self, reply: Reply, answer: dict[str, Any] | Operation) -> None:
+        if isinstance(answer, Operation):
+            answer.reply = reply  # type: ignore[attr-defined]  # every operation of an event has one
+            answer.urgent, answer.expires = True, answer.expires or self._loop.time() + ANSWER_SECONDS
+            self._store.add(answer)
+        else:
+            effects = Effects()
+            effects.reply(reply, answer)
+            self._publish(effects)
+
+    async def _answer_later(self, client: Client, reply: Reply, answer: Coroutine[Any, Any, Any]) -> None:
+        try:
+            self._answer(reply, await answer)
+        except Exception as error:  # as above
+            self._refuse(reply, error)
+        waiting, client.waiting = client.waiting or deque(), None
+        while waiting:
+            self._take(client, *waiting.popleft())
+            if client.is_busy:
+                client.waiting.extend(waiting)  # type: ignore[union-attr]  # there while it is busy
+                return
+
+    def _refuse(self, reply: Reply, error: Exception) -> None:
+        if isinstance(error, Refused):
+            refused = error
+        elif isinstance(error, StoreUnavailable):
+            log.error("store unavailable", error=str(error))
+            refused = STORE_BUSY
+        else:
+            log.error("an event could not be answered", exc_info=error)
+            refused = MISTAKE
+        log.info("refused", code=refused.code, field=refused.field)
+        effects = Effects()
+        effects.refuse(reply, refused)
+        self._publish(effects)
+
+
+ANSWER_SECONDS = 4.5  # within which whoever asks is told that it is stored, or that it will not be
+
+
+def _not_known(body: bytes) -> Refused:
+    try:
+        given = json.loads(body)
+    except (ValueError, RecursionError):
+        return UNREADABLE
+    known = isinstance(given, list) and given and isinstance(given[0], str) and given[0] != UNREADABLE_NAME
+    return NO_SUCH_EVENT if known else UNREADABLE
+
+
+UNREADABLE_NAME = "(unreadable)"  # what the transport calls a packet that is no event

@@ -1,0 +1,116 @@
+"""A message that somebody writes, and the jobs that start with it: one operation, kept whole or not at all."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from app.chat import reading
+from app.contract import MessageView, Person, Send
+from app.effects import Effects, Reply
+from app.ids import new_id, rfc3339
+from app.jobs.job import Job
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.transitions import ANSWER_SECONDS, NOT_STORED, Accept
+from app.payload import Refused
+from app.rooms import Room
+from app.store.operation import Find, Operation, Rows, add_row
+
+Wrote = Callable[[str, str, float], None]  # room, sender and time of a user message that was stored
+
+
+class Post(Operation):
+    """Numbered and stored, then acknowledged, shown, and its jobs started; a resend changes nothing."""
+
+    urgent = True
+
+    def __init__(self, life: Lifecycle, room: Room, who: Person, what: Send, jobs: list[Job], wrote: Wrote) -> None:
+        self.life, self.room, self.who, self.what, self.wrote = life, room, who, what, wrote
+        self.reply: Reply | None = None
+        self.expires = life.now() + ANSWER_SECONDS
+        self.id, self.at, self.seq = new_id(), time.time(), 0
+        self.accepts = [Accept(life, job) for job in jobs]
+        self.prepared = 0
+
+    def prepare(self, rows: Rows) -> None:
+        """Take the room's next number, and prepare the jobs with it."""
+        self.room.next_seq += 1
+        self.seq = self.room.next_seq
+        what, who = self.what, self.who
+        row = (
+            self.room.name,
+            self.seq,
+            self.id,
+            what.key,
+            who.id,
+            who.name,
+            "user",
+            what.text,
+            None,
+            what.upload,
+            None,
+        )
+        add_row(rows, "message", (*row, self.at))
+        for accept in self.accepts:
+            accept.job.message = self.seq
+            self.prepared += 1
+            accept.prepare(rows)
+
+    def undo(self) -> None:
+        """Give the number back, and what the jobs took."""
+        for accept in reversed(self.accepts[: self.prepared]):
+            accept.undo()
+        self.prepared = 0
+        self.room.next_seq -= 1
+
+    def done(self, effects: Effects) -> None:
+        """Acknowledge the message, show it, and start its jobs."""
+        self.room.seq = self.seq
+        self.wrote(self.room.name, self.who.id, self.at)
+        self.life.metrics.message_stored("user")
+        message = self._view()
+        if self.reply is not None:
+            effects.reply(self.reply, {"message": message})
+        effects.show(self.room, "message:new", message)
+        for accept in self.accepts:
+            accept.done(effects)
+
+    def failed(self, effects: Effects, error: Exception) -> None:
+        """Say that it is not stored."""
+        if self.reply is not None:
+            effects.refuse(self.reply, NOT_STORED)
+
+    def conflict(self, effects: Effects, find: Find) -> None:
+        """A resend: the message is there already, unless the key was used for another."""
+        row = find(reading.FIND_BY_KEY, (self.room.name, self.who.id, self.what.key))
+        if self.reply is None or row is None:
+            self.failed(effects, LookupError("a key in use, and no message that has it"))
+            return
+        known = reading.message(row)
+        if (known.text, known.upload) != (self.what.text, self.what.upload):
+            why = "this key was used for another message: a new message needs a new key"
+            effects.refuse(self.reply, Refused("conflict", why, "key"))
+        else:
+            effects.reply(self.reply, {"message": with_link(known, self.life.link), "duplicate": True})
+
+    def _view(self) -> MessageView:
+        what = self.what
+        message = MessageView(
+            room=self.room.name,
+            seq=self.seq,
+            id=self.id,
+            key=what.key,
+            sender=self.who,
+            kind="user",
+            text=what.text,
+            upload=what.upload,
+            at=rfc3339(self.at),
+        )
+        return with_link(message, self.life.link)
+
+
+def with_link(message: MessageView, link: Callable[[str], str]) -> MessageView:
+    """The message with `data.url`, a fresh link to its upload, where it has one."""
+    if message.upload is not None:
+        message.data = {**(message.data or {}), "url": link(message.upload)}
+    return message

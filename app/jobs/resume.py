@@ -1,0 +1,63 @@
+"""Taking up what the last process left unfinished, in the order of acceptance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from app.contract import Outcome, failure
+from app.jobs import ledger
+from app.jobs.consequences import leads_to_nothing
+from app.jobs.job import INTERRUPTED, Job
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.transitions import Launch
+
+log = structlog.get_logger()
+
+
+async def resume(life: Lifecycle, load_rooms: Any) -> None:
+    """Hold every unfinished job in memory again, and go on with it; parked ones only get their place in line."""
+    ordered = [name for name, task in life.tasks.items() if task.ordered]
+
+    def read(connection: Connection) -> tuple[tuple[list[Job], int], tuple[list[tuple[str, str, int]], int]]:
+        return ledger.unfinished(connection), ledger.parked_places(connection, ordered)
+
+    (jobs, life.newest), (places, life.parked_jobs) = await life.store.read(read)
+    await load_rooms({job.room for job in jobs} | {room for room, _, _ in places})
+    for room, task, n in places:
+        life.rooms[room].line(task).join(n)
+    for job in jobs:
+        life.hold(job)
+    for job in jobs:
+        await _go_on(life, job)
+    if jobs or life.parked_jobs:
+        log.info("took up unfinished jobs", jobs=len(jobs), parked=life.parked_jobs)
+
+
+async def _go_on(life: Lifecycle, job: Job) -> None:
+    if job.final:
+        await _wait_for_turn(life, job)
+    elif job.state == "retrying":
+        life.retry_in_time(job)
+    elif job.path == "simple" and job.state == "running":
+        words = "the process ended while this ran" + (f", {job.deaths + 1} times" if job.deaths else "")
+        life.settle(job, job.attempt, failure(INTERRUPTED, words, retryable=True))
+    elif job.path == "queued" and job.published >= job.attempt:
+        life.park(job, job.attempt, job.stream_seq or 0)  # the broker has it: its result will come
+        life.routing.open_queue()
+    else:
+        life.store.add(Launch(life, job))
+
+
+async def _wait_for_turn(life: Lifecycle, job: Job) -> None:
+    """An outcome that was kept until those before it have ended: find out again what it leads to."""
+    room = life.rooms[job.room]
+    outcome = Outcome(state=job.state, result=job.result.encode() if job.result is not None else None)
+    if not leads_to_nothing(life.tasks, job, outcome):
+        _, life.consequences[job.n] = await life.consequences_again(job, outcome)
+    line = room.lines.get(job.task)
+    if line is not None:
+        line.held[job.n] = job
+    life.deliver(job)

@@ -1,0 +1,71 @@
+"""RETENTION_DAYS: what is older than that is removed, once an hour, a little at a time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, delete, func, literal_column, select
+from sqlalchemy.dialects.sqlite import insert as upsert
+
+from app.contract import FINAL
+from app.store.schema import jobs, messages, rooms, uploads
+from app.store.store import Store
+
+log = structlog.get_logger()
+
+DAY = 86_400.0
+LOOK_SECONDS = 3600.0
+AT_ONCE = 500  # rows in one write, so that nobody waits long behind it
+
+_rowid: Any = literal_column("messages.rowid")
+
+
+async def remove_old(store: Store, days: int, folder: Path) -> None:
+    """Remove what is older than so many days; dead letters and unfinished jobs stay."""
+    count = await remove(store, time.time() - days * DAY, folder)
+    if count:
+        log.info("removed what was too old", rows=count, days=days)
+
+
+async def remove(store: Store, before: float, folder: Path) -> int:
+    """Remove messages, finished jobs and uploads from before this time (seconds since 1970); returns how many rows."""
+    total = 0
+    while True:
+        gone, files = await store.change(lambda connection: _remove_some(connection, before))
+        for id in files:
+            (folder / id).unlink(missing_ok=True)
+        total += gone
+        if gone == 0:
+            return total
+
+
+def _remove_some(connection: Connection, before: float) -> tuple[int, list[str]]:
+    files = list(connection.execute(select(uploads.c.id).where(uploads.c.at < before).limit(AT_ONCE)).scalars())
+    gone = _remove_jobs(connection, before) + _remove_messages(connection, before)
+    gone += connection.execute(delete(uploads).where(uploads.c.id.in_(files))).rowcount
+    return gone, files
+
+
+def _remove_jobs(connection: Connection, before: float) -> int:
+    """The oldest jobs are those with the smallest places, so that no index on their time is needed."""
+    finished = jobs.c.state.in_(FINAL) & jobs.c.delivered & ~jobs.c.dead
+    old = select(jobs.c.n).where(jobs.c.n < int(before * 1e6) << 10, jobs.c.at < before, finished)
+    return connection.execute(delete(jobs).where(jobs.c.n.in_(old.order_by(jobs.c.n).limit(AT_ONCE)))).rowcount
+
+
+def _remove_messages(connection: Connection, before: float) -> int:
+    """Messages lie in the order in which they were stored; a room goes on counting where it was."""
+    oldest = select(_rowid.label("place"), messages.c.room, messages.c.seq, messages.c.at).order_by(_rowid)
+    old = [row for row in connection.execute(oldest.limit(AT_ONCE)) if row.at < before]
+    reached: dict[str, int] = {}
+    for row in old:
+        reached[row.room] = max(reached.get(row.room, 0), row.seq)
+    for room, seq in reached.items():
+        change = upsert(rooms).values(name=room, seq=seq)
+        highest = func.max(rooms.c.seq, change.excluded.seq)
+        connection.execute(change.on_conflict_do_update(index_elements=[rooms.c.name], set_={"seq": highest}))
+    places = [row.place for row in old]
+    return connection.execute(delete(messages).where(_rowid.in_(places))).rowcount
