@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from tests.bench import report as said
 from tests.bench import servers
 from tests.bench.crowd import LoadFailed

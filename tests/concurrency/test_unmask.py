@@ -8,7 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from tests.guest import WAIT
 
 COMPARE = """

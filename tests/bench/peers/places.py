@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 
 NODE_FOLDER = ROOT / ".venv" / "peers"
 PYTHON_FOLDER = ROOT / ".venv" / "peers-python"
