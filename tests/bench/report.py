@@ -40,7 +40,7 @@ def _line_as_json(line: Line, row: Row, sides: Mapping[str, Any]) -> dict[str, A
         "value": ours,
         "peer": row.sides[1].name if len(row.sides) > 1 else None,
         "times_peer": times,
-        "must": must(line),
+        "must": must(line, row.sides[1].name if len(row.sides) > 1 else "the peer"),
         "reached": None if ours is None else reached(line, ours, peer),
     }
 
@@ -52,17 +52,17 @@ def _value(line: Line, sides: Mapping[str, Any], side: str) -> float | None:
     return value
 
 
-def must(line: Line) -> str:
-    """What this line must reach, in words; empty when nothing is asked of it."""
+def must(line: Line, peer: str) -> str:
+    """What this line must reach, in words; empty when nothing is asked of it. `peer` is the first of them."""
     words = []
     if line.at_least_times is not None:
-        words.append(f"at least {line.at_least_times:g} x the peer")
+        words.append(f"at least {line.at_least_times:g} x {peer}")
     if line.at_most is not None:
         words.append(f"at most {number(line.at_most)} {line.unit}")
     if line.at_most_times is not None:
-        words.append(f"or {line.at_most_times:g} x the peer")
+        words.append(f"or {line.at_most_times:g} x {peer}")
     if line.below_peer:
-        words.append("and less than the peer")
+        words.append(f"and less than {peer}")
     return " ".join(words)
 
 
@@ -152,4 +152,4 @@ def number(value: float) -> str:
     """Three digits that say something, with commas in thousands."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}".rstrip("0").rstrip(".")
+    return f"{value:.{1 if abs(value) >= 10 else 2}f}".rstrip("0").rstrip(".")

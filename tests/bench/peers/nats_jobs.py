@@ -25,11 +25,14 @@ async def work(url: str, ready: Path) -> None:
     broker = await nats.connect(url)
     stream = broker.jetstream()
     await stream.add_stream(name="JOBS", subjects=["jobs.*"], retention=RetentionPolicy.WORK_QUEUE)
-    jobs = await stream.pull_subscribe("jobs.*", "workers", config=ConsumerConfig(max_ack_pending=10 * BATCH))
+    jobs = await stream.pull_subscribe(
+        "jobs.*", "workers", config=ConsumerConfig(max_ack_pending=10 * BATCH, ack_wait=5)
+    )
     ready.touch()
     while True:
         try:
-            fetched = await jobs.fetch(BATCH, timeout=1)
+            # A fetch that runs out leaves its request with the server, which gives the next job to nobody: so, seldom.
+            fetched = await jobs.fetch(BATCH, timeout=60)
         except NothingThere:
             continue
         await asyncio.gather(*(answer(broker, job) for job in fetched))
