@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint browser screenshot bench faults compare choosing
+.PHONY: help run test slow lint browser screenshot bench bench-peers bench-smoke faults compare choosing
 
 help: ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/installed assets ## set up and start everything on embedded defaults
 	@exec $(BIN)/python -m app.run
@@ -27,8 +27,14 @@ browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowe
 screenshot: $(VENV)/installed-dev assets ## take docs/screenshot.png anew
 	@SCREENSHOT=1 exec $(BIN)/python -m pytest tests/browser/test_screenshot.py
 
-bench: $(VENV)/installed-dev assets ## speed and memory
-	@exec $(BIN)/python -m tests.bench
+bench: $(VENV)/installed-dev assets ## speed and memory beside its peers (ROWS="echo,fan" REPEAT=3)
+	@exec $(BIN)/python -m tests.bench $(if $(ROWS),--rows "$(ROWS)") $(if $(REPEAT),--repeat $(REPEAT))
+
+bench-peers: $(VENV)/installed-dev ## install what make bench compares with, where it can be had
+	@exec $(BIN)/python -m tests.bench.peers.install
+
+bench-smoke: $(VENV)/installed-dev assets ## whether the bench works: tiny numbers
+	@exec $(BIN)/python -m tests.bench --smoke --json var/bench-smoke.json $(if $(ROWS),--rows "$(ROWS)")
 
 faults: $(VENV)/installed-dev assets ## the crash suite: kill, cut, fill, and audit (SEED=N repeats a run)
 	@exec $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES))

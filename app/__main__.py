@@ -38,20 +38,21 @@ def replay(url: str, file: Path, room: str, speed: float, as_json: bool) -> None
     """Play a conversation (JSON lines of sender and text) through real clients."""
     from socketio.exceptions import ConnectionError
 
-    from app.drive import replay as player
-    from app.drive.client import NotAccepted
+    from app.compare.client import NotAccepted
+    from app.compare.command import play, print_results, progress_bar, results_as_json
+    from app.compare.workload import ConversationInvalid, conversation
 
     try:
-        lines = player.conversation(file)
+        lines = conversation(file)
         tasks = sum("message" in task["runs"] for task in _http(url, "GET", "/api/tasks")["tasks"])
-        with player.bar(Console(stderr=True)) as progress:
-            replayed = asyncio.run(player.replay(url, lines, room, speed, tasks, progress))
-    except (player.ConversationInvalid, ConnectionError, NotAccepted) as error:
+        with progress_bar(Console(stderr=True)) as progress:
+            replayed = asyncio.run(play(url, lines, room, speed, tasks, progress))
+    except (ConversationInvalid, ConnectionError, NotAccepted) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
-        click.echo(player.as_json(replayed))
+        click.echo(results_as_json(replayed))
     else:
-        player.print_table(replayed, Console())
+        print_results(replayed, Console())
 
 
 @main.command()
@@ -77,7 +78,7 @@ def compare(preset: str | None, file: Path | None, as_json: bool, **how: Any) ->
         return
     if preset is not None and preset not in workload.presets():
         raise click.ClickException(
-            f"--preset: there is no preset {preset!r}; {', '.join(workload.presets())} are right"
+            f"--preset: unknown preset {preset!r}; expected one of {', '.join(workload.presets())}"
         )
     try:
         code = command.compare(preset, file, as_json=as_json, **how)

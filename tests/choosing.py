@@ -15,10 +15,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from app.compare import report as reports
-from app.compare.reasons import headline
 from app.compare.report import Concluded
 from app.compare.samples import Report
-from app.drive.system import ROOT
+from app.compare.system import ROOT
+from app.compare.wording import headline
 from tests.browser.conftest import FLAGS
 
 PAGE, PICTURES = ROOT / "docs" / "choosing.md", ROOT / "docs" / "choosing"

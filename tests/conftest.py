@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from app.drive.system import ROOT, System
+from app.compare.system import ROOT, System
 from tests.guest import Guest
 from tests.logs import assert_no_traceback
 

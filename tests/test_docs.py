@@ -19,9 +19,9 @@ import ml_clients
 from app import tasks as declared
 from app.__main__ import main as commands
 from app.chat.events import Events
+from app.compare.system import ROOT
+from app.compare.workload import conversation
 from app.concurrency import patch
-from app.drive.replay import conversation
-from app.drive.system import ROOT
 from app.contract import JobError, JobMessage, ResultMessage
 from app.settings import Settings, from_env
 from app.worker import main as worker

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from app.drive.system import ROOT, free_port
+from app.compare.system import ROOT, free_port
 from app.settings import Settings
 from tests.guest import WAIT
 from tests.logs import assert_no_traceback

@@ -9,22 +9,25 @@ from typing import Any
 
 import msgspec
 
-from app.compare.measures import (
+from app.compare.samples import (
+    VARIANTS,
+    Ack,
     Broken,
     Figure,
+    JobTimes,
     KillFigures,
     LoadFigures,
     PartFigures,
+    Run,
     TaskFigures,
     Times,
     VariantFigures,
 )
-from app.compare.samples import VARIANTS, Ack, JobTimes, Run
 
-ENOUGH = {"p50": 1, "p95": 20, "p99": 100}  # samples below which a quantile is a guess at the largest of them
+MIN_SAMPLES = {"p50": 1, "p95": 20, "p99": 100}  # with fewer, a quantile would be a guess
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-STATES = ("succeeded", "failed", "cancelled", "skipped", "lost", "refused")  # their sum is what was offered
-ANSWERED = ("succeeded", "failed")  # somebody was told how it ended
+STATES = ("succeeded", "failed", "cancelled", "skipped", "lost", "refused")  # their sum is the number of jobs offered
+ANSWERED = ("succeeded", "failed")  # a client was told the outcome
 ACK_MS, ANSWER_S = 100.0, 2.0  # bounds where the workload names none
 
 
@@ -49,14 +52,14 @@ def times(of: Callable[[Run], list[float | None]], runs: Sequence[Run]) -> Times
     return Times(len(every), never, mean, **{name: _quantile(name, samples, every, never) for name in QUANTILES})
 
 
-def bound(bounds: dict[str, Any], what: str) -> float:
+def bound_ms(bounds: dict[str, Any], what: str) -> float:
     """The bound in ms: of the ack's p99 for "ack", else of the p95 of a task's answer."""
     if what == "ack":
         return float(bounds.get("ack_ms", ACK_MS))
     return float(bounds.get("tasks", {}).get(what, bounds.get("answer_s", ANSWER_S))) * 1000
 
 
-def judged(of: Times, wanted: str) -> tuple[str, float] | None:
+def highest_known_quantile(of: Times, wanted: str) -> tuple[str, float] | None:
     """The quantile to judge by, with its ms: the wanted one, or the highest below it that has enough samples."""
     for name in reversed(list(QUANTILES)[: list(QUANTILES).index(wanted) + 1]):
         value: float | None = getattr(of, name).value
@@ -110,7 +113,7 @@ def _variant(runs: list[Run], bounds: dict[str, Any]) -> VariantFigures:
         states=by_state,
         offered=sum(by_state.values()),
         unanswered=sum(bool(each.task) and each.code == "no_ack" for run in load for each in run.acks),
-        late=times(_late, load),
+        late=times(_client_lateness, load),
         ack=ack,
         wait=times(_waits, load),
         run=times(_runs, load),
@@ -121,24 +124,24 @@ def _variant(runs: list[Run], bounds: dict[str, Any]) -> VariantFigures:
         tasks=by_task,
         parts=parts,
         sockets=sum(part.sockets for part in parts.values()),
-        broken=broken(ack, {name: each.answer for name, each in by_task.items()}, bounds),
+        broken=broken_bounds(ack, {name: each.answer for name, each in by_task.items()}, bounds),
         lost=sum(map(lost, runs)),
         doubled=sum(run.doubled for run in runs),
         disordered=sum(run.disordered for run in runs),
         findings=[finding for run in runs for finding in run.findings][:20],
         kills=[_kill(run) for run in runs if run.kind.startswith("kill ")],
         loads=(loads := [_load(run, bounds) for run in runs if run.kind in ("overload", "step")]),
-        holds=_holds(loads),
+        holds=_highest_held(loads),
     )
 
 
-def broken(ack: Times, by_task: dict[str, Times], bounds: dict[str, Any]) -> list[Broken]:
+def broken_bounds(ack: Times, by_task: dict[str, Times], bounds: dict[str, Any]) -> list[Broken]:
     """The bounds that do not hold: p99 of acks, p95 of each task's answers, or the highest quantile below that is known."""
     found = []
     for what, of, wanted in [("ack", ack, "p99"), *((task, each, "p95") for task, each in by_task.items())]:
-        known = judged(of, wanted)
-        if known is not None and known[1] > bound(bounds, what):
-            found.append(Broken(what, *known, bound(bounds, what)))
+        known = highest_known_quantile(of, wanted)
+        if known is not None and known[1] > bound_ms(bounds, what):
+            found.append(Broken(what, *known, bound_ms(bounds, what)))
     return found
 
 
@@ -178,7 +181,7 @@ def _load(run: Run, bounds: dict[str, Any]) -> LoadFigures:
         jobs_per_s=_rate(run),
         ack=ack,
         answer=times(answers, [run]),
-        broken=broken(ack, by_task, bounds),
+        broken=broken_bounds(ack, by_task, bounds),
         states=states([run]),
         refused=dict(sorted(Counter(each.code for each in run.acks if _refused(each)).items())),
         drained=run.drained,
@@ -189,7 +192,7 @@ def _kill(run: Run) -> KillFigures:
     return KillFigures(run.kind.removeprefix("kill "), run.repeat, run.recovery, lost(run), run.doubled, run.disordered)
 
 
-def _holds(loads: list[LoadFigures]) -> float | None:
+def _highest_held(loads: list[LoadFigures]) -> float | None:
     """The highest step that held below the first that did not."""
     steps = sorted((each for each in loads if each.kind == "step"), key=lambda each: each.factor)
     first = next((each.factor for each in steps if each.broken), math.inf)
@@ -197,36 +200,36 @@ def _holds(loads: list[LoadFigures]) -> float | None:
 
 
 def _quantile(name: str, by_run: list[list[float]], every: list[float], never: int) -> Figure:
-    value = _at(every, name)
+    value = _nearest_rank(every, name)
     if value is None:
         return Figure(None, [], note="too few" if every else "")
     waits = every[: len(every) - never]
     note = "never" if not waits or value > waits[-1] else ""
-    least, most = _ends(every, QUANTILES[name])
-    figure = _with_ends(value, [_at(each, name) for each in by_run], note)
+    least, most = _confidence_interval(every, QUANTILES[name])
+    figure = _with_range(value, [_nearest_rank(each, name) for each in by_run], note)
     return msgspec.structs.replace(figure, least=least, most=most)
 
 
-def _ends(ordered: list[float], share: float) -> tuple[float, float]:
+def _confidence_interval(ordered: list[float], share: float) -> tuple[float, float]:
     """The samples 1.96 standard deviations of a binomial before and after a quantile's rank."""
     middle, width = share * len(ordered), 1.96 * math.sqrt(len(ordered) * share * (1 - share))
     first, last = max(0, math.floor(middle - width) - 1), min(len(ordered), math.ceil(middle + width) + 1) - 1
     return round(ordered[first], 3), round(ordered[last], 3)
 
 
-def _at(ordered: list[float], name: str) -> float | None:
+def _nearest_rank(ordered: list[float], name: str) -> float | None:
     """Nearest rank: always one of the samples, never a number between two."""
-    if len(ordered) < ENOUGH[name]:
+    if len(ordered) < MIN_SAMPLES[name]:
         return None
     return round(ordered[math.ceil(QUANTILES[name] * len(ordered)) - 1], 3)
 
 
 def _figure(repeats: list[float | None], together: Callable[[list[float]], float | None]) -> Figure:
     known = [each for each in repeats if each is not None]
-    return _with_ends(together(known) if known else None, repeats)
+    return _with_range(together(known) if known else None, repeats)
 
 
-def _with_ends(value: float | None, repeats: list[float | None], note: str = "") -> Figure:
+def _with_range(value: float | None, repeats: list[float | None], note: str = "") -> Figure:
     rounded = [None if each is None else round(each, 3) for each in repeats]
     known = [each for each in rounded if each is not None]
     low, high = (min(known), max(known)) if known else (None, None)
@@ -245,7 +248,7 @@ def _waits(run: Run, task: str | None = None) -> list[float | None]:
     ]
 
 
-def _late(run: Run) -> list[float | None]:
+def _client_lateness(run: Run) -> list[float | None]:
     return [max(0.0, ack.sent - ack.asked) for ack in run.acks if ack.sent is not None]
 
 

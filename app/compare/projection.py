@@ -9,18 +9,17 @@ from typing import Any
 import msgspec
 
 from app.compare.figures import states
-from app.compare.measures import VariantFigures
-from app.compare.samples import Run
+from app.compare.samples import Run, VariantFigures
 from app.compare.verdict import Figures
-from app.compare.words import count, large, several
+from app.compare.wording import count, in_words, plural
 
 DAY = 86_400
-PEAK = 33 / 16  # of the average: 1.4 billion jobs a day are 16,000 a second, and 33,000 at the peak
-TARGET = 0.6  # of a core; above it waiting times run away
-LEDGER = 5_000  # jobs a second one SQLite file acknowledges at least: `python -m tests.inserts`
-LOADS = (14_700, 100_000, 1_000_000, 10_000_000, 100_000_000)  # messages a day
-JOBS = 1_400_000_000  # jobs a day
-ONE_ONLY = ("web process", "ledger", "broker")  # what is built today runs one of each
+PEAK_TO_AVERAGE = 33 / 16  # of the average: 1.4 billion jobs a day are 16,000 a second, and 33,000 at the peak
+TARGET_CORE_SHARE = 0.6  # of a core; above it waiting times run away
+LEDGER_JOBS_PER_SECOND = 5_000  # one SQLite file acknowledges at least these: `python -m tests.inserts`
+MESSAGES_PER_DAY = (14_700, 100_000, 1_000_000, 10_000_000, 100_000_000)  # messages a day
+LARGEST_JOBS_PER_DAY = 1_400_000_000  # jobs a day
+SINGLE_INSTANCE_PARTS = ("web process", "ledger", "broker")  # what is built today runs one of each
 NEEDS = {
     "web process": "several web processes for one set of rooms",
     "ledger": "PostgreSQL or several files instead of one SQLite file",
@@ -39,7 +38,7 @@ class Need(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Step(msgspec.Struct, frozen=True):
+class LoadLevel(msgspec.Struct, frozen=True):
     """One load."""
 
     name: str
@@ -83,7 +82,7 @@ class Projection(msgspec.Struct, frozen=True):
     target: float
     peak: float
     ledger: int
-    steps: list[Step]
+    steps: list[LoadLevel]
     checks: list[Check]
     reaches: list[Reach]
     checked: str  # how far it was off, in words
@@ -101,9 +100,9 @@ def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any
     return Projection(
         jobs_per_message=None if ratio is None else round(ratio, 3),
         costs={name: {part: round(cost * 1000, 4) for part, cost in each.items()} for name, each in costs.items()},
-        target=TARGET,
-        peak=round(PEAK, 3),
-        ledger=LEDGER,
+        target=TARGET_CORE_SHARE,
+        peak=round(PEAK_TO_AVERAGE, 3),
+        ledger=LEDGER_JOBS_PER_SECOND,
         steps=_steps(costs, ratio) if costs else [],
         checks=checks,
         reaches=reaches,
@@ -135,24 +134,28 @@ def _costs(variant: VariantFigures) -> dict[str, float]:
     return {part: each.cpu / _ended(variant) for part, each in variant.parts.items()}
 
 
-def _steps(costs: dict[str, dict[str, float]], ratio: float | None) -> list[Step]:
-    loads = [] if ratio is None else [(f"{large(each)} messages a day", float(each), each * ratio) for each in LOADS]
-    loads.append((f"{large(JOBS)} jobs a day", None if ratio is None else JOBS / ratio, float(JOBS)))  # type: ignore[arg-type]
+def _steps(costs: dict[str, dict[str, float]], ratio: float | None) -> list[LoadLevel]:
+    largest = float(LARGEST_JOBS_PER_DAY)
+    loads: list[tuple[str, float | None, float]] = [
+        (f"{in_words(largest)} jobs a day", largest / ratio if ratio else None, largest)
+    ]
+    if ratio:
+        loads += [(f"{in_words(each)} messages a day", float(each), each * ratio) for each in MESSAGES_PER_DAY]
     steps = []
     for name, messages, jobs in sorted(loads, key=lambda load: load[2]):
-        average, peak = jobs / DAY, jobs / DAY * PEAK
+        average, peak = jobs / DAY, jobs / DAY * PEAK_TO_AVERAGE
         needs = {path: _need(each, peak) for path, each in costs.items()}
-        steps.append(Step(name, messages, round(jobs), round(average, 3), round(peak, 3), needs))
+        steps.append(LoadLevel(name, messages, round(jobs), round(average, 3), round(peak, 3), needs))
     return steps
 
 
 def _need(costs: dict[str, float], peak: float) -> Need:
     """Every part at most TARGET busy at the peak."""
-    filled = {part: peak * cost / TARGET for part, cost in costs.items()}
+    filled = {part: peak * cost / TARGET_CORE_SHARE for part, cost in costs.items()}
     servers = math.ceil(filled.pop("model server", 0.0))
-    filled["ledger"] = peak / LEDGER
+    filled["ledger"] = peak / LEDGER_JOBS_PER_SECOND
     parts = {part: max(1, math.ceil(each)) for part, each in filled.items()}
-    past = {part: each for part, each in filled.items() if part in ONE_ONLY and each > 1}
+    past = {part: each for part, each in filled.items() if part in SINGLE_INSTANCE_PARTS and each > 1}
     first = max(past or filled, key=lambda part: filled[part])
     times = filled[first]
     return Need(
@@ -170,7 +173,7 @@ def _sentence(first: str, times: float, past: bool) -> str:
         needs = f"This needs {NEEDS[first]}, which is not built yet."
         return f"The {first} breaks first: the peak fills {count(times)} of it. {needs}"
     if times > 1:
-        more = several(math.ceil(times), "process", "processes")
+        more = plural(math.ceil(times), "process", "processes")
         return f"The {first} breaks first: the peak fills {count(times)} of it; start {more}."
     return (
         f"One of each is enough; the {first} is the fullest, {count(round(100 * times, 1))} % of what it should carry."
@@ -226,7 +229,7 @@ def _checked(checks: list[Check], reaches: list[Reach]) -> str:
         return "Not checked: that needs runs at other loads, which --full adds."
     worst = max(checks, key=lambda each: abs(each.off))
     middle = sorted(abs(each.off) for each in checks)[len(checks) // 2]
-    runs = several(len({(each.variant, each.kind, each.factor, each.repeat) for each in checks}), "run")
+    runs = plural(len({(each.variant, each.kind, each.factor, each.repeat) for each in checks}), "run")
     said = (
         f"Checked against {runs} at other loads: processor time was off by {100 * middle:.0f} % in the median and by "
         f"{100 * worst.off:+.0f} % at worst ({worst.part} of {worst.variant} at {worst.factor:g}×)."

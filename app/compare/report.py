@@ -1,23 +1,25 @@
-"""The report: a page, a JSON file and a table on the terminal, all from the same runs."""
+"""The report: an HTML page without scripts, a JSON file and a table for the terminal, all from the same runs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from app.compare import plots, words
-from app.compare.figures import STATES, figures, tasks
-from app.compare.measures import VariantFigures
-from app.compare.page import page
+from app.compare import figures as of
+from app.compare import plots
+from app.compare import wording as words
+from app.compare.figures import STATES, figures, highest_known_quantile, tasks
 from app.compare.projection import Projection, project
-from app.compare.reasons import Verdict, headline, verdicts
-from app.compare.samples import SCHEMA, Report
+from app.compare.samples import SCHEMA, Figure, LoadFigures, Report, Times, VariantFigures
+from app.compare.verdict import Figures
+from app.compare.wording import Verdict, baseline, headline, join_words, ms, plural, verdicts
 
 HTML, JSON = "compare.html", "compare.json"
 
@@ -126,3 +128,192 @@ def _concluded(report: Report) -> Concluded:
     if not report.projection:
         return conclude(report)
     return msgspec.convert(parts, Concluded)
+
+
+HERE = Path(__file__).parent
+STATIC = HERE.parent / "static"
+PARTS = ("web process", "worker", "broker", "model server")  # the order in which bars show them
+
+Cells = list[str | Figure]
+
+
+def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection: Projection) -> str:
+    """The HTML of a report."""
+    loads = [(name, load) for name, each in found.items() for load in each.loads]
+    return _template().render(
+        report=report,
+        title=str(report.workload.get("name") or "workload"),
+        theme=(STATIC / "style" / "theme.css").read_text(encoding="utf-8"),
+        style=(HERE / "report.css").read_text(encoding="utf-8"),
+        brand=(STATIC / "mark.svg").read_text(encoding="utf-8"),
+        headline=headline(verdicts),
+        baseline=baseline(verdicts, found),
+        verdicts=verdicts,
+        costs={each.take: each.costs for each in verdicts if each.take},
+        figures=found,
+        projection=projection,
+        doubts=doubts(report, found),
+        bound=lambda what: of.bound_ms(report.workload.get("bounds", {}), what),
+        tasks=of.tasks(found),
+        acks={name: each.ack for name, each in found.items()},
+        answers={task: _by_variant(found, task, "answer") for task in of.tasks(found)},
+        by_state={name: each.states for name, each in found.items()},
+        load={name: [run for run in report.runs if run.kind == "load" and run.variant == name] for name in found},
+        part_names=_parts(found),
+        cpu={
+            name: {part: p.cpu_per_1000.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()
+        },
+        memory={name: {part: p.mb.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()},
+        loads=loads,
+        stepped=_stepped(loads),
+        kills=[(name, kill) for name, each in found.items() for kill in each.kills],
+        all_times=_times(found),
+        counts=_counts(list(found.values()), _parts(found)),
+    )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(words=words, plots=plots, hatches=plots.hatches, trusted=plots.trusted, states=of.STATES)
+    return environment.get_template("report.html")
+
+
+def _by_variant(found: Figures, task: str, measure: str) -> dict[str, Times]:
+    return {name: getattr(each.tasks[task], measure) for name, each in found.items() if task in each.tasks}
+
+
+def _parts(found: Figures) -> list[str]:
+    there = {part for each in found.values() for part in each.parts}
+    return [*(part for part in PARTS if part in there), *sorted(there - set(PARTS))]
+
+
+def _stepped(loads: Iterable[tuple[str, LoadFigures]]) -> dict[str, list[LoadFigures]]:
+    by_variant: dict[str, list[LoadFigures]] = {}
+    for name, load in loads:
+        if load.kind == "step":
+            by_variant.setdefault(name, []).append(load)
+    return by_variant
+
+
+def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
+    """Every row of the table of times: what, and of each variant."""
+    rows = [
+        ("ack", [(name, each.ack) for name, each in found.items()]),
+        ("lateness of the clients themselves", [(name, each.late) for name, each in found.items()]),
+    ]
+    for task in of.tasks(found):
+        for measure in ("answer", "wait", "run"):
+            rows.append((f"{task}: {measure}", list(_by_variant(found, task, measure).items())))
+    return rows
+
+
+def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[tuple[str, Cells]]]:
+    """The groups of rows of the table of counts, a cell for each variant."""
+
+    def row(what: str, cells: Iterable[float | Figure | None]) -> tuple[str, Cells]:
+        return what, [cell if isinstance(cell, Figure) else words.count(cell) for cell in cells]
+
+    def of_parts(measure: str, what: str) -> list[tuple[str, Cells]]:
+        return [row(what.format(part), (getattr(v.parts.get(part), measure, None) for v in each)) for part in parts]
+
+    codes = sorted({code for variant in each for code in variant.messages})
+    return [
+        [
+            row("messages offered", (sum(v.messages.values()) for v in each)),
+            *(row(f"messages acknowledged {code}", (v.messages.get(code, 0) for v in each)) for code in codes),
+        ],
+        [
+            row("jobs offered", (v.offered for v in each)),
+            *(row(f"jobs {state}", (v.states[state] for v in each)) for state in of.STATES),
+            row("requests without an ack", (v.unanswered for v in each)),
+            row("jobs/s", (v.jobs_per_s for v in each)),
+            row("drained after, s", (v.drained for v in each)),
+        ],
+        [row(what, (getattr(v, what) for v in each)) for what in ("lost", "doubled", "disordered")],
+        [row("parts to operate", (len(v.parts) for v in each)), row("sockets at the peak", (v.sockets for v in each))],
+        of_parts("cpu_per_1000", "{}: processor s for 1,000 jobs"),
+        of_parts("mb", "{}: peak MB"),
+    ]
+
+
+LATE_CLIENT_MS = 10.0  # clients that are later than this spoil what they measure
+GENERAL_DOUBTS = (
+    "The clients ran on the same machine as the system and took processor time from it. On separate machines it would be faster.",
+    "All of it ran on one machine over loopback. Networks and other people's disks are slower, and the queued path crosses "
+    "the network once more.",
+    "What people will do is not in a workload file. Another mix of tasks, longer texts or larger rooms can change the answer.",
+)
+
+
+def doubts(report: Report, found: Figures) -> list[str]:
+    """Sentences, the gravest first."""
+    return [
+        *_unfinished(report),
+        *_models(report),
+        *_samples(report, found),
+        *_clients(found),
+        *_machine(report),
+        *GENERAL_DOUBTS,
+    ]
+
+
+def _unfinished(report: Report) -> list[str]:
+    said = []
+    if report.cut_short:
+        said.append(f"It was cut short: {report.cut_short}. What is missing may say something else.")
+    done = {run.variant for run in report.runs if run.kind == "load"}
+    if missing := [name for name in report.variants if name not in done]:
+        said.append(f"{join_words(missing)} {'was' if len(missing) == 1 else 'were'} asked for and not measured.")
+    late = sorted({run.variant for run in report.runs if run.kind == "load" and run.drained is None})
+    if late:
+        said.append(f"Not everything was seen to end on {join_words(late)}: what was still open counts as lost.")
+    return said
+
+
+def _models(report: Report) -> list[str]:
+    if report.models == "synthetic":
+        return ["The model server was synthetic: its times are settings of the workload, not those of a model."]
+    return ["The models were the embedded ones. Larger models, or models on other machines, take other times."]
+
+
+def _samples(report: Report, found: Figures) -> list[str]:
+    said = []
+    if report.repeat < 3:
+        said.append(f"{plural(report.repeat, 'repeat')} cannot show how far repeats are apart; --repeat 3 or more can.")
+    few = sorted({task for variant in found.values() for task, each in variant.tasks.items() if each.answer.n < 20})
+    if few:
+        said.append(
+            f"Fewer than 20 answers of {join_words(few)} on some path: no p95, and what is said of them is a guess."
+        )
+    seconds = max((run.seconds for run in report.runs), default=0.0)
+    if seconds < 300 and report.runs:
+        said.append(f"Load arrived for {seconds:g} s a run. What builds up over hours is not in it.")
+    if not report.full:
+        said.append("Nothing was killed, overloaded or stepped: --full does that.")
+    return said
+
+
+def _clients(found: Figures) -> list[str]:
+    late = {
+        name: known[1]
+        for name, each in found.items()
+        if (known := highest_known_quantile(each.late, "p99")) and known[1] > LATE_CLIENT_MS
+    }
+    if not late:
+        return []
+    worst = max(late, key=lambda name: late[name])
+    return [
+        f"The clients were late themselves: on {worst} they sent p99 of their messages {ms(late[worst])} after they were due. "
+        "That is in the times of acks and answers, and is not the system's doing."
+    ]
+
+
+def _machine(report: Report) -> list[str]:
+    cores = report.machine.get("cores")
+    if isinstance(cores, int) and cores <= 4:
+        return [
+            f"All parts and all clients shared {plural(cores, 'core')}: workers could not show what cores of their own give."
+        ]
+    return []

@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from random import Random
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from app.drive.replay import ConversationInvalid, Line, lines_of
-from app.payload import Refused, read
+from app.payload import PersonName, Refused, Text, read
 from app.tasks import Task
 from ml_clients.synthetic.behaviour import MODELS, Times
 
-GIVEN = ("text", "upload")  # arguments a driver can fill in
+FILLABLE_ARGUMENTS = ("text", "upload")  # a driver can fill in these
 PRESETS = Path(__file__).parent / "presets"
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "clinic.jsonl"
-SPEED = 10.0  # lines a second of a conversation that comes without times, as `replay` plays it
-SENDER = "Writer"
-MOST = 1_000_000  # messages of one run: all of them are drawn before it begins
-DEPLOYS_APART = 10.0  # seconds: `make run` gives a part up that ends five times within thirty
+DEFAULT_LINES_PER_SECOND = 10.0  # of a conversation without times, as `replay` plays it
+POISSON_SENDER = "Writer"
+MAX_MESSAGES = 1_000_000  # of one run: all arrivals are drawn before it begins
+MIN_DEPLOY_SECONDS = 10.0  # `make run` gives up on a part that ends five times within thirty seconds
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
 
 
 class WorkloadInvalid(Exception):
-    """The file is no workload; the message names the file, the field and what would be right."""
+    """The file is not a workload; the message names the file, the field and what is expected."""
 
 
 class Bounds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The service level the verdict holds paths to."""
+    """The service level that a path must keep."""
 
     ack_ms: Positive = 100.0  # p99 of acks
     answer_s: Positive = 2.0  # p95 of answers
-    tasks: dict[str, Positive] = {}  # seconds, where a task's bound on answers is another
+    tasks: dict[str, Positive] = {}  # seconds, of tasks whose bound on answers differs
 
 
 class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One workload, as its file says it."""
+    """One workload, as in its file."""
 
     name: str = ""  # of the file
     about: str
@@ -60,20 +60,34 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     deploy_every: Annotated[float, Meta(ge=0, le=86_400)] = 0.0  # seconds between two restarts of our processes
 
 
+class ConversationInvalid(Exception):
+    """The file is not a conversation; the message names the line and what is expected."""
+
+
+class Line(msgspec.Struct, forbid_unknown_fields=True):
+    """One line of a conversation."""
+
+    sender: PersonName
+    text: Text
+
+
 class Recorded(Line):
-    """One line of a recorded conversation, with its time where that is known."""
+    """One line of a recorded conversation, with its time if known."""
 
     at: Annotated[float, Meta(ge=0, le=86_400)] | None = None  # seconds since the first
 
 
 class Arrival(NamedTuple):
-    """One message that is due, with the jobs asked for right after it."""
+    """One message that is due, with the tasks requested at the same time."""
 
     at: float  # seconds since the run began
     room: int
     sender: str
     text: str
     asks: list[str]
+
+
+L = TypeVar("L", bound=Line)
 
 
 def presets() -> list[str]:
@@ -101,7 +115,7 @@ def load(path: Path, tasks: Mapping[str, Task]) -> Workload:
 
 
 def arrivals(workload: Workload, folder: Path, factor: float, seed: int) -> list[Arrival]:
-    """Everything that is due in one run, in order of time; the same for the same seed, on every path.
+    """All arrivals of one run, in order of time; the same for the same seed, on every path.
 
     `factor` multiplies the rate; the time stays as it is. `folder` is where the workload's file lies.
     """
@@ -110,7 +124,7 @@ def arrivals(workload: Workload, folder: Path, factor: float, seed: int) -> list
     if workload.arrivals == "poisson":
         texts = [line.text for line in lines]
         due = [
-            Arrival(at, random.randrange(workload.rooms), SENDER, texts[number % len(texts)], [])
+            Arrival(at, random.randrange(workload.rooms), POISSON_SENDER, texts[number % len(texts)], [])
             for number, at in enumerate(_poisson(workload, factor, random))
         ]
     else:
@@ -119,12 +133,12 @@ def arrivals(workload: Workload, folder: Path, factor: float, seed: int) -> list
 
 
 def conversation_texts(workload: Workload, folder: Path) -> list[str]:
-    """What is said in this workload, line by line."""
+    """The texts of this workload, line by line."""
     return [line.text for line in _lines(workload, folder)]
 
 
 def senders(due: Iterable[Arrival]) -> dict[int, list[str]]:
-    """Who writes in which room."""
+    """The senders of each room."""
     found: dict[int, dict[str, None]] = {}
     for each in due:
         found.setdefault(each.room, {})[each.sender] = None
@@ -143,7 +157,7 @@ def _poisson(workload: Workload, factor: float, random: Random) -> list[float]:
 
 
 def _played(workload: Workload, lines: list[Recorded], factor: float, random: Random) -> list[Arrival]:
-    """The conversation in every room over and over, each from a moment of its own, `factor` times as fast."""
+    """The conversation in every room, repeated, each room from a random offset, `factor` times as fast."""
     gap = workload.rooms / workload.rate
     offsets = [number * gap if line.at is None else line.at for number, line in enumerate(lines)]
     length = offsets[-1] + gap
@@ -159,7 +173,7 @@ def _played(workload: Workload, lines: list[Recorded], factor: float, random: Ra
 
 
 def _asks(workload: Workload, random: Random) -> list[str]:
-    """The jobs asked for after one message: 0.2 is one after every fifth message on average, 2 is two after each."""
+    """The tasks requested after one message: 0.2 is one after every fifth message on average, 2 is two after each."""
     asks = []
     for task, share in workload.requests.items():
         whole, part = divmod(share, 1)
@@ -175,12 +189,12 @@ def _of_toml(path: Path) -> Workload:
 def _of_conversation(path: Path) -> Workload:
     lines = _timed(path)
     last = lines[-1].at
-    seconds = len(lines) / SPEED if last is None else last + 1 / SPEED
+    seconds = len(lines) / DEFAULT_LINES_PER_SECOND if last is None else last + 1 / DEFAULT_LINES_PER_SECOND
     return Workload(
         name=path.stem,
         about=f"the conversation {path.name}, {len(lines) / seconds:.3g} lines a second",
         seconds=seconds,
-        rate=SPEED,
+        rate=DEFAULT_LINES_PER_SECOND,
         rooms=1,
         arrivals="recorded",
         recorded=path.name,
@@ -196,11 +210,34 @@ def _lines(workload: Workload, folder: Path) -> list[Recorded]:
 
 
 def _timed(path: Path) -> list[Recorded]:
-    """The lines of a conversation; all of them have their time, or none has."""
+    """The lines of a conversation, of which either all or none have times."""
     lines = lines_of(path, Recorded)
     times = [line.at for line in lines if line.at is not None]
     if times and (len(times) < len(lines) or times != sorted(times)):
-        raise Refused("bad_request", f"{path.name}: either every line has a time `at`, growing, or none has", "at")
+        raise Refused("bad_request", f"{path.name}: expected an increasing time `at` on every line, or on none", "at")
+    return lines
+
+
+def conversation(path: Path) -> list[Line]:
+    """The lines of a file of JSON lines; raises ConversationInvalid."""
+    return lines_of(path, Line)
+
+
+def lines_of(path: Path, kind: type[L]) -> list[L]:
+    """The lines of a conversation file, each of this kind; raises ConversationInvalid."""
+    lines = []
+    # Split as bytes: as text U+2028 and its like would end a line too, which JSON allows inside of one.
+    for number, content in enumerate(path.read_bytes().splitlines(), 1):
+        if not content.strip():
+            continue
+        try:
+            lines.append(read(json.loads(content.decode()), kind))
+        except (ValueError, Refused, RecursionError) as error:
+            raise ConversationInvalid(
+                f'{path}, line {number}: {error}; expected {{"sender": "Ann", "text": "Hello"}}'
+            ) from None
+    if not lines:
+        raise ConversationInvalid(f"{path} has no lines")
     return lines
 
 
@@ -208,36 +245,44 @@ def _check_tasks(workload: Workload, tasks: Mapping[str, Task]) -> None:
     for field, names in (("requests", workload.requests), ("bounds.tasks", workload.bounds.tasks)):
         for name in names:
             if name not in tasks:
-                raise Refused("bad_request", f"{field}: there is no task {name!r}; {', '.join(tasks)} are right", field)
+                raise Refused(
+                    "bad_request", f"{field}: unknown task {name!r}; expected one of {', '.join(tasks)}", field
+                )
     for name in workload.requests:
         wanted = {each.name for each in msgspec.structs.fields(tasks[name].arguments) if each.required}
-        if "request" not in tasks[name].runs or not wanted <= set(GIVEN):
+        if "request" not in tasks[name].runs or not wanted <= set(FILLABLE_ARGUMENTS):
             raise Refused(
-                "bad_request", f"requests: task {name} cannot be asked for with a text or an upload", "requests"
+                "bad_request", f"requests: task {name} cannot be requested with a text or an upload", "requests"
             )
 
 
 def _check_together(workload: Workload) -> None:
-    """Fields that are right only together with others."""
+    """Check fields that depend on each other."""
     if unknown := set(workload.times) - set(MODELS):
-        raise Refused("bad_request", f"times: there is no model {min(unknown)}; {', '.join(MODELS)} are right", "times")
+        raise Refused(
+            "bad_request", f"times: unknown model {min(unknown)}; expected one of {', '.join(MODELS)}", "times"
+        )
     if workload.times and workload.models != "synthetic":
-        raise Refused("bad_request", 'times: only models = "synthetic" has times that can be set', "times")
+        raise Refused("bad_request", 'times: expected only with models = "synthetic"', "times")
     if (workload.arrivals == "recorded") != (workload.recorded is not None):
-        raise Refused("bad_request", 'recorded: a file and arrivals = "recorded" go together', "recorded")
+        raise Refused("bad_request", 'recorded: expected if and only if arrivals = "recorded"', "recorded")
     if not any(workload.curve):
-        raise Refused("bad_request", "curve: somewhere it must be above 0", "curve")
+        raise Refused("bad_request", "curve: expected at least one number above 0", "curve")
     if workload.arrivals == "recorded" and workload.curve != [1.0]:
-        raise Refused("bad_request", 'curve: only arrivals = "poisson" follow one', "curve")
-    if 0 < workload.deploy_every < DEPLOYS_APART:
-        raise Refused("bad_request", f"deploy_every: 0, or at least {DEPLOYS_APART:g} s", "deploy_every")
+        raise Refused("bad_request", 'curve: expected only with arrivals = "poisson"', "curve")
+    if 0 < workload.deploy_every < MIN_DEPLOY_SECONDS:
+        raise Refused(
+            "bad_request", f"deploy_every: expected 0, or at least {MIN_DEPLOY_SECONDS:g} seconds", "deploy_every"
+        )
 
 
 def _check_size(workload: Workload, lines: list[Recorded]) -> None:
-    """Refuse what would fill the memory before a single message is sent."""
+    """Refuse a run whose arrivals would not fit into memory."""
     expected = workload.seconds * workload.rate * sum(workload.curve) / len(workload.curve)
     if lines[0].at is not None and workload.arrivals == "recorded":
         gap = workload.rooms / workload.rate
         expected = workload.rooms * len(lines) * max(1.0, workload.seconds / ((lines[-1].at or 0.0) + gap))
-    if expected > MOST:
-        raise Refused("bad_request", f"rate: {expected:,.0f} messages in all; {MOST:,} are the most", "rate")
+    if expected > MAX_MESSAGES:
+        raise Refused(
+            "bad_request", f"rate: {expected:,.0f} messages in all, expected at most {MAX_MESSAGES:,}", "rate"
+        )

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from app.drive.system import System
+from app.compare.system import System
 from tests.browser.conftest import Open
 from tests.browser.tab import Tab
 

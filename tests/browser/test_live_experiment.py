@@ -8,7 +8,7 @@ import pytest
 import requests
 from playwright.sync_api import Locator, expect
 
-from app.drive.system import System
+from app.compare.system import System
 from app.flags.rollout import share
 from tests.browser.conftest import Open, until
 from tests.browser.tab import Tab

@@ -11,8 +11,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import expect
 
-from app.drive.replay import conversation
-from app.drive.system import ROOT, System
+from app.compare.system import ROOT, System
+from app.compare.workload import conversation
 from tests.browser.conftest import Open
 from tests.guest import Guest
 

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from playwright.sync_api import expect
 
-from app.drive.system import System, free_port
+from app.compare.system import System, free_port
 from tests.browser.cable import Cable
 from tests.browser.conftest import Open, until
 

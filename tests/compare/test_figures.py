@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.compare.figures import STATES, figures, judged, times
-from app.compare.measures import VariantFigures
-from app.compare.samples import Ack, JobTimes, Run, Use
+from app.compare.figures import STATES, figures, highest_known_quantile, times
+from app.compare.samples import Ack, JobTimes, Run, Use, VariantFigures
 from tests.compare.samples import dropped, run, runs
 
 BOUNDS = {"ack_ms": 100.0, "answer_s": 2.0, "tasks": {"summarize": 20.0}}
@@ -54,7 +53,7 @@ def test_a_quantile_of_too_few_samples_is_left_out_and_says_so(n: int, known: li
         figure = getattr(found, name)
         assert (figure.value is not None) == (name in known)
         assert figure.note == ("" if name in known else "too few")
-    assert judged(found, "p99") == (known[-1], 10.0)
+    assert highest_known_quantile(found, "p99") == (known[-1], 10.0)
 
 
 def test_without_samples_there_is_no_figure() -> None:
@@ -62,7 +61,7 @@ def test_without_samples_there_is_no_figure() -> None:
     assert found.ack.n == 0
     assert found.ack.p50.value is None
     assert found.jobs_per_s.value is None
-    assert judged(found.ack, "p99") is None
+    assert highest_known_quantile(found.ack, "p99") is None
 
 
 def test_a_message_that_was_never_acked_counts_as_the_worst_and_is_not_dropped() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.compare.figures import figures
-from app.compare.projection import LEDGER, PEAK, TARGET, Projection, project
+from app.compare.projection import LEDGER_JOBS_PER_SECOND, PEAK_TO_AVERAGE, TARGET_CORE_SHARE, Projection, project
 from app.compare.samples import Run
 from tests.compare.samples import PARTS, run, runs
 
@@ -44,9 +44,9 @@ def test_every_part_stays_below_the_target_at_the_peak() -> None:
         need = step.needs["queued"]
         for part in ("web process", "worker", "broker"):
             busy = step.peak * found.costs["queued"][part] / 1000
-            assert busy / need.parts[part] <= TARGET + 1e-6
-            assert need.parts[part] == 1 or busy / (need.parts[part] - 1) > TARGET
-        assert need.parts["ledger"] == max(1, math.ceil(step.peak / LEDGER))
+            assert busy / need.parts[part] <= TARGET_CORE_SHARE + 1e-6
+            assert need.parts[part] == 1 or busy / (need.parts[part] - 1) > TARGET_CORE_SHARE
+        assert need.parts["ledger"] == max(1, math.ceil(step.peak / LEDGER_JOBS_PER_SECOND))
         assert "model server" not in need.parts
 
 
@@ -111,4 +111,4 @@ def test_twice_the_cost_never_needs_less(more: float) -> None:
         use.cpu *= 1 + more
     for left, right in zip(projected(cheap).steps, projected(dear).steps, strict=True):
         assert all(right.needs["queued"].parts[part] >= count for part, count in left.needs["queued"].parts.items())
-    assert PEAK > 1
+    assert PEAK_TO_AVERAGE > 1

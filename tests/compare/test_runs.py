@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from app import tasks as declared
-from app.compare import measure as measuring
 from app.compare import report as reports
-from app.compare.measure import Plan, Setting, Tell, measure
+from app.compare import run as running
+from app.compare.run import Experiment, OnProgress, Plan, measure
 from app.compare.samples import FINAL, Run
-from app.compare.served import RunFailed
+from app.compare.system import RunFailed
 from app.compare.workload import Arrival, Workload, arrivals
 from tests.compare import samples
 
@@ -36,18 +36,18 @@ LOAD = {
 STALL = 1.5  # seconds
 
 
-def setting(**changed: object) -> Setting:
+def experiment(**changed: object) -> Experiment:
     """A comparison of this small load."""
     workload = msgspec.convert({**LOAD, **changed}, Workload)
-    return Setting(workload, Path(), declared.discover(), SEED, workload.models)
+    return Experiment(workload, Path(), declared.discover(), SEED, workload.models)
 
 
-def made(plan: Plan, of: Setting, tell: Tell = lambda sent, final: None) -> Run:
+def made(plan: Plan, of: Experiment, on_progress: OnProgress = lambda sent, final: None) -> Run:
     """A real run."""
-    return asyncio.run(measure(plan, of, tell))
+    return asyncio.run(measure(plan, of, on_progress))
 
 
-def schedule(of: Setting) -> list[Arrival]:
+def schedule(of: Experiment) -> list[Arrival]:
     """What is due in the first repeat."""
     return arrivals(of.workload, of.folder, 1.0, SEED + 1)
 
@@ -64,28 +64,28 @@ def processes(word: str) -> set[psutil.Process]:
     return found
 
 
-def once(word: str, harm: Callable[[psutil.Process], None]) -> Tell:
+def once(word: str, harm: Callable[[psutil.Process], None]) -> OnProgress:
     """Do harm to the process of the run that is to begin, once its load is under way."""
     others, done = processes(word), [False]
 
-    def tell(sent: int, final: int) -> None:
+    def on_progress(sent: int, final: int) -> None:
         if sent >= 10 and not done[0]:
             done[0] = True
             harm((processes(word) - others).pop())
 
-    return tell
+    return on_progress
 
 
 @pytest.fixture(scope="module")
 def runs(parts: None) -> Callable[[str], Run]:
     """A run of each variant, made when somebody first asks for it."""
     there: dict[str, Run] = {}
-    return lambda variant: there.setdefault(variant, there.get(variant) or made(Plan(variant, 1), setting()))
+    return lambda variant: there.setdefault(variant, there.get(variant) or made(Plan(variant, 1), experiment()))
 
 
 @pytest.mark.parametrize("variant", ["simple", "queued", "plain"])
 def test_all_that_was_due_is_acknowledged_and_every_job_ends(runs: Callable[[str], Run], variant: str) -> None:
-    due, run = schedule(setting()), runs(variant)
+    due, run = schedule(experiment()), runs(variant)
     assert sorted(ack.asked for ack in run.acks if not ack.task) == [each.at for each in due]
     assert Counter(ack.task for ack in run.acks if ack.task) == Counter(task for each in due for task in each.asks)
     assert {ack.code for ack in run.acks} == {"ok"}
@@ -144,7 +144,7 @@ def test_a_stalled_system_does_not_slow_its_load(parts: None) -> None:
         web.suspend()
         asyncio.get_running_loop().call_later(STALL, web.resume)
 
-    of = setting(seconds=4.0, rate=40.0, requests={})
+    of = experiment(seconds=4.0, rate=40.0, requests={})
     run = made(Plan("simple", 1), of, once("wsgi.py", stall))
     assert sorted(ack.asked for ack in run.acks) == [each.at for each in schedule(of)]
     came = sorted(ack.acked for ack in run.acks if ack.acked is not None)
@@ -162,10 +162,10 @@ def test_a_stalled_system_does_not_slow_its_load(parts: None) -> None:
 
 
 def test_a_killed_web_process_loses_nothing_on_the_simple_path_and_its_recovery_is_known(parts: None) -> None:
-    run = made(Plan("simple", 1, "kill web process"), setting(times={"triage": {"median_ms": 200}}))
+    run = made(Plan("simple", 1, "kill web process"), experiment(times={"triage": {"median_ms": 200}}))
     assert (run.lost, run.doubled, run.disordered, run.findings) == (0, 0, 0, [])
     assert all(job.state in FINAL for job in run.jobs)
-    assert len([ack for ack in run.acks if not ack.task]) == len(schedule(setting()))
+    assert len([ack for ack in run.acks if not ack.task]) == len(schedule(experiment()))
     assert run.recovery is not None
     assert run.recovery > 0
 
@@ -173,8 +173,8 @@ def test_a_killed_web_process_loses_nothing_on_the_simple_path_and_its_recovery_
 def test_what_the_plain_original_loses_with_its_process_is_counted(
     parts: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(measuring, "PATIENCE", 3.0)  # nothing more will come, and nobody needs to wait for it
-    of = setting(times={"triage": {"median_ms": 800}}, requests={})  # so that some are running when it dies
+    monkeypatch.setattr(running, "NO_PROGRESS_SECONDS", 3.0)  # nothing more will come, and nobody needs to wait for it
+    of = experiment(times={"triage": {"median_ms": 800}}, requests={})  # so that some are running when it dies
     run = made(Plan("plain", 1, "kill web process"), of)
     lost = sum(job.state == "lost" for job in run.jobs)
     assert lost > 0
@@ -189,8 +189,8 @@ def test_what_the_plain_original_loses_with_its_process_is_counted(
 
 
 def test_a_system_that_ends_in_mid_run_ends_the_run_with_a_sentence_and_nothing_stays(parts: None) -> None:
-    before = processes("wsgi.py") | processes("ml_clients.synthetic") | processes("app.compare.drivers")
-    with pytest.raises(RunFailed, match="the system ended in mid-run"):
-        made(Plan("simple", 1), setting(seconds=600.0), once("app.run", lambda supervisor: supervisor.kill()))
-    after = processes("wsgi.py") | processes("ml_clients.synthetic") | processes("app.compare.drivers")
+    before = processes("wsgi.py") | processes("ml_clients.synthetic") | processes("app.compare.driver")
+    with pytest.raises(RunFailed, match="the system ended during the run"):
+        made(Plan("simple", 1), experiment(seconds=600.0), once("app.run", lambda supervisor: supervisor.kill()))
+    after = processes("wsgi.py") | processes("ml_clients.synthetic") | processes("app.compare.driver")
     assert after <= before

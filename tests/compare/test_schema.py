@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.compare import measures, projection, reasons, samples, turning, verdict
+from app.compare import projection, samples, verdict, wording
 from app.compare.samples import VARIANTS
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 
 PAGE = (ROOT / "docs" / "compare.md").read_text()
 STRUCTS = {
     name: each
-    for module in (samples, measures, turning, verdict, reasons, projection)
+    for module in (samples, wording, verdict, projection)
     for name, each in vars(module).items()
     if isinstance(each, type) and issubclass(each, msgspec.Struct)
 }
@@ -51,11 +51,11 @@ def test_every_rule_has_its_name_in_the_page(rule: str) -> None:
     [
         (verdict.NOTICED_MS, "5 ms"),
         (100 * verdict.NOTICED_SHARE, "5 %"),
-        (100 * verdict.ALONE, "20 %"),
-        (verdict.TIMES_SPREAD, "four times the spread and with three\n     twice"),
-        (100 * projection.TARGET, "60 % busy"),
-        (projection.LEDGER, "5,000 jobs a second"),
-        (projection.PEAK, "33/16"),
+        (100 * verdict.SINGLE_REPEAT_SPREAD, "20 %"),
+        (verdict.SPREAD_FACTORS, "four times the spread and with three\n     twice"),
+        (100 * projection.TARGET_CORE_SHARE, "60 % busy"),
+        (projection.LEDGER_JOBS_PER_SECOND, "5,000 jobs a second"),
+        (projection.PEAK_TO_AVERAGE, "33/16"),
     ],
 )
 def test_the_numbers_of_the_rules_are_those_in_the_code(value: Any, words: str) -> None:

@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.compare.figures import figures
-from app.compare.measures import Figure, Times
-from app.compare.reasons import Verdict, headline, verdicts
-from app.compare.samples import Ack, JobTimes, Run
+from app.compare.samples import Ack, Figure, JobTimes, Run, Times
 from app.compare.verdict import compare
+from app.compare.wording import Verdict, headline, verdicts
 from tests.compare.samples import dropped, report, run, runs
 
 BOUNDS = {"ack_ms": 100.0, "answer_s": 2.0, "tasks": {"summarize": 20.0}}

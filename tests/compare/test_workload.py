@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from app import tasks as declared
 from app.compare import workload
-from app.compare.workload import MOST, PRESETS, Workload, WorkloadInvalid, arrivals, load
-from app.drive.replay import lines_of
-from app.drive.system import ROOT
+from app.compare.system import ROOT
+from app.compare.workload import MAX_MESSAGES, PRESETS, Workload, WorkloadInvalid, arrivals, lines_of, load
 
 TASKS = declared.discover()
 CLINIC = ROOT / "docs" / "examples" / "clinic.jsonl"
@@ -163,9 +162,9 @@ def test_a_conversation_with_times_is_played_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (NEEDED + "[requests]\nfoo = 1", "requests: there is no task 'foo'"),
-        (NEEDED + "[bounds.tasks]\nfoo = 1", "bounds.tasks: there is no task 'foo'"),
-        (NEEDED + "[requests]\nescalate = 1", "requests: task escalate cannot be asked for"),
+        (NEEDED + "[requests]\nfoo = 1", "requests: unknown task 'foo'"),
+        (NEEDED + "[bounds.tasks]\nfoo = 1", "bounds.tasks: unknown task 'foo'"),
+        (NEEDED + "[requests]\nescalate = 1", "requests: task escalate cannot be requested"),
         (NEEDED + "[requests]\nsummarize = -1", "`requests"),
         (NEEDED + "requests = 5", "`requests`"),
         (NEEDED.replace("rate = 5", "rate = -5"), "`rate`"),
@@ -179,18 +178,18 @@ def test_a_conversation_with_times_is_played_whole(tmp_path: Path) -> None:
         (NEEDED + "speed = 4", "`speed`"),
         (NEEDED + "[bounds]\nack_s = 4", "`ack_s`"),
         (NEEDED + "[bounds]\nack_ms = nan", "bounds.ack_ms: nan"),
-        (NEEDED + 'models = "synthetic"\n[times.foo]\nmedian_ms = 1', "times: there is no model foo"),
+        (NEEDED + 'models = "synthetic"\n[times.foo]\nmedian_ms = 1', "times: unknown model foo"),
         (NEEDED + 'models = "synthetic"\n[times.triage]\nsigma = 1', "`median_ms`"),
-        (NEEDED + "[times.triage]\nmedian_ms = 1", "times: only models"),
+        (NEEDED + "[times.triage]\nmedian_ms = 1", "times: expected only with models"),
         (NEEDED + 'models = "real"', "`models`"),
-        (NEEDED + 'arrivals = "recorded"', "recorded: a file and"),
-        (NEEDED + 'recorded = "talk.jsonl"', "recorded: a file and"),
+        (NEEDED + 'arrivals = "recorded"', "recorded: expected if and only if"),
+        (NEEDED + 'recorded = "talk.jsonl"', "recorded: expected if and only if"),
         (NEEDED + RECORDED, "recorded: cannot read"),
         (NEEDED + 'arrivals = "recorded"\nrecorded = "."', "recorded: cannot read"),
-        (NEEDED + "curve = [0, 0]", "curve: somewhere"),
+        (NEEDED + "curve = [0, 0]", "curve: expected at least one"),
         (NEEDED + "curve = []", "`curve`"),
         (NEEDED + "curve = [1, -1]", "`curve"),
-        (NEEDED + "deploy_every = 1", "deploy_every: 0, or at least"),
+        (NEEDED + "deploy_every = 1", "deploy_every: expected 0, or at least"),
         (NEEDED.replace("3", "86400").replace("5", "10000"), "rate: 864,000,000 messages in all"),
         ("= so", "is not TOML"),
         (b"about = '\xff'", "is not UTF-8"),
@@ -209,14 +208,14 @@ def test_a_wrong_file_is_refused_with_the_field_named(tmp_path: Path, content: s
     [
         (
             '{"sender": "Ann", "text": "a", "at": 1}\n{"sender": "Ann", "text": "b"}',
-            "either every line has a time `at`",
+            "an increasing time `at` on every line",
         ),
-        ('{"sender": "Ann", "text": "a", "at": 2}\n{"sender": "Ann", "text": "b", "at": 1}', "growing"),
+        ('{"sender": "Ann", "text": "a", "at": 2}\n{"sender": "Ann", "text": "b", "at": 1}', "increasing"),
         ('{"sender": "Ann", "text": "a", "at": -1}', "`at`"),
         ('{"sender": "Ann"}', "line 1"),
         ("hello", "line 1"),
         (b'{"sender": "Ann", "text": "\xff"}', "line 1"),
-        ("", "holds no line"),
+        ("", "has no lines"),
     ],
 )
 @pytest.mark.parametrize("alone", [True, False])
@@ -232,12 +231,12 @@ def test_a_wrong_conversation_is_refused_by_itself_and_in_a_workload(
 
 def test_a_curve_is_for_poisson_arrivals_only(tmp_path: Path) -> None:
     talk(tmp_path)
-    with pytest.raises(WorkloadInvalid, match="curve: only"):
+    with pytest.raises(WorkloadInvalid, match="curve: expected only"):
         load(file(tmp_path, NEEDED + RECORDED + "curve = [1, 2]"), TASKS)
 
 
 def test_a_recorded_load_that_fills_the_memory_is_refused(tmp_path: Path) -> None:
     talk(tmp_path, 0.0, 0.0, 0.001)
     content = f'about = "so"\nseconds = 86400\nrate = 10000\nrooms = 1\n{RECORDED}'
-    with pytest.raises(WorkloadInvalid, match=f"{MOST:,} are the most"):
+    with pytest.raises(WorkloadInvalid, match=f"expected at most {MAX_MESSAGES:,}"):
         load(file(tmp_path, content), TASKS)

@@ -10,9 +10,9 @@ import pytest
 
 from app import tasks as declared
 from app.compare import workload
-from app.compare.room import REFUSED
+from app.compare.driver import REFUSED_CODES
+from app.compare.system import ROOT
 from app.compare.workload import PRESETS, Bounds, Workload
-from app.drive.system import ROOT
 from ml_clients.synthetic.behaviour import DEFAULT, MODELS, Times
 
 PAGE = (ROOT / "docs" / "compare.md").read_text()
@@ -84,4 +84,4 @@ def test_the_examples_are_workloads(tmp_path: Path, example: str) -> None:
 def test_the_codes_that_are_not_tried_again_are_those_in_the_code() -> None:
     sentence = re.search(r"\*\*Refused\*\* are (.*?): counted", SECTION)
     assert sentence
-    assert tuple(re.findall(r"`(\w+)`", sentence[1])) == REFUSED
+    assert tuple(re.findall(r"`(\w+)`", sentence[1])) == REFUSED_CODES

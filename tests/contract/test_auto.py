@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.drive.system import System
+from app.compare.system import System
 from tests.guest import Guest
 
 

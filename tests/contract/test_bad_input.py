@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from app.drive.system import System
+from app.compare.system import System
 from tests import shapes
 from tests.guest import WAIT, Guest, Raw
 

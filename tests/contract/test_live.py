@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.drive.system import System
+from app.compare.system import System
 from tests.conftest import Site
 from tests.guest import WAIT, Guest
 from tests.quiet import quiet

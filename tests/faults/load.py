@@ -6,12 +6,13 @@ import asyncio
 import random
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 import requests
 
-from app.drive.audit import Findings, Room, audit, kept
-from app.drive.client import FINAL, Person
-from app.drive.system import System
+from app.compare.client import ChatClient, Findings, Room, audit, stored_room
+from app.compare.samples import FINAL
+from app.compare.system import System
 
 TEXTS = (
     "I have had a headache for two days and nothing helps",
@@ -30,7 +31,7 @@ class Crowd:
     system: System
     rooms: int
     random: random.Random
-    people: list[Person] = field(default_factory=list)
+    people: list[ChatClient] = field(default_factory=list)
     stopping: bool = False
     sent: int = 0
     asked: int = 0
@@ -38,10 +39,10 @@ class Crowd:
     async def gather(self) -> None:
         """Everybody comes."""
         for number in range(self.rooms):
-            self.people += [Person(self.system.url, f"{who}{number}", f"room-{number}") for who in ("ann", "bob")]
+            self.people += [ChatClient(self.system.url, f"{who}{number}", f"room-{number}") for who in ("ann", "bob")]
         for person in self.people:
-            person.patience = 3.0
-        await asyncio.gather(*(person.come_back() for person in self.people))
+            person.ack_timeout = 3.0
+        await asyncio.gather(*(person.reconnect() for person in self.people))
 
     async def chat(self, gap: float) -> None:
         """Everybody writes, one message each `gap` seconds on average, and sometimes asks for a summary, until told to stop."""
@@ -58,17 +59,17 @@ class Crowd:
 
     async def room(self, number: int) -> Room:
         """A room as the server has it."""
-        return await kept(self.system.url, f"room-{number}")
+        return await stored_room(self.system.url, f"room-{number}")
 
     async def audit(self) -> tuple[Findings, dict[str, int]]:
         """What is wrong, and how many jobs ended in each state."""
         for person in self.people:
             if not person.connected:
-                await person.come_back()
+                await person.reconnect()
         found, states = Findings(), {state: 0 for state in FINAL}
         for number in range(self.rooms):
             room = await self.room(number)
-            found.add(audit(room, [person.books for person in self.people[number * 2 : number * 2 + 2]]))
+            found.add(audit(room, [person.record for person in self.people[number * 2 : number * 2 + 2]]))
             for job in room.jobs:
                 states[job["state"]] = states.get(job["state"], 0) + 1
         return found, states
@@ -77,14 +78,14 @@ class Crowd:
         """Everybody leaves."""
         await asyncio.gather(*(person.close() for person in self.people))
 
-    async def _talk(self, person: Person, gap: float) -> None:
+    async def _talk(self, person: ChatClient, gap: float) -> None:
         while not self.stopping:
             await asyncio.sleep(self.random.uniform(0, 2 * gap))
             text = f"{self.random.choice(TEXTS)} ({self.sent})"
-            await person.insist(lambda key, text=text: person.say(text, key))  # type: ignore[misc]
+            await person.send_until_acknowledged(partial(person.send_message, text))
             self.sent += 1
             if self.random.random() < 0.02:
-                await person.insist(lambda key: person.ask("summarize", key=key))
+                await person.send_until_acknowledged(lambda key: person.request_job("summarize", key=key))
                 self.asked += 1
 
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.drive.system import System, free_port
+from app.compare.system import System, free_port
 
 NAMES = {"web": "web process", "worker": "worker", "broker": "broker", "model": "model server"}
 

@@ -14,9 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from app.drive.audit import Findings
-from app.drive.client import Person
-from app.drive.system import System
+from app.compare.client import ChatClient, Findings
+from app.compare.system import System
 from tests.faults.load import Crowd, dead_letters
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
 from tests.logs import assert_no_traceback
@@ -173,12 +172,12 @@ async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str
 async def _until_answered(crowd: Crowd, part: str) -> float:
     """Seconds from now, when the part has been started again, until a new job is answered."""
     began = time.monotonic()
-    probe = Person(crowd.system.url, f"probe-{part}-{began}", "probe")
-    probe.patience = 2.0
-    job = await probe.insist(lambda key: probe.ask("language", {"text": "Guten Morgen"}, key))
-    while probe.books.jobs[job["id"]]["state"] not in ("succeeded", "failed"):
+    probe = ChatClient(crowd.system.url, f"probe-{part}-{began}", "probe")
+    probe.ack_timeout = 2.0
+    job = await probe.send_until_acknowledged(lambda key: probe.request_job("language", {"text": "Guten Morgen"}, key))
+    while probe.record.jobs[job["id"]]["state"] not in ("succeeded", "failed"):
         if not probe.connected:
-            await probe.come_back()
+            await probe.reconnect()
         if time.monotonic() - began > RECOVERED:
             break
         await asyncio.sleep(0.02)
@@ -189,8 +188,8 @@ async def _until_answered(crowd: Crowd, part: str) -> float:
 async def _until_final(crowd: Crowd) -> float:
     """Seconds from now until everybody has seen the end of the jobs they wait for now."""
     began = time.monotonic()
-    caught = [(person.books, set(person.books.unfinished)) for person in crowd.people]
-    while any(books.unfinished & jobs for books, jobs in caught) and time.monotonic() - began < RECOVERED:
+    caught = [(person.record, set(person.record.unfinished)) for person in crowd.people]
+    while any(record.unfinished & jobs for record, jobs in caught) and time.monotonic() - began < RECOVERED:
         await asyncio.sleep(0.02)
     return time.monotonic() - began
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.drive.audit import Findings, Room, audit
-from app.drive.client import Books
+from app.compare.client import ClientRecord, Findings, Room, audit
 
 ANN = {"id": "ann", "name": "Ann"}
 
@@ -31,91 +30,91 @@ def room() -> Room:
 
 
 @pytest.fixture
-def books(room: Room) -> Books:
+def record(room: Room) -> ClientRecord:
     """Of Ann, who saw all of it."""
-    books = Books()
-    books.sent = {each["key"]: each for each in copy.deepcopy(room.messages) if each["kind"] == "user"}
-    books.asked = {each["key"]: each for each in copy.deepcopy(room.jobs) if each.get("key")}
-    books.live = [each["seq"] for each in room.messages]
-    books.finals = [list(copy.deepcopy(room.jobs))]
-    books.shown = {each["id"]: 1 for each in room.jobs}
-    return books
+    record = ClientRecord()
+    record.sent = {each["key"]: each for each in copy.deepcopy(room.messages) if each["kind"] == "user"}
+    record.requested = {each["key"]: each for each in copy.deepcopy(room.jobs) if each.get("key")}
+    record.live = [each["seq"] for each in room.messages]
+    record.finals = [list(copy.deepcopy(room.jobs))]
+    record.times_shown = {each["id"]: 1 for each in room.jobs}
+    return record
 
 
-def test_a_room_that_is_right_has_no_findings(room: Room, books: Books) -> None:
-    assert audit(room, [books]) == Findings()
+def test_a_room_that_is_right_has_no_findings(room: Room, record: ClientRecord) -> None:
+    assert audit(room, [record]) == Findings()
 
 
-def test_a_dropped_message_is_found(room: Room, books: Books) -> None:
+def test_a_dropped_message_is_found(room: Room, record: ClientRecord) -> None:
     del room.messages[1]
 
-    found = audit(room, [books])
+    found = audit(room, [record])
 
     assert any("acknowledged and is not there" in each for each in found.lost)
     assert any("gaps" in each for each in found.lost)
 
 
-def test_a_message_that_was_changed_is_found(room: Room, books: Books) -> None:
+def test_a_message_that_was_changed_is_found(room: Room, record: ClientRecord) -> None:
     room.messages[0]["text"] = "something else"
 
-    assert any("not what was acknowledged" in each for each in audit(room, [books]).lost)
+    assert any("not what was acknowledged" in each for each in audit(room, [record]).lost)
 
 
-def test_a_doubled_message_is_found(room: Room, books: Books) -> None:
+def test_a_doubled_message_is_found(room: Room, record: ClientRecord) -> None:
     room.messages.append(message(5, key="k1", text="line 1"))
 
-    assert audit(room, [books]).doubled
+    assert audit(room, [record]).doubled
 
 
-def test_a_doubled_answer_is_found(room: Room, books: Books) -> None:
+def test_a_doubled_answer_is_found(room: Room, record: ClientRecord) -> None:
     room.messages.append(message(5, kind="ml", job="s2", text="Summary"))
 
-    assert any("answered 2 times" in each for each in audit(room, [books]).doubled)
+    assert any("answered 2 times" in each for each in audit(room, [record]).doubled)
 
 
-def test_two_swapped_answers_are_found(room: Room, books: Books) -> None:
+def test_two_swapped_answers_are_found(room: Room, record: ClientRecord) -> None:
     room.messages[2]["job"], room.messages[3]["job"] = "s2", "s1"
 
-    assert audit(room, [books]).disordered
+    assert audit(room, [record]).disordered
 
 
-def test_a_missing_answer_is_found(room: Room, books: Books) -> None:
+def test_a_missing_answer_is_found(room: Room, record: ClientRecord) -> None:
     room.messages.pop()
 
-    assert any("its answer is not there" in each for each in audit(room, [books]).lost)
+    assert any("its answer is not there" in each for each in audit(room, [record]).lost)
 
 
-def test_a_job_that_never_ended_is_found(room: Room, books: Books) -> None:
+def test_a_job_that_never_ended_is_found(room: Room, record: ClientRecord) -> None:
     room.jobs[0]["state"] = "running"
 
-    assert any("never ended" in each for each in audit(room, [books]).lost)
+    assert any("never ended" in each for each in audit(room, [record]).lost)
 
 
-def test_a_job_that_was_accepted_and_is_gone_is_found(room: Room, books: Books) -> None:
+def test_a_job_that_was_accepted_and_is_gone_is_found(room: Room, record: ClientRecord) -> None:
     room.jobs = [each for each in room.jobs if each["id"] != "s1"]
 
-    assert any("accepted and is not there" in each for each in audit(room, [books]).lost)
+    assert any("accepted and is not there" in each for each in audit(room, [record]).lost)
 
 
-def test_a_message_without_one_of_its_jobs_is_found(room: Room, books: Books) -> None:
+def test_a_message_without_one_of_its_jobs_is_found(room: Room, record: ClientRecord) -> None:
     del room.jobs[0]
 
-    assert any("0 triage jobs" in each for each in audit(room, [books]).lost)
+    assert any("0 triage jobs" in each for each in audit(room, [record]).lost)
 
 
-def test_an_outcome_shown_twice_is_found(room: Room, books: Books) -> None:
-    books.shown["triage1"] = 2
+def test_an_outcome_shown_twice_is_found(room: Room, record: ClientRecord) -> None:
+    record.times_shown["triage1"] = 2
 
-    assert any("shown 2 times" in each for each in audit(room, [books]).doubled)
-
-
-def test_outcomes_shown_in_another_order_are_found(room: Room, books: Books) -> None:
-    books.finals = [[job("triage2", "triage", message=2), job("triage1", "triage", message=1)]]
-
-    assert any("shown too late" in each for each in audit(room, [books]).disordered)
+    assert any("shown 2 times" in each for each in audit(room, [record]).doubled)
 
 
-def test_messages_that_came_live_in_another_order_are_found(room: Room, books: Books) -> None:
-    books.live = [1, 3, 2]
+def test_outcomes_shown_in_another_order_are_found(room: Room, record: ClientRecord) -> None:
+    record.finals = [[job("triage2", "triage", message=2), job("triage1", "triage", message=1)]]
 
-    assert audit(room, [books]).disordered
+    assert any("shown too late" in each for each in audit(room, [record]).disordered)
+
+
+def test_messages_that_came_live_in_another_order_are_found(room: Room, record: ClientRecord) -> None:
+    record.live = [1, 3, 2]
+
+    assert audit(room, [record]).disordered

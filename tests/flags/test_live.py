@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.drive.system import ROOT, System
+from app.compare.system import ROOT, System
 from tests.guest import WAIT, Guest
 from tests.web import Web, environment
 

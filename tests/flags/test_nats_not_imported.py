@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.drive.system import ROOT, free_port
+from app.compare.system import ROOT, free_port
 from tests.guest import WAIT
 from tests.web import environment
 

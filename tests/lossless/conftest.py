@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.drive.system import ROOT, System
+from app.compare.system import ROOT, System
 from tests.faults.parts import Broker
 from tests.logs import assert_no_traceback
 from tests.lossless.evidence import Gate

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.drive.system import System
+from app.compare.system import System
 from tests.faults.parts import hit, stopped
 from tests.guest import Guest
 from tests.lossless.evidence import Gate, figure, job, ready, until

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import requests
 
-from app.drive.system import System
+from app.compare.system import System
 from tests.guest import Guest
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.drive.system import System
+from app.compare.system import System
 from tests.faults.parts import Broker
 from tests.guest import Guest
 from tests.lossless.evidence import Gate, until

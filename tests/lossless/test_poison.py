@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.drive.client import Person
-from app.drive.system import System
+from app.compare.client import ChatClient
+from app.compare.system import System
 
 
 @pytest.fixture(params=["simple", "queued"])
@@ -20,18 +20,20 @@ def system(request: pytest.FixtureRequest, copy: Path) -> Iterator[System]:
 
 
 async def _ask_and_wait(system: System) -> dict[str, object]:
-    person = Person(system.url, "Ann", "r")
-    person.patience = 2.0
-    job = await person.insist(lambda key: person.ask("deadly", key=key))
+    person = ChatClient(system.url, "Ann", "r")
+    person.ack_timeout = 2.0
+    job = await person.send_until_acknowledged(lambda key: person.request_job("deadly", key=key))
     while True:
-        await person.come_back()
-        if await person.settled(1, 2.0):
+        await person.reconnect()
+        if await person.wait_until_final(1, 2.0):
             break
-    after = await person.insist(lambda key: person.ask("language", {"text": "Guten Morgen"}, key))
-    await person.settled(2, 30.0)
+    after = await person.send_until_acknowledged(
+        lambda key: person.request_job("language", {"text": "Guten Morgen"}, key)
+    )
+    await person.wait_until_final(2, 30.0)
     await person.close()
-    assert person.books.jobs[after["id"]]["state"] == "succeeded"
-    return person.books.jobs[job["id"]]
+    assert person.record.jobs[after["id"]]["state"] == "succeeded"
+    return person.record.jobs[job["id"]]
 
 
 def test_poison_ends_as_a_dead_letter_and_the_system_lives(system: System) -> None:

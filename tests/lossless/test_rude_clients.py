@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from tests.guest import Guest, Raw
 from tests.lossless.evidence import figure, until
 from tests.web import Web

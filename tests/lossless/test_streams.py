@@ -16,7 +16,7 @@ import requests
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StreamConfig
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from app.tasks import discover
 from tests.faults.parts import Broker
 from tests.guest import WAIT, Guest

@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 
-from app.drive.system import ROOT, System, free_port
+from app.compare.system import ROOT, System, free_port
 from tests.guest import WAIT, Guest
 from tests.web import environment
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.drive.system import ROOT, free_port
+from app.compare.system import ROOT, free_port
 from tests.guest import WAIT, Guest, Raw
 from tests.web import Web, environment
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from app.drive.client import Person
-from app.drive.system import ROOT, System
+from app.compare.client import ChatClient
+from app.compare.system import ROOT, System
 from tests.faults.parts import Broker
 
 NODE = shutil.which("node")
@@ -125,13 +125,13 @@ def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker:
     )
     heard: Counter[str] = Counter()
 
-    async def ask(system: System) -> None:
-        person = Person(system.url, "Ann", "r")
+    async def request_job(system: System) -> None:
+        person = ChatClient(system.url, "Ann", "r")
         await person.connect()
-        jobs = [await person.ask("wordcount", {"text": "one two three"}) for _ in range(60)]
-        assert await person.settled(60, 60)
+        jobs = [await person.request_job("wordcount", {"text": "one two three"}) for _ in range(60)]
+        assert await person.wait_until_final(60, 60)
         for job in jobs:
-            final = person.books.jobs[job["id"]]
+            final = person.record.jobs[job["id"]]
             assert (final["state"], final["result"]) == ("succeeded", {"words": 3})
             heard["ours" if final["ms"] > 40 else "theirs"] += 1
         await person.close()
@@ -141,7 +141,7 @@ def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker:
         _wait_for_stream(system)
         worker = start(node, copy, broker)
         try:
-            asyncio.run(ask(system))
+            asyncio.run(request_job(system))
         finally:
             worker.terminate()
             worker.wait(10)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.drive.system import ROOT, System
+from app.compare.system import ROOT, System
 from tests.guest import WAIT
 from tests.web import environment
 
@@ -142,7 +142,7 @@ def test_the_example_conversation_can_be_played(system: System, room: str) -> No
         ('{"sender": "Ann", "text": "x", "at": 1}\n', "line 1"),
         ("[1]\n", "line 1"),
         ('{"sender": "Ann", "text": "a\\u0000"}\n', "line 1"),
-        ("\n\n", "holds no line"),
+        ("\n\n", "has no lines"),
         (b"\xff\xfe\x00", "line 1"),
     ],
 )

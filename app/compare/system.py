@@ -1,0 +1,246 @@
+"""A whole Spillway for a while: `python -m app.run` on a free port with a folder of its own, and what it uses up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+
+import msgspec
+import psutil
+import requests
+
+from app.compare.samples import Use
+from app.compare.workload import Workload
+
+ROOT = Path(__file__).resolve().parents[2]
+READY_SECONDS = 60.0
+PARTS = {  # the supervisor's name of each process, and a word in its command line
+    "web process": "wsgi.py",
+    "worker": "app.worker",
+    "broker": "nats-server",
+    "model server": "ml_clients.embedded",
+}
+
+
+class NotReady(Exception):
+    """The system did not become ready; the message is the end of its log."""
+
+
+def free_port() -> int:
+    """A port on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class System:
+    """A whole system as a context manager: started on entry, stopped on exit; `queue=False` leaves out broker and worker."""
+
+    def __init__(self, folder: str | None = None, root: Path = ROOT, queue: bool = True, **settings: str) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="spillway-")
+        self._root, self._options = root, [] if queue else ["--no-queue"]
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.data = Path(folder or self._folder.name)
+        self.log = Path(self._folder.name) / "run.log"
+        self._environment = {
+            **{key: value for key, value in os.environ.items() if key not in ("NATS_URL", "ML_URL")},
+            "PORT": str(self.port),
+            "DATA_DIR": str(self.data),
+            **settings,
+        }
+
+    def __enter__(self) -> System:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._folder.cleanup()
+
+    def start(self) -> None:
+        """Start everything and wait for the ready line; raises NotReady after 60 s or when it ends before."""
+        with self.log.open("a") as log:
+            mark = log.tell()
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "app.run", *self._options],
+                cwd=self._root,
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        until = time.monotonic() + READY_SECONDS
+        while "ready http" not in self.log.read_text()[mark:].replace("web ready", "").replace("server ready", ""):
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.stop()
+                raise NotReady(self.log.read_text()[-2000:])
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Stop everything with SIGTERM; kill what still runs after a minute."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+
+    def kill(self) -> None:
+        """Kill every process at once."""
+        self.process.kill()
+        self.process.wait()
+        left = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(ProcessLookupError, PermissionError, psutil.NoSuchProcess):
+                if (
+                    os.getsid(process.pid) == self.process.pid
+                ):  # each part has its own process group, all share the session
+                    process.kill()
+                    left.append(process)
+        psutil.wait_procs(left, 10)
+
+    def log_tail(self) -> str:
+        """The last lines of its log, without those about starting, as one line."""
+        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines()]
+        relevant = [line for line in lines if line and not line.startswith("starting ") and " ready" not in line]
+        return " / ".join(relevant[-3:])[-600:] or "its log is empty"
+
+    def parts(self) -> dict[str, psutil.Process]:
+        """Its running processes, by the supervisor's names for them."""
+        found = {}
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children():
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    command = " ".join(child.cmdline())
+                    if child.status() != psutil.STATUS_ZOMBIE:
+                        found.update({name: child for name, word in PARTS.items() if word in command})
+        return found
+
+    def flag(self, path: str, task: str = "*") -> None:
+        """Set the flag of a task, or of all tasks."""
+        requests.put(f"{self.url}/api/flags/{task}", json={"path": path}, timeout=10).raise_for_status()
+
+    def unset(self, task: str) -> None:
+        """Remove the flag of a task, so that the flag `*` applies to it again."""
+        requests.delete(f"{self.url}/api/flags/{task}", timeout=10).raise_for_status()
+
+
+ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their data, or make all variants the same
+    "HOST": "127.0.0.1",
+    "PUBLIC_URL": "",
+    "DATABASE_URL": "",
+    "NATS_CREDS": "",
+    "NATS_PREFIX": "",
+    "LEDGER": "on",
+    "RATE_LIMIT": "off",  # one client sends for all the people of a room
+    "LOG_LEVEL": "warning",
+}
+
+
+class RunFailed(Exception):
+    """A run failed; the message says which part failed and how."""
+
+
+@contextmanager
+def variant_system(
+    variant: str, workload: Workload, models: str, seed: int
+) -> Iterator[tuple[System, psutil.Process | None]]:
+    """The system with the parts this variant needs, and the synthetic model server if one is used; raises RunFailed.
+
+    It is stopped as an operator would stop it, and killed when the run fails.
+    """
+    settings = {**ISOLATED_SETTINGS, "DEFAULT_PATH": "simple" if variant == "plain" else variant}
+    if variant == "plain":
+        settings["LEDGER"] = "off"
+    with ExitStack() as stack:
+        model = None
+        if models == "synthetic":
+            model, settings["ML_URL"] = stack.enter_context(_synthetic(workload, seed))
+        # mypy checks **settings, all of them strings, against every other parameter too
+        system = System(queue=variant in ("queued", "auto"), **settings)  # type: ignore[arg-type]
+        try:
+            stack.enter_context(system)
+        except NotReady:
+            raise RunFailed(f"{variant} did not start: {system.log_tail()}") from None
+        try:
+            yield system, model
+        except BaseException:
+            system.kill()
+            raise
+
+
+@contextmanager
+def _synthetic(workload: Workload, seed: int) -> Iterator[tuple[psutil.Process, str]]:
+    times = msgspec.json.encode(workload.times).decode()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ml_clients.synthetic", "--port", "0", "--seed", str(seed), "--times", times],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        ready = re.search(r"ready (\S+)", process.stdout.readline())  # type: ignore[union-attr]  # it has one
+        if ready is None:
+            raise RunFailed("the synthetic model server did not start (see its line above)")
+        yield psutil.Process(process.pid), ready[1]
+    finally:
+        process.terminate()
+        try:
+            process.communicate(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+
+
+SAMPLE_SECONDS = 0.5  # between two samples
+
+
+class Meter:
+    """Samples what each part uses twice a second; a restarted part adds to what its predecessor used."""
+
+    def __init__(self, parts: Callable[[], Mapping[str, psutil.Process]]) -> None:
+        self._parts = parts
+        self._used: dict[tuple[str, int], float] = {}  # (part, process) -> CPU seconds at the last sample
+        self._before: dict[str, float] = {}
+        self.uses: list[Use] = []
+
+    def begin(self) -> None:
+        """Take the current CPU times as zero."""
+        self.sample(0.0)
+        self.uses.clear()
+        self._before = {part: self._cpu(part) for part, _ in self._used}
+
+    async def watch(self, begin: float) -> None:
+        """Sample until cancelled; times count from `begin` on the monotonic clock."""
+        while True:
+            await asyncio.to_thread(self.sample, time.monotonic() - begin)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def sample(self, at: float) -> None:
+        """Sample once, `at` seconds after the load began."""
+        for part, process in self._parts().items():
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                times = process.cpu_times()
+                self._used[part, process.pid] = times.user + times.system
+                sockets = len(process.net_connections("tcp"))
+                cpu = self._cpu(part) - self._before.get(part, 0.0)
+                self.uses.append(Use(round(at, 3), part, round(cpu, 2), process.memory_info().rss / 1e6, sockets))
+
+    def _cpu(self, part: str) -> float:
+        return sum(seconds for (name, _), seconds in self._used.items() if name == part)

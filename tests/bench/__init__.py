@@ -1,0 +1,1 @@
+"""`make bench`: what Spillway costs, beside its peers in the same run. See docs/performance.md."""
