@@ -19,10 +19,12 @@ class Client:
         self.rooms: set[str] = set()
         self.waiting: deque[tuple[bytes, bytes]] | None = None  # events behind one that is still being answered
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether an event of it is being answered, behind which others wait."""
-        return self.waiting is not None
+    def put_behind(self, events: Iterable[tuple[bytes, bytes]]) -> bool:
+        """Keep these behind the event that is being answered; False when none is."""
+        if self.waiting is None:
+            return False
+        self.waiting.extend(events)
+        return True
 
     @property
     def sid(self) -> str:

@@ -153,8 +153,7 @@ class Desk:
         waiting, client.waiting = client.waiting or deque(), None
         while waiting:
             self._take(client, *waiting.popleft())
-            if client.is_busy:
-                client.waiting.extend(waiting)  # type: ignore[union-attr]  # there while it is busy
+            if client.put_behind(waiting):
                 return
 
     def _refuse(self, reply: Reply, error: Exception) -> None:

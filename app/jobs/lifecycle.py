@@ -252,11 +252,12 @@ class Lifecycle:
         if task is None:
             raise Refused("conflict", f"there is no task {job.task} any more: the dead letter can only be dropped")
         await self._load_room(job.room)
-        done: Future[bool] = self._loop.create_future()
+        done: Future[Job | None] = self._loop.create_future()
         self.store.add(Replay(self, job, task, done))
-        if not await done:
+        replayed = await done
+        if replayed is None:
             raise Refused("conflict", "this dead letter was replayed or dropped just now")
-        return job
+        return replayed
 
     def replayed(self, job: Job) -> None:
         """A dead letter was committed as accepted again."""
@@ -322,7 +323,8 @@ class Lifecycle:
             if job is not None and id in self.jobs:
                 then(job)
                 return
-            self.metrics.outcome_dropped("unknown job" if job is None else "already final")
+            if receipt is not None:
+                self.metrics.outcome_dropped("unknown job" if job is None else "already final")
             effects = Effects()
             effects.received(receipt)
             self.store.writer.publish(effects)

@@ -525,7 +525,7 @@ class Replay(Operation):
         if self.before is not None:
             self.life.replayed(self.job)
             effects.show_job(self.life.rooms[self.job.room], self.job)
-        effects.answer(self.waiter, self.before is not None)
+        effects.answer(self.waiter, copy(self.job) if self.before is not None else None)
 
 
 class Mark(Operation):

@@ -85,9 +85,11 @@ class Database:
         return self.engine.connect()
 
     def close(self) -> None:
-        """Let the file go."""
+        """Let the file go.
+
+        Not `engine.dispose()`: NullPool keeps nothing, and it logs, with a green lock that a real thread may hold.
+        """
         self._connection.close()
-        self.engine.dispose()
         self._lock.close()
 
     def _roll_back(self) -> None:

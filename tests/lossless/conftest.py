@@ -54,7 +54,7 @@ class Away(Exception):
     retry_after = 0.01
 
 
-@task(attempts=3)
+@task(attempts=3, ordered=True)
 def moody(mood: str) -> dict[str, str]:
     """Fail in a mood"""
     if mood == "away":
@@ -75,7 +75,7 @@ import time
 from app.tasks import task
 
 
-@task(timeout=120, attempts={attempts})
+@task(timeout=120, attempts={attempts}, ordered=True)
 def {name}(gate: str, number: int = 0) -> dict[str, int]:
     """Wait at a gate"""
     with open(gate + ".begun", "a") as book:
@@ -105,7 +105,7 @@ class Away(Exception):
         self.retry_after = again
 
 
-@task(attempts=6)
+@task(attempts=6, ordered=True)
 def fickle(book: str, number: int, fails: int, again: float = 0.01) -> dict[str, int]:
     """Fail so many times, then succeed"""
     path = book + "." + str(number)

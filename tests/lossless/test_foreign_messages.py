@@ -274,40 +274,8 @@ def stingy(broker: Broker) -> Broker:
     return broker
 
 
-def never_acked(broker: Broker) -> None:
-    """Take the next job as often as it is given out, and never settle it; then ask once more, as any worker would."""
-
-    async def work(client: Client) -> None:
-        consumer = await lane(client)
-        for _ in range(MOST_TRIES):
-            await consumer.fetch(1, timeout=WAIT)
-        with pytest.raises(TimeoutError):
-            await consumer.fetch(1, timeout=1)
-
-    at(broker, work)
-
-
-def test_a_job_given_out_too_often_becomes_a_dead_letter_and_leaves_the_queue(
-    stingy: Broker, web: Web, ann: Guest, room: str
-) -> None:
-    asked = ann.ask(room, "moody", mood="fine")
-    never_acked(stingy)
-
-    assert ann.final(asked["id"])["error"]["code"] == "max_deliveries"
-
-    assert [each["id"] for each in letters(web)] == [asked["id"]]
-    nothing_left(stingy, "JOBS")
+def test_a_consumer_that_would_give_jobs_up_unseen_is_updated(stingy: Broker, web: Web, ann: Guest, room: str) -> None:
     goes_on(ann, room, stingy)
 
-
-def test_a_foreign_message_given_out_too_often_is_kept_as_a_dead_letter_and_leaves_the_queue(
-    stingy: Broker, web: Web, ann: Guest, room: str
-) -> None:
-    publish(stingy, "jobs.ml.moody", {"id": "of somebody else", "attempt": 1})
-    never_acked(stingy)
-
-    kept = letter(web, "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.JOBS.ml")
-
-    assert kept["error"]["code"] == "advisory"
-    nothing_left(stingy, "JOBS")
-    goes_on(ann, room, stingy)
+    found = at(stingy, lambda client: client.jetstream().consumer_info("JOBS", "ml"))
+    assert found.config.max_deliver in (None, -1)

@@ -40,7 +40,13 @@ def test_it_says_at_start_what_it_gives_up(web: Web) -> None:
 def test_jobs_run_and_are_shown(ann: Guest) -> None:
     asked = ann.ask("lobby", "moody", mood="fine")
     assert ann.final(asked["id"])["result"] == {"mood": "fine"}
-    assert [each["state"] for each in ann.all("job:update", id=asked["id"])] == ["accepted", "running", "succeeded"]
+    assert [each["state"] for each in ann.all("job:update", id=asked["id"])] == ["succeeded"]
+
+
+def test_a_job_that_takes_a_while_is_shown_running(ann: Guest) -> None:
+    asked = ann.ask("lobby", "sleepy", seconds=0.3)
+    ann.final(asked["id"])
+    assert [each["state"] for each in ann.all("job:update", id=asked["id"])] == ["running", "succeeded"]
 
 
 def test_a_failure_is_shown_and_neither_retried_nor_kept(web: Web, ann: Guest) -> None:
