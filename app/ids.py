@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import time
 from datetime import UTC, datetime
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # base 32 as in ULID, in lower case
-_FROM_RFC4648 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD.encode())
+_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]  # ten bits each
 
 _prefix: tuple[int, str] = (0, "")  # of this millisecond: most IDs are made in one that is known already
 _stamp: tuple[int, str] = (0, "")  # likewise
-_random = b""  # bytes nobody could guess, not used yet: one system call for many IDs
+_random = bytearray()  # bytes nobody could guess, not used yet: one system call for many IDs
 
 
 def new_id() -> str:
@@ -22,10 +21,15 @@ def new_id() -> str:
     now = time.time_ns() // 1_000_000
     if _prefix[0] != now:
         _prefix = now, "".join(_CROCKFORD[now >> shift & 31] for shift in range(45, -1, -5))
-    if not _random:
-        _random = os.urandom(2560)
-    taken, _random = _random[:10], _random[10:]
-    return _prefix[1] + base64.b32encode(taken).translate(_FROM_RFC4648).decode()
+    if len(_random) < 10:
+        _random = bytearray(os.urandom(2560))
+    bits = int.from_bytes(_random[-10:])
+    del _random[-10:]
+    pairs = _PAIRS
+    return (
+        f"{_prefix[1]}{pairs[bits >> 70]}{pairs[bits >> 60 & 1023]}{pairs[bits >> 50 & 1023]}{pairs[bits >> 40 & 1023]}"
+        f"{pairs[bits >> 30 & 1023]}{pairs[bits >> 20 & 1023]}{pairs[bits >> 10 & 1023]}{pairs[bits & 1023]}"
+    )
 
 
 def rfc3339(seconds: float) -> str:

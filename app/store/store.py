@@ -39,14 +39,14 @@ class Store:
             self._changer = self._database.connect()
             self._changer.exec_driver_sql(f"PRAGMA busy_timeout={CHANGE_LOCK_MS}")
             self._changer.rollback()
-            readers = [self._database.connect() for _ in range(READERS)]
+            self._readers = [(self._database.connect(), self._loop.create_future()) for _ in range(READERS)]
         except exc.DatabaseError as error:
             raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
         self._checkpoints = Checkpoints(self._database.path, threads.os_queue())
         self.writer = Writer(self._database, threads, self._checkpoints, make_effects)
         self._reads = threads.os_queue()
-        for connection in readers:
-            threads.os_thread(self._serve_reads, connection)
+        for reader in self._readers:
+            threads.os_thread(self._serve_reads, *reader)
         threads.os_thread(self._checkpoints.run)
 
     def add(self, operation: Operation) -> None:
@@ -82,19 +82,20 @@ class Store:
         await self.settled()
         self._checkpoints.stop()
         self.writer.stop()
-        for _ in range(READERS):
+        for _ in self._readers:
             self._reads.put(None)
+        # Closed here and not in their threads: SQLAlchemy logs then, with a lock that may be green.
+        for connection, ended in self._readers:
+            await ended
+            connection.close()
         self._changer.close()
         self._database.close()
 
-    def _serve_reads(self, connection: Connection) -> None:
-        while True:
-            asked = self._reads.get()
-            if asked is None:
-                connection.close()
-                return
+    def _serve_reads(self, connection: Connection, ended: asyncio.Future[None]) -> None:
+        while (asked := self._reads.get()) is not None:
             query, done = asked
             self._report(done, _read, connection, query)
+        self._loop.call_soon_threadsafe(_resolve, ended, None, None)
 
     def _report(self, done: asyncio.Future[Any], work: Callable[..., Any], *args: Any) -> None:
         """Do the work here, in a thread, and give what comes of it to whoever waits on the loop."""
