@@ -28,10 +28,10 @@ HOMES = {
     "flask_socketio": (["app/server.py"], "its decorators push a request context for every event"),
     "werkzeug": (["app/concurrency/threads.py", "app/web/errors.py", "ml_clients/embedded/"], "as flask"),
     "socketio": (
-        ["app/transport/engine.py", "app/chat/", "app/drive/", "app/compare/", "app/__main__.py"],
+        ["app/transport/upstream/", "app/chat/", "app/drive/", "app/compare/", "app/__main__.py"],
         "events arrive and leave in the chat, clients drive it",
     ),
-    "engineio": (["app/transport/engine.py"], "its private names are known in one file"),
+    "engineio": (["app/transport/upstream/"], "its private names are known in one place"),
     "websockets": (["app/transport/frames.py"], "we use its mask, and no more"),
     "openfeature": (["app/flags/provider.py"], "another flag service is another provider, and nothing else"),
     "prometheus_client": (["app/metrics.py"], "every figure is declared in one place"),

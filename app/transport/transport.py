@@ -8,9 +8,9 @@ from typing import Any
 
 from app.concurrency import Concurrency
 from app.transport.connection import Connection
-from app.transport.engine import Hooks, Server, plug_into
 from app.transport.listener import Listener
-from app.transport.session import Outgoing
+from app.transport.packets import Outgoing
+from app.transport.upstream.server import Hooks, Server, plug_into
 from app.transport.websocket import Output
 
 PATH = "/socket.io/"
