@@ -28,16 +28,16 @@ class Application:
 
     def __init__(self, transport: Transport) -> None:
         self.transport = transport
-        transport.on_event = self.event  # type: ignore[assignment]  # a function, called as one
-        transport.on_connect = self.connect  # type: ignore[assignment]
-        transport.on_disconnect = self.disconnect  # type: ignore[assignment]
+        transport.on_event = self.event
+        transport.on_connect = self.connect
+        transport.on_disconnect = self.disconnect
 
     def event(self, connection: Connection, id: bytes, body: bytes) -> bool:
         """Take the events in NAMES, whose arguments are sent back."""
         name = body[2 : body.find(b'"', 2)]
         if name not in NAMES:
             return False
-        rest = body[len(name) + 5 : -1] or b"null"
+        rest = body[len(name) + 4 : -1] or b"null"
         happened.append(["event", name.decode(), json.loads(rest)])
         if name == b"fail":
             raise ValueError("on purpose")

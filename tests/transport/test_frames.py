@@ -23,7 +23,7 @@ def feed(*pieces: bytes, limit: int = LIMIT) -> tuple[list[tuple[int, bytes]], i
 
 
 sizes = st.one_of(st.integers(0, 300), st.sampled_from([125, 126, 127, 65535, 65536]))
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=300).map(str.encode)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300).map(str.encode)
 frames_sent = st.one_of(
     texts.map(lambda text: frame(TEXT, text)),
     sizes.map(lambda size: frame(BINARY, b"x" * size)),
