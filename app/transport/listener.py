@@ -200,6 +200,8 @@ def parse(head: str) -> dict[str, Any]:
         method, target, protocol = first.split(" ")
     except ValueError:
         raise BadRequest("400 Bad Request") from None
+    if protocol != "HTTP/1.1":
+        raise BadRequest("400 Bad Request")
     path, _, query = target.partition("?")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
@@ -239,7 +241,7 @@ def _key_name(header: str) -> str:
 def check_handshake(environ: dict[str, Any]) -> None:
     """Raise BadRequest unless this is a handshake as RFC 6455 section 4.2.1 wants it."""
     connection = [each.strip().lower() for each in environ.get("HTTP_CONNECTION", "").split(",")]
-    if environ["REQUEST_METHOD"] != "GET" or environ["SERVER_PROTOCOL"] != "HTTP/1.1" or "upgrade" not in connection:
+    if environ["REQUEST_METHOD"] != "GET" or "upgrade" not in connection:
         raise BadRequest("400 Bad Request")
     if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
         raise BadRequest("426 Upgrade Required", ("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"))

@@ -132,7 +132,7 @@ class Peer:
             if size > 125:
                 size = int.from_bytes(self._file.read(2 if size == 126 else 8), "big")
             payload = self._file.read(size)
-            if payload != b"2":
+            if (head[0] & 15, payload) != (TEXT, b"2"):
                 return head[0] & 15, payload
 
     def text(self) -> str:

@@ -15,6 +15,7 @@ from flask import Flask, jsonify  # noqa: E402  # after patch
 from flask_socketio import SocketIO, emit  # noqa: E402
 from socketio.exceptions import ConnectionRefusedError  # noqa: E402
 
+from app import logs  # noqa: E402
 from app.transport.connection import Connection  # noqa: E402
 from app.transport.transport import Transport  # noqa: E402
 
@@ -68,6 +69,7 @@ class Application:
 
 def main() -> None:
     """Serve until told to stop."""
+    logs.set_up("text", "info")
     options = json.loads(sys.argv[2])
     transport = Transport(concurrency, **options)
     flask = Flask("served")
@@ -101,8 +103,8 @@ def main() -> None:
         server.emit("told", data, to=room, skip_sid=sid if skip else None)
 
     @server.on("ask")  # type: ignore[untyped-decorator]
-    def ask(sid: str) -> Any:
-        return server.call("question", {"n": 1}, to=sid, timeout=30)
+    def ask(sid: str) -> None:
+        server.emit("question", {"n": 1}, to=sid, callback=lambda *answer: happened.append(["answered", *answer]))
 
     @server.on("kick")  # type: ignore[untyped-decorator]
     def kick(sid: str) -> None:
