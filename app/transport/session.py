@@ -249,13 +249,17 @@ class Session:
             self.end(PING_TIMEOUT, True)
 
     def _send(self, packet: Packet) -> None:
-        if self._websocket:
-            encoded = packet.encode()
-            self._websocket.write(pack(encoded.encode()) if isinstance(encoded, str) else pack(encoded, BINARY))
+        encoded = packet.encode()
+        if not self._websocket:
+            self._wait_for_poll(
+                Encoded(encoded)
+            )  # python-engineio's own remembers one encoding and returns it as the other
+        elif isinstance(encoded, str):
+            self._websocket.write(pack(encoded.encode()))
         else:
-            self._wait_for_poll(packet)
+            self._websocket.write(pack(encoded, BINARY))
 
-    def _wait_for_poll(self, packet: Packet) -> None:
+    def _wait_for_poll(self, packet: Encoded) -> None:
         if self.closed or not self._polling:
             return
         self._polling.add(packet)

@@ -9,7 +9,7 @@ import engineio
 from engineio.exceptions import ContentTooLongError, EngineIOError
 
 from app.transport.frames import POLICY
-from app.transport.listener import UPGRADE, Upgrade
+from app.transport.handshake import UPGRADE, Upgrade
 from app.transport.packets import Encoded, PollingError
 from app.transport.probe import Stray
 from app.transport.session import Owner as SessionOwner

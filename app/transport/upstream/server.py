@@ -12,7 +12,7 @@ from socketio.exceptions import ConnectionRefusedError
 
 from app.concurrency import Concurrency
 from app.transport.connection import Connection
-from app.transport.listener import Upgrade
+from app.transport.handshake import Upgrade
 from app.transport.packets import Attachment, End, Incoming
 from app.transport.session import Session
 from app.transport.upstream.engine import Engine
