@@ -9,6 +9,7 @@ from app.concurrency import Concurrency
 from app.transport.packets import Incoming
 
 MAX_WAITING = 256  # packets behind a handler that blocks, before the client is made to wait
+MAX_WAITING_BYTES = 1 << 20
 
 
 class Reader(Protocol):
@@ -27,17 +28,19 @@ class Reader(Protocol):
 class Inbox:
     """Called on the loop."""
 
-    __slots__ = ("_concurrency", "_reader", "_waiting")
+    __slots__ = ("_concurrency", "_reader", "_size", "_waiting")
 
     def __init__(self, concurrency: Concurrency, reader: Reader) -> None:
         self._concurrency, self._reader = concurrency, reader
+        self._size = 0  # bytes that wait
         self._waiting: deque[Incoming] | None = None  # there while a handler runs where it may block
 
     def receive(self, packet: Incoming) -> None:
         """Have this packet handled after all before it."""
         if self._waiting is not None:
             self._waiting.append(packet)
-            if len(self._waiting) > MAX_WAITING:
+            self._size += len(packet)
+            if len(self._waiting) > MAX_WAITING or self._size > MAX_WAITING_BYTES:
                 self._reader.hold(True)
         elif not self._reader.take(packet):
             self._waiting = deque()
@@ -51,6 +54,7 @@ class Inbox:
     def _next(self) -> Incoming | None:
         while self._waiting:
             packet = self._waiting.popleft()
+            self._size -= len(packet)
             if not self._reader.take(packet):
                 return packet
         self._waiting = None

@@ -66,6 +66,16 @@ class End(str):
     """What comes after a client's last packet: the reason."""
 
 
+class Reason:
+    """Why a client's packets end, in python-engineio's words."""
+
+    SERVER_DISCONNECT = "server disconnect"
+    CLIENT_DISCONNECT = "client disconnect"
+    PING_TIMEOUT = "ping timeout"
+    TRANSPORT_CLOSE = "transport close"
+    TRANSPORT_ERROR = "transport error"
+
+
 Incoming = bytes | End
 """A text packet (b"42[...]"), an Attachment, or the End."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 from typing import Any, Protocol
 
 from app.concurrency import Concurrency
@@ -21,6 +22,7 @@ from app.transport.packets import (
     Outgoing,
     Packet,
     PollingError,
+    Reason,
     decode_body,
 )
 from app.transport.polling import Polling
@@ -28,9 +30,6 @@ from app.transport.probe import Probe
 from app.transport.websocket import Receiver, WebSocket
 
 POLL_GRACE_SECONDS = 10.0  # a request for packets is answered by a ping at the latest
-
-SERVER_DISCONNECT, CLIENT_DISCONNECT = "server disconnect", "client disconnect"  # as python-engineio names them
-PING_TIMEOUT, TRANSPORT_CLOSE, TRANSPORT_ERROR = "ping timeout", "transport close", "transport error"
 
 
 class Owner(Protocol):
@@ -67,11 +66,11 @@ class Session:
         "_inbox",
         "_owner",
         "_polling",
-        "_probe",
         "_websocket",
         "closed",
         "connected",
         "connection",
+        "probe",
         "session",
         "sid",
     )
@@ -80,7 +79,7 @@ class Session:
         self._owner, self.sid = owner, sid
         self._websocket: WebSocket | None = None
         self._polling: Polling | None = None
-        self._probe: Probe | None = None
+        self.probe: Probe | None = None  # a websocket that a polling client tries
         self._inbox = Inbox(owner.concurrency, self)
         self._heartbeat = Heartbeat(owner.concurrency.loop, self, owner.ping_interval, owner.ping_timeout)
         self._deadline: asyncio.TimerHandle | None = None
@@ -101,13 +100,19 @@ class Session:
 
     def close(self, wait: bool = True, abort: bool = False, reason: str | None = None) -> None:
         """Hang up; never waits."""
-        self._owner.concurrency.post(self.end, reason or SERVER_DISCONNECT, not abort)
+        self._owner.concurrency.post(self.end, reason or Reason.SERVER_DISCONNECT, not abort)
 
     def poll(self, sock: Any) -> list[Packet]:
         """The next packets for a client that polls; waits. Raises PollingError."""
         box = self._owner.concurrency.mailbox()
         self._owner.concurrency.call(self._ask, box, sock)
-        packets: list[Packet] = box.get(self._owner.ping_interval + self._owner.ping_timeout + POLL_GRACE_SECONDS)
+        try:
+            packets: list[Packet] = box.get(self._owner.ping_interval + self._owner.ping_timeout + POLL_GRACE_SECONDS)
+        except queue.Empty:
+            self._owner.concurrency.call(
+                self.end, Reason.TRANSPORT_ERROR, False
+            )  # and nobody watches the socket any more
+            raise PollingError("no packet came, not even a ping") from None
         return packets
 
     def post(self, body: bytes) -> None:
@@ -126,13 +131,8 @@ class Session:
 
     def try_websocket(self, upgrade: Any) -> None:
         """A client that polls tries a websocket."""
-        self._probe = Probe(self, self._owner.concurrency.loop)
-        self._probe.websocket = self._owner.open_websocket(upgrade, self._probe, b"")
-
-    @property
-    def trying(self) -> bool:
-        """Whether a websocket is being tried."""
-        return self._probe is not None
+        self.probe = Probe(self, self._owner.concurrency.loop)
+        self.probe.websocket = self._owner.open_websocket(upgrade, self.probe, b"")
 
     def upgrade_ready(self) -> None:
         """The new websocket works: end the request that waits, so that the client can move."""
@@ -141,7 +141,7 @@ class Session:
 
     def upgrade_done(self, websocket: WebSocket) -> None:
         """The client moved: what waits goes over the websocket, and so does everything from now on."""
-        polling, self._polling, self._probe = self._polling, None, None
+        polling, self._polling, self.probe = self._polling, None, None
         self._websocket, websocket.receiver = websocket, self
         if polling:
             polling.release(NOOP)
@@ -150,13 +150,13 @@ class Session:
 
     def upgrade_lost(self) -> None:
         """It came to nothing, and the client polls on."""
-        self._probe = None
+        self.probe = None
 
     def expect_connect(self) -> None:
         """Hang up unless the client connects to a namespace soon."""
         if not self._deadline and not self.closed:
             loop = self._owner.concurrency.loop
-            self._deadline = loop.call_later(self._owner.connect_seconds, self.end, TRANSPORT_CLOSE, True)
+            self._deadline = loop.call_later(self._owner.connect_seconds, self.end, Reason.TRANSPORT_CLOSE, True)
 
     def has_connected(self) -> None:
         """It did."""
@@ -203,7 +203,7 @@ class Session:
         elif kind == b"1":
             if self._polling:
                 self._polling.release(NOOP)
-            self.end(CLIENT_DISCONNECT, False)
+            self.end(Reason.CLIENT_DISCONNECT, False)
         elif kind != b"6":
             self.fail()
 
@@ -246,7 +246,7 @@ class Session:
         if self._websocket and self._websocket.paused:  # it may have come, and it is we who do not read
             self._heartbeat.wait_longer()
         else:
-            self.end(PING_TIMEOUT, True)
+            self.end(Reason.PING_TIMEOUT, True)
 
     def _send(self, packet: Packet) -> None:
         encoded = packet.encode()
@@ -266,22 +266,22 @@ class Session:
         if self._polling.exceeds(self._owner.max_packets, self._owner.max_unsent):
             self._polling.rest()
             # Soon, not now: whoever sends to many must not be called back in between.
-            self._owner.concurrency.loop.call_soon(self.end, TRANSPORT_ERROR, False)
+            self._owner.concurrency.loop.call_soon(self.end, Reason.TRANSPORT_ERROR, False)
 
     def _ask(self, box: Any, sock: Any) -> None:
         if self.closed or not self._polling:
             raise PollingError("the session is not polled")
-        if self._probe and self._probe.ready:
+        if self.probe and self.probe.ready:
             box.put([NOOP])
         else:
-            self._polling.ask(box, sock, lambda: self.end(TRANSPORT_CLOSE, False))
+            self._polling.ask(box, sock, lambda: self.end(Reason.TRANSPORT_CLOSE, False))
 
     # Ending
 
     def fail(self) -> None:
         """The client sent what makes no sense."""
         self._failed = True
-        self.end(TRANSPORT_ERROR, False, PROTOCOL_ERROR)
+        self.end(Reason.TRANSPORT_ERROR, False, PROTOCOL_ERROR)
 
     def end(self, reason: str, tell: bool, code: int = NORMAL) -> None:
         """Hang up; `tell` the client with an Engine.IO packet. What it sent before is still handled."""
@@ -294,8 +294,8 @@ class Session:
             if tell:
                 self._websocket.write(pack(b"1"))
             self._websocket.close(code)
-        if self._probe:
-            self._probe.end()
+        if self.probe:
+            self.probe.end()
         if self._polling:
             self._polling.end(*([CLOSE] if tell else []))
         self._owner.ended(self)

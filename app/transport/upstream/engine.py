@@ -50,7 +50,7 @@ class Engine(engineio.Server):  # type: ignore[misc]  # ships no types
     def _refuse_second(self, upgrade: Upgrade, query: str) -> bool:
         """Close a websocket of a client that has one: after the handshake, for browsers do not see why one fails."""
         one = self.sockets.get(urllib.parse.parse_qs(query).get("sid", [""])[0])
-        if one is None or not (one.upgraded or one.trying):
+        if one is None or not (one.upgraded or one.probe):
             return False
         self._owner.open_websocket(upgrade, Stray(), b"").close(POLICY)
         return True

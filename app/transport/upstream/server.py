@@ -194,8 +194,10 @@ class Server(socketio.Server):  # type: ignore[misc]  # ships no types
         if connection is None:
             return
         if isinstance(connection.sender, Session):
-            connection.sender.connection = None
-            connection.sender.expect_connect()
+            session = connection.sender
+            session.connection = None
+            if not any(self._knows(session.sid, name) for name in self.manager.get_namespaces() if name != "/"):
+                session.expect_connect()
         try:
             if self._hooks.on_disconnect:
                 self._hooks.on_disconnect(connection)
