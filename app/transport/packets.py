@@ -58,6 +58,20 @@ class Outgoing:
         return [Encoded(each) for each in self._packets]
 
 
+class OutgoingText:
+    """As Outgoing, of one text packet that is bytes already: decoded only where somebody polls."""
+
+    __slots__ = ("_packet", "frames")
+
+    def __init__(self, packet: bytes) -> None:
+        self._packet = packet
+        self.frames = pack(packet)
+
+    def packets(self) -> list[Encoded]:
+        """As Outgoing."""
+        return [Encoded(self._packet.decode())]
+
+
 class Attachment(bytes):
     """A binary packet that came, whatever is in it."""
 

@@ -20,6 +20,7 @@ from app.transport.packets import (
     End,
     Incoming,
     Outgoing,
+    OutgoingText,
     Packet,
     PollingError,
     Reason,
@@ -109,9 +110,7 @@ class Session:
         try:
             packets: list[Packet] = box.get(self._owner.ping_interval + self._owner.ping_timeout + POLL_GRACE_SECONDS)
         except queue.Empty:
-            self._owner.concurrency.call(
-                self.end, Reason.TRANSPORT_ERROR, False
-            )  # and nobody watches the socket any more
+            self._owner.concurrency.call(self.end, Reason.TRANSPORT_ERROR, False)
             raise PollingError("no packet came, not even a ping") from None
         return packets
 
@@ -229,7 +228,7 @@ class Session:
         else:
             self._wait_for_poll(Encoded(packet.decode()))
 
-    def deliver(self, outgoing: Outgoing) -> None:
+    def deliver(self, outgoing: Outgoing | OutgoingText) -> None:
         """Send what many get."""
         if self._websocket:
             self._websocket.write(outgoing.frames)
@@ -251,9 +250,8 @@ class Session:
     def _send(self, packet: Packet) -> None:
         encoded = packet.encode()
         if not self._websocket:
-            self._wait_for_poll(
-                Encoded(encoded)
-            )  # python-engineio's own remembers one encoding and returns it as the other
+            # Not their packet itself: it remembers one encoding and returns it as the other.
+            self._wait_for_poll(Encoded(encoded))
         elif isinstance(encoded, str):
             self._websocket.write(pack(encoded.encode()))
         else:
