@@ -147,25 +147,26 @@ def _answer(answer: Future[T], function: Callable[..., T], args: tuple[Any, ...]
 
 def _http(wsgi: Any, listening: socket.socket, requests: int) -> Callable[[socket.socket, Any, bytes], None]:
     """What serves the requests of a connection in a thread of its own, and hangs up when there are too many."""
-    from werkzeug.serving import WSGIRequestHandler, make_server
+    from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
     room = threading.BoundedSemaphore(requests)
 
     class Quiet(WSGIRequestHandler):
         timeout = REQUEST_SECONDS
 
-        def handle(self) -> None:
-            """Make room for another request at the end."""
-            try:
-                super().handle()
-            finally:
-                room.release()
-
         def log(self, type: str, message: str, *args: Any) -> None:
             """Spillway writes its own log."""
 
+    class Server(ThreadedWSGIServer):
+        def shutdown_request(self, request: Any) -> None:
+            """Make room for another; called at the end of each, however it ends."""
+            try:
+                super().shutdown_request(request)
+            finally:
+                room.release()
+
     host, port = listening.getsockname()[:2]
-    server = make_server(host, port, wsgi, threaded=True, request_handler=Quiet, fd=listening.fileno())
+    server = Server(host, port, wsgi, Quiet, fd=listening.fileno())
 
     def serve(sock: socket.socket, address: Any, first: bytes) -> None:
         connection = _Replayed(sock, first)

@@ -3,63 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import hashlib
-import io
 import socket
-import sys
-import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
 
 from app.concurrency import PassOn
-from app.transport.websocket import Output, Receiver, WebSocket
+from app.transport.handshake import UPGRADE, BadRequest, Upgrade, check_handshake, parse
 
 log = structlog.get_logger()
 
-UPGRADE = "spillway.upgrade"  # where an application finds, in the WSGI environment, the websocket it may open
 MAX_HEAD_BYTES = 16384
 ACCEPTS_PER_ROUND = 32
 PAUSE_SECONDS = 0.5  # without a file to spare, before accepting is tried again
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
-KEY_NAMES: dict[str, str] = {}  # header -> its WSGI key, each kept once for all connections
-MAX_KEY_NAMES = 200
-
-
-class BadRequest(Exception):
-    """A head that is no valid websocket upgrade; the status and headers say how to answer."""
-
-    def __init__(self, status: str, *headers: tuple[str, str]) -> None:
-        super().__init__(status)
-        self.status, self.headers = status, list(headers)
-
-
-class Upgrade:
-    """A websocket handshake that waits for somebody to finish it."""
-
-    def __init__(self, sock: socket.socket, environ: dict[str, Any], early: bytes) -> None:
-        self._sock, self._early = sock, early
-        self._key = environ["HTTP_SEC_WEBSOCKET_KEY"].encode("latin-1")
-        self.taken = False
-
-    def accept(self, output: Output, max_message: int, receiver: Receiver, first: bytes = b"") -> WebSocket:
-        """Answer 101 and these first frames; from now on the receiver is told."""
-        self.taken = True
-        websocket = WebSocket(self._sock, output, max_message, receiver)
-        accept = base64.b64encode(hashlib.sha1(self._key + GUID, usedforsecurity=False).digest())
-        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        websocket.begin(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n" + first, self._early)
-        return websocket
 
 
 class Listener:
     """As app.concurrency has it. Whatever it calls is called on the loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, path: str, head_seconds: float) -> None:
-        self._loop, self._path, self._head_seconds = loop, path, head_seconds
+        self._loop, self._begin, self._head_seconds = loop, b"GET " + path.encode(), head_seconds
         self._listening: socket.socket | None = None
         self._wsgi: Any = None
         self._pass_on: PassOn = lambda sock, address, first: sock.close()
@@ -67,12 +31,16 @@ class Listener:
     def open(self, listening: socket.socket, wsgi: Any, pass_on: PassOn) -> None:
         """Begin to accept."""
         self._listening, self._wsgi, self._pass_on = listening, wsgi, pass_on
+        self._family, self._name = listening.family, listening.getsockname()
         self._loop.add_reader(listening, self._accept)
 
     def adopt(self, sock: socket.socket, environ: dict[str, Any]) -> None:
         """Take over a connection whose later request is a websocket upgrade."""
         sock.setblocking(False)
-        self._upgrade(sock, dict(environ), b"")
+        try:
+            self._upgrade(sock, dict(environ), b"")
+        except BadRequest as refused:
+            answer(self._loop, sock, refused.status, refused.headers)
 
     def close(self) -> None:
         """Accept nothing more."""
@@ -86,12 +54,14 @@ class Listener:
             if self._listening is None:
                 return
             try:
-                sock, address = self._listening.accept()
+                fd, address = self._listening._accept()  # type: ignore[attr-defined]  # of _socket.socket, below it
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:
                 self._pause(self._listening, error)
                 return
+            # As accept() does, which looks up names for three numbers we know.
+            sock = type(self._listening)(self._family, socket.SOCK_STREAM, 0, fd)
             sock.setblocking(False)
             Head(self._loop, sock, address, self._head_seconds, self._head_read).begin()
 
@@ -109,39 +79,36 @@ class Listener:
         """Decide who serves a connection by its first request."""
         end = data.find(b"\r\n\r\n")
         head = data[:end]
-        if not head.startswith(b"GET " + self._path.encode()) or b"websocket" not in head.lower():
-            self._pass_on(sock, address, data)
-            return
         try:
-            environ = parse(head.decode("latin-1"))
+            if head.startswith(self._begin) and b"websocket" in head.lower():
+                environ = parse(head.decode("latin-1"))
+                if "websocket" in environ.get("HTTP_UPGRADE", "").lower():
+                    environ.update(REMOTE_ADDR=address[0], REMOTE_PORT=str(address[1]))
+                    environ.update(SERVER_NAME=self._name[0], SERVER_PORT=str(self._name[1]))
+                    self._upgrade(sock, environ, data[end + 4 :])
+                    return
         except BadRequest as refused:
-            _answer(sock, refused.status, refused.headers, b"")
+            answer(self._loop, sock, refused.status, refused.headers)
             return
-        environ.update(REMOTE_ADDR=address[0], REMOTE_PORT=str(address[1]))
-        if "websocket" not in environ.get("HTTP_UPGRADE", "").lower():
-            self._pass_on(sock, address, data)
-            return
-        name = sock.getsockname()
-        environ.update(SERVER_NAME=name[0], SERVER_PORT=str(name[1]))
-        self._upgrade(sock, environ, data[end + 4 :])
+        self._loop.remove_reader(sock.fileno())
+        self._pass_on(sock, address, data)
 
     def _upgrade(self, sock: socket.socket, environ: dict[str, Any], early: bytes) -> None:
-        """Let the application finish a handshake, or send what it answers instead."""
-        answer: list[Any] = ["500 Internal Server Error", []]
+        """Let the application finish a handshake, or send what it answers instead; raises BadRequest."""
+        started: list[Any] = ["500 Internal Server Error", []]
         body = b""
+        check_handshake(environ)
+        environ[UPGRADE] = upgrade = Upgrade(sock, environ, early)
+
+        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> None:
+            started[:] = status, headers
+
         try:
-            check_handshake(environ)
-            environ[UPGRADE] = upgrade = Upgrade(sock, environ, early)
-            body = b"".join(
-                self._wsgi(environ, lambda status, headers, _=None: answer.__setitem__(slice(2), (status, headers)))
-            )
-            if upgrade.taken:
-                return
-        except BadRequest as refused:
-            answer = [refused.status, refused.headers]
+            body = b"".join(self._wsgi(environ, start_response))
         except Exception:
             log.exception("an upgrade request failed")
-        _answer(sock, answer[0], answer[1], body)
+        if not upgrade.taken:
+            answer(self._loop, sock, started[0], started[1], body)
 
 
 class Head:
@@ -163,7 +130,7 @@ class Head:
     def begin(self) -> None:
         """Read until it is there; hang up on who takes too long."""
         self._timer = self._loop.call_later(self._seconds, self._give_up)
-        self._loop.add_reader(self._sock, self._readable)
+        self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _readable(self) -> None:
         try:
@@ -178,81 +145,28 @@ class Head:
         searched = max(len(self._data) - 3, 0)
         self._data += data
         if self._data.find(b"\r\n\r\n", searched) >= 0:
-            self._stop()
+            # The reader stays, for whoever reads next takes its place in the loop more cheaply than anew.
+            self._timer.cancel()
             self._done(self._sock, self._address, bytes(self._data))
         elif len(self._data) > MAX_HEAD_BYTES:
-            self._stop()
-            _answer(self._sock, "431 Request Header Fields Too Large", [], b"")
-
-    def _stop(self) -> None:
-        self._timer.cancel()
-        self._loop.remove_reader(self._sock)
+            self._timer.cancel()
+            answer(self._loop, self._sock, "431 Request Header Fields Too Large")
 
     def _give_up(self) -> None:
-        self._stop()
+        self._timer.cancel()
+        self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
 
 
-def parse(head: str) -> dict[str, Any]:
-    """The WSGI environment of a request head; raises BadRequest."""
-    first, *lines = head.split("\r\n")
-    try:
-        method, target, protocol = first.split(" ")
-    except ValueError:
-        raise BadRequest("400 Bad Request") from None
-    path, _, query = target.partition("?")
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": urllib.parse.unquote(path, "latin-1"),
-        "QUERY_STRING": query,
-        "SERVER_PROTOCOL": protocol,
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(),
-        "wsgi.errors": sys.stderr,
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-    }
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if not colon or not name or name != name.strip():  # a folded line, too, begins with a space
-            raise BadRequest("400 Bad Request")
-        if "_" not in name:  # as every server does: it could not be told from the same name with a dash
-            key = _key_name(name)
-            value = value.strip()
-            environ[key] = f"{environ[key]},{value}" if key in environ else value
-    return environ
-
-
-def _key_name(header: str) -> str:
-    key = KEY_NAMES.get(header)
-    if key is None:
-        key = header.upper().replace("-", "_")
-        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-        if len(KEY_NAMES) < MAX_KEY_NAMES:
-            KEY_NAMES[header] = key
-    return key
-
-
-def check_handshake(environ: dict[str, Any]) -> None:
-    """Raise BadRequest unless this is a handshake as RFC 6455 section 4.2.1 wants it."""
-    connection = [each.strip().lower() for each in environ.get("HTTP_CONNECTION", "").split(",")]
-    if environ["REQUEST_METHOD"] != "GET" or environ["SERVER_PROTOCOL"] != "HTTP/1.1" or "upgrade" not in connection:
-        raise BadRequest("400 Bad Request")
-    if environ.get("HTTP_SEC_WEBSOCKET_VERSION") != "13":
-        raise BadRequest("426 Upgrade Required", ("Sec-WebSocket-Version", "13"), ("Upgrade", "websocket"))
-    try:
-        key = base64.b64decode(environ.get("HTTP_SEC_WEBSOCKET_KEY", ""), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != 16:
-        raise BadRequest("400 Bad Request")
-
-
-def _answer(sock: socket.socket, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+def answer(
+    loop: asyncio.AbstractEventLoop,
+    sock: socket.socket,
+    status: str,
+    headers: Sequence[tuple[str, str]] = (),
+    body: bytes = b"",
+) -> None:
     """Send a short response and close."""
+    loop.remove_reader(sock.fileno())
     fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
     head = f"HTTP/1.1 {status}\r\n{fields}Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"
     try:

@@ -3,46 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import socket
-import urllib.parse
-from typing import Any, Protocol
+from collections.abc import Callable
+
+import structlog
 
 from app.concurrency import Mailbox
+from app.transport.packets import Packet, PollingError
 
-SEPARATOR = "\x1e"  # between packets of one body (Engine.IO protocol 4, "HTTP long-polling")
+log = structlog.get_logger()
+
 PACKETS_PER_ANSWER = 16  # python-engineio's client refuses more at once
-PACKETS_PER_POST = 1000
-
-
-class PollingError(Exception):
-    """The client broke the rules of long polling."""
-
-
-class Packet(Protocol):
-    """An Engine.IO packet as python-engineio has them."""
-
-    def encode(self, b64: bool = False) -> str | bytes:
-        """As it is sent; with `b64` always as text."""
-
-
-class Encoded:
-    """A packet that is encoded already."""
-
-    __slots__ = ("_data",)
-
-    def __init__(self, data: str | bytes) -> None:
-        self._data = data
-
-    def encode(self, b64: bool = False) -> str | bytes:
-        """As `Packet`."""
-        if b64 and isinstance(self._data, bytes):
-            return "b" + base64.b64encode(self._data).decode()
-        return self._data
-
-
-NOOP, CLOSE, PING = Encoded("6"), Encoded("1"), Encoded("2")
 
 
 class Polling:
@@ -61,11 +32,14 @@ class Polling:
         self._packets.append(packet)
         self._bytes += len(packet.encode())
 
-    def waiting(self) -> tuple[int, int]:
-        """How many packets and bytes wait."""
-        return len(self._packets), self._bytes
+    def exceeds(self, packets: int, size: int) -> bool:
+        """Whether more wait than so many packets or bytes; logs it if so."""
+        if len(self._packets) <= packets and self._bytes <= size:
+            return False
+        log.info("a client does not read and is cut off", packets=len(self._packets), unsent=self._bytes)
+        return True
 
-    def ask(self, box: Mailbox, sock: socket.socket | None, on_hung_up: Any) -> None:
+    def ask(self, box: Mailbox, sock: socket.socket | None, on_hung_up: Callable[[], None]) -> None:
         """Put packets into `box` as soon as there are some; raises PollingError when somebody asks already."""
         if self._asking:
             raise PollingError("two requests ask for packets at once")
@@ -103,7 +77,7 @@ class Polling:
         self._bytes -= sum(len(packet.encode()) for packet in packets)
         return packets
 
-    def _look(self, sock: socket.socket, on_hung_up: Any) -> None:
+    def _look(self, sock: socket.socket, on_hung_up: Callable[[], None]) -> None:
         """Something came while the client waits for our answer: the end of its connection, or its next request."""
         self._watch_no_more(sock)
         try:
@@ -118,28 +92,3 @@ class Polling:
     def _watch_no_more(self, sock: socket.socket | None) -> None:
         if sock is not None and sock.fileno() >= 0:
             self._loop.remove_reader(sock)
-
-
-def decode(body: bytes) -> list[str | bytes]:
-    """The packets of a POST, text or binary; raises PollingError."""
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        raise PollingError("a body is not UTF-8") from None
-    if text.startswith("d="):  # JSONP
-        text = urllib.parse.parse_qs(text).get("d", [""])[0]
-    packets = text.split(SEPARATOR)
-    if len(packets) > PACKETS_PER_POST:
-        raise PollingError(f"a body has more than {PACKETS_PER_POST} packets")
-    return [_decoded(packet) for packet in packets]
-
-
-def _decoded(packet: str) -> str | bytes:
-    if not packet:
-        raise PollingError("a packet is empty")
-    if packet[0] != "b":
-        return packet
-    try:
-        return base64.b64decode(packet[1:], validate=True)
-    except (binascii.Error, ValueError):
-        raise PollingError("a binary packet is not base64") from None

@@ -8,9 +8,9 @@ from typing import Any
 
 from app.concurrency import Concurrency
 from app.transport.connection import Connection
-from app.transport.engine import Hooks, Server, plug_into
 from app.transport.listener import Listener
-from app.transport.session import Outgoing
+from app.transport.packets import OutgoingText
+from app.transport.upstream.server import Hooks, Server, plug_into
 from app.transport.websocket import Output
 
 PATH = "/socket.io/"
@@ -53,7 +53,7 @@ class Transport(Hooks):
 
     def broadcast(self, connections: Iterable[Connection], body: bytes) -> None:
         """Send an event, a JSON array of its name and its arguments, to many; packed once."""
-        outgoing = Outgoing(["42" + body.decode()])
+        outgoing = OutgoingText(b"42" + body)
         for connection in connections:
             connection.sender.deliver(outgoing)
 

@@ -66,9 +66,10 @@ class Output:
     def flush(self) -> None:
         """Send everything gathered, now."""
         self._scheduled = False
-        waiting, self._waiting = self._waiting, []
-        for websocket in waiting:
-            websocket.flush()
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for websocket in waiting:
+                websocket.flush()
 
     def while_reading(self, take: Callable[[bytes], None], data: bytes) -> None:
         """Take what was read; answers to one or a few leave at once, what many get is gathered further."""
@@ -101,6 +102,7 @@ class WebSocket:
 
     __slots__ = (
         "_blocked",
+        "_fd",
         "_linger",
         "_out",
         "_output",
@@ -114,6 +116,7 @@ class WebSocket:
 
     def __init__(self, sock: socket.socket, output: Output, max_message: int, receiver: Receiver) -> None:
         self._sock, self._output, self.receiver = sock, output, receiver
+        self._fd = sock.fileno()  # what the loop is asked by: it looks a socket up far more slowly
         self._parser = Parser(max_message)
         self._state, self._blocked, self.paused = OPEN, False, False
         self._out: list[bytes] = []
@@ -124,7 +127,7 @@ class WebSocket:
         """Send the end of the handshake, and read from now on; `early` are bytes that came right behind it."""
         self._out.insert(0, head)
         self._output.add(self)
-        self._output.loop.add_reader(self._sock, self._readable)
+        self._output.loop.add_reader(self._fd, self._readable)
         if early:
             self._output.loop.call_soon(self._come, early)
 
@@ -171,14 +174,15 @@ class WebSocket:
 
     def cut(self) -> None:
         """Close the socket at once, whatever waits."""
-        if self._sock.fileno() < 0:
+        if self._fd < 0:
             return
         self._state = CUT
         self._out.clear()
-        self._output.behind(self, False)
-        loop = self._output.loop
-        loop.remove_reader(self._sock)
-        loop.remove_writer(self._sock)
+        self._output.loop.remove_reader(self._fd)
+        if self._blocked:
+            self._output.behind(self, False)
+            self._output.loop.remove_writer(self._fd)
+        self._fd = -1
         self._sock.close()
         if self._linger:
             self._linger.cancel()
@@ -187,13 +191,13 @@ class WebSocket:
         """Read nothing more for now: the kernel makes the peer wait."""
         if not self.paused and self._state is OPEN:
             self.paused = True
-            self._output.loop.remove_reader(self._sock)
+            self._output.loop.remove_reader(self._fd)
 
     def resume(self) -> None:
         """Read on."""
         if self.paused and self._state is OPEN:
             self.paused = False
-            self._output.loop.add_reader(self._sock, self._readable)
+            self._output.loop.add_reader(self._fd, self._readable)
 
     def _readable(self) -> None:
         try:
@@ -235,7 +239,7 @@ class WebSocket:
         if not self._blocked:
             self._blocked = True
             self._output.behind(self, True)
-            self._output.loop.add_writer(self._sock, self.flush)
+            self._output.loop.add_writer(self._fd, self.flush)
         if self._unsent > self._output.max_unsent and self._state is OPEN:
             self._overflow()
 
@@ -243,7 +247,7 @@ class WebSocket:
         if self._blocked:
             self._blocked, self._unsent = False, 0
             self._output.behind(self, False)
-            self._output.loop.remove_writer(self._sock)
+            self._output.loop.remove_writer(self._fd)
         if self._state is CLOSING:
             # Closing a socket with unread bytes resets it, and the Close frame could be lost (RFC 6455 section 7.1.1).
             self._state = LINGERING

@@ -1,0 +1,64 @@
+"""What both concurrency libraries promise about the loop."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from app.drive.system import ROOT
+from tests.guest import WAIT
+
+PROGRAM = """
+import sys, threading
+from app.concurrency import patch
+concurrency = patch(sys.argv[1])
+import time
+told, done, gate = [], threading.Event(), threading.Event()
+home = concurrency.call(threading.get_ident)
+
+def fails():
+    raise ValueError("on purpose")
+
+try:
+    concurrency.call(fails)
+except ValueError as error:
+    told.append(str(error))
+
+for number in range(3):
+    concurrency.post(told.append, number)
+
+def waits():
+    gate.wait()
+    concurrency.start(nested)
+    told.append("outer")
+
+def nested():
+    told.append("inner")
+    told.append(concurrency.call(threading.get_ident) == home)
+    done.set()
+
+concurrency.start(fails)
+concurrency.post(concurrency.start, waits)  # from the loop, which goes on though it blocks
+concurrency.call(told.append, "not held up")
+gate.set()
+done.wait()
+time.sleep(0)
+print(sorted(map(str, told)))
+"""
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+def test_start_call_and_post(mode: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, mode],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+    told = ["0", "1", "2", "True", "inner", "not held up", "on purpose", "outer"]
+    assert done.stdout.splitlines()[-1] == str(told), done.stdout + done.stderr
+    assert "a background function failed" in done.stdout
