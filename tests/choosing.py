@@ -1,6 +1,6 @@
 """`make choosing`: runs every preset, and puts tables, verdicts and plots into docs/choosing.md.
 
-About 35 minutes. With names of presets, only those; with `--again`, from reports already in the folder.
+About 40 minutes. With names of presets, only those; with `--again`, from reports already in the folder.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PRESETS: dict[str, list[str]] = {
     "chatty": ["--variants", "simple,queued", "--repeat", "2"],
     "overload": ["--variants", "simple,queued,auto"],
     "restart": ["--variants", "simple,queued,plain"],
+    "python-tasks": ["--variants", "simple,queued,auto"],
 }
 PLOTS = {"acks": "Acks of messages", "jobs": "Jobs waiting or running"}  # the last word of a file: the card it shows
 WIDTH = 560

@@ -52,7 +52,11 @@ def compare(
     except WorkloadInvalid as error:
         raise CompareRefused(str(error)) from None
     experiment = Experiment(
-        asked, path.parent, tasks, secrets.randbelow(10**6) if seed is None else seed, models or asked.models
+        asked,
+        path.parent,
+        workload.with_python_tasks(asked, tasks),
+        secrets.randbelow(10**6) if seed is None else seed,
+        models or asked.models,
     )
     comparison = Comparison(experiment, _variants(variants), repeat, full, _command(experiment, sys.argv[1:], seed))
     _make_folder(out)

@@ -1,4 +1,4 @@
-"""What the samples say: every figure of a report, computed from its runs alone."""
+"""Every figure of a report, computed from its runs alone."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MIN_SAMPLES = {"p50": 1, "p95": 20, "p99": 100}  # with fewer, a quantile would 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 STATES = ("succeeded", "failed", "cancelled", "skipped", "lost", "refused")  # their sum is the number of jobs offered
 ANSWERED = ("succeeded", "failed")  # a client was told the outcome
-ACK_MS, ANSWER_S = 100.0, 2.0  # bounds where the workload names none
+ACK_MS, ANSWER_S = 100.0, 2.0  # the bounds of a workload that has none
 
 
 def figures(runs: Sequence[Run], bounds: dict[str, Any]) -> dict[str, VariantFigures]:
@@ -43,7 +43,7 @@ def tasks(found: Mapping[str, VariantFigures]) -> list[str]:
 
 
 def times(of: Callable[[Run], list[float | None]], runs: Sequence[Run]) -> Times:
-    """Quantiles of seconds that `of` finds in each run, None standing for what never came."""
+    """Quantiles, in ms, of the seconds that `of` returns for each run; None stands for what never came."""
     found = [(_end(run), of(run)) for run in runs]
     samples = [sorted((end if each is None else each) * 1000 for each in waits) for end, waits in found]
     never = sum(each is None for _, waits in found for each in waits)
@@ -60,7 +60,7 @@ def bound_ms(bounds: dict[str, Any], what: str) -> float:
 
 
 def highest_known_quantile(of: Times, wanted: str) -> tuple[str, float] | None:
-    """The quantile to judge by, with its ms: the wanted one, or the highest below it that has enough samples."""
+    """Name and ms of the wanted quantile, or of the highest below it that has enough samples."""
     for name in reversed(list(QUANTILES)[: list(QUANTILES).index(wanted) + 1]):
         value: float | None = getattr(of, name).value
         if value is not None:
@@ -87,7 +87,7 @@ def answers(run: Run, task: str | None = None) -> list[float | None]:
 
 
 def states(runs: Iterable[Run], task: str | None = None) -> dict[str, int]:
-    """Jobs by final state, refused requests among them; every state is there, also with none."""
+    """The number of jobs in each final state, refused requests included."""
     count = Counter(job.state for run in runs for job in run.jobs if task in (None, job.task))
     count["refused"] += sum(
         _refused(ack) and bool(ack.task) and task in (None, ack.task) for run in runs for ack in run.acks
@@ -96,7 +96,7 @@ def states(runs: Iterable[Run], task: str | None = None) -> dict[str, int]:
 
 
 def lost(run: Run) -> int:
-    """What the audit missed or no client ever saw end; the larger, as both tell of the same."""
+    """How many the audit missed, or how many no client saw end; the larger, since both count the same jobs."""
     return max(run.lost, sum(job.state == "lost" for job in run.jobs))
 
 
@@ -136,7 +136,7 @@ def _variant(runs: list[Run], bounds: dict[str, Any]) -> VariantFigures:
 
 
 def broken_bounds(ack: Times, by_task: dict[str, Times], bounds: dict[str, Any]) -> list[Broken]:
-    """The bounds that do not hold: p99 of acks, p95 of each task's answers, or the highest quantile below that is known."""
+    """The bounds that are broken: on p99 of acks and on p95 of each task's answers, or on the next known lower quantile."""
     found = []
     for what, of, wanted in [("ack", ack, "p99"), *((task, each, "p95") for task, each in by_task.items())]:
         known = highest_known_quantile(of, wanted)
@@ -211,14 +211,14 @@ def _quantile(name: str, by_run: list[list[float]], every: list[float], never: i
 
 
 def _confidence_interval(ordered: list[float], share: float) -> tuple[float, float]:
-    """The samples 1.96 standard deviations of a binomial before and after a quantile's rank."""
+    """The 95 % confidence interval of a quantile: the samples 1.96 binomial standard deviations around its rank."""
     middle, width = share * len(ordered), 1.96 * math.sqrt(len(ordered) * share * (1 - share))
     first, last = max(0, math.floor(middle - width) - 1), min(len(ordered), math.ceil(middle + width) + 1) - 1
     return round(ordered[first], 3), round(ordered[last], 3)
 
 
 def _nearest_rank(ordered: list[float], name: str) -> float | None:
-    """Nearest rank: always one of the samples, never a number between two."""
+    """The nearest-rank quantile, which is one of the samples; None with too few of them."""
     if len(ordered) < MIN_SAMPLES[name]:
         return None
     return round(ordered[math.ceil(QUANTILES[name] * len(ordered)) - 1], 3)
@@ -291,7 +291,7 @@ def _per_second(runs: Sequence[Run]) -> float:
 
 
 def _end(run: Run) -> float:
-    """The last moment known of a run: nothing in it can have taken longer."""
+    """The last moment known of a run, an upper limit of every time in it."""
     seen: list[JobTimes | Ack] = [*run.jobs, *run.acks]
     moments = [each.final if isinstance(each, JobTimes) else each.acked for each in seen]
     return max(run.seconds + (run.drained or 0.0), *(each for each in moments if each is not None), 0.0)

@@ -25,11 +25,14 @@ MARKS = {
     "auto": "M-4.5-4.5H4.5V4.5H-4.5Z",
     "plain": "M0-5.5 5.5 4.5H-5.5Z",
 }
-KINDS = 6  # patterns there are
+ROW, BAR, PANEL, FIELD = 52, 44, 96, 60  # pixels
+BINS = 200  # on a time line
+NOTHING_MEASURED = Markup('<p class="none">Nothing was measured.</p>')
+KINDS = 6  # of pieces of a bar that have a pattern of their own
 
 
 class Scale:
-    """Where a value stands along the page, and where the ticks are."""
+    """Maps values to positions along the page, and chooses the ticks."""
 
     def __init__(self, values: Sequence[float], exact: bool = False) -> None:
         """A scale that holds all values; an exact one is linear and ends at the largest of them."""
@@ -59,7 +62,7 @@ class Scale:
 
 
 def trusted(text: str) -> Markup:
-    """Text that we wrote, or whose foreign pieces are escaped: it goes into the page as it is."""
+    """Mark text as safe markup; only for text of our own, or with everything else in it escaped."""
     return Markup(text)  # noqa: S704 - see above
 
 
@@ -74,7 +77,7 @@ def drawing(title: str, description: str, height: float, body: Sequence[str]) ->
 
 
 def axis(scale: Scale, height: float, words: Callable[[float], str]) -> str:
-    """Hair lines down the page, and below them what they stand for."""
+    """Vertical lines at the ticks, with their values below."""
     out = []
     for number, tick in enumerate(scale.ticks):
         anchor = "start" if number == 0 else "end" if scale.share(tick) > 0.97 else "middle"
@@ -100,7 +103,7 @@ def line(kind: str, x1: str, y1: float, x2: str, y2: float) -> str:
 
 
 def mark(name: str, x: str, y: float, kind: str) -> str:
-    """The mark of a variant: a shape of its own, so that colour is not all that tells it."""
+    """The mark of a variant: a shape of its own, so that variants differ not only in colour."""
     shape = MARKS.get(name, MARKS["auto"])
     return f'<svg x="{x}" y="{y:g}" overflow="visible"><path class="mark {escape(name)} {kind}" d="{shape}"/></svg>'
 
@@ -112,7 +115,7 @@ def segment(kind: int, left: float, width: float, y: float, height: float) -> st
 
 
 def hatches() -> Markup:
-    """The patterns of all bars on a page: needed once."""
+    """The patterns of all bars; a page must contain them once."""
     lines = [
         "",
         '<path d="M0 8 8 0" class="hatch"/>',
@@ -129,7 +132,7 @@ def hatches() -> Markup:
 
 
 def legend(kinds: Sequence[tuple[int, str]]) -> Markup:
-    """What the pieces of a bar stand for."""
+    """The legend of the pieces of a bar."""
     items = "".join(
         f'<li><svg width="22" height="12" aria-hidden="true">{segment(which, 0, 100, 0, 12)}</svg>{escape(kind)}</li>'
         for which, kind in kinds
@@ -155,11 +158,6 @@ def _nice(step: float) -> float:
     """The next larger of 1, 2 and 5 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(step))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.999999)
-
-
-ROW, BAR, PANEL, FIELD = 52, 44, 96, 60  # pixels
-BINS = 200  # of a time line
-NOTHING_MEASURED = Markup('<p class="none">Nothing was measured.</p>')
 
 
 def dots(title: str, rows: Mapping[str, Times], bound: float | None = None) -> Markup:
@@ -260,7 +258,7 @@ def steps(title: str, by_variant: Mapping[str, Sequence[LoadFigures]], bound: fl
 
 
 def marks(names: Iterable[str]) -> Markup:
-    """Which mark is whose."""
+    """The legend of the variants' marks."""
     items = "".join(
         f'<li><svg width="14" height="14" aria-hidden="true">{mark(name, "7", 7, "p50")}</svg>{escape(name)}</li>'
         for name in names

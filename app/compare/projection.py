@@ -1,4 +1,4 @@
-"""Past one machine, on paper: what each path would need at loads nobody measured, from what jobs cost in the runs."""
+"""Projection: what each path would need at loads beyond one machine, calculated from what jobs cost in the runs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from app.compare.verdict import Figures
 from app.compare.wording import count, in_words, plural
 
 DAY = 86_400
-PEAK_TO_AVERAGE = 33 / 16  # of the average: 1.4 billion jobs a day are 16,000 a second, and 33,000 at the peak
-TARGET_CORE_SHARE = 0.6  # of a core; above it waiting times run away
+PEAK_TO_AVERAGE = 33 / 16  # 1.4 billion jobs a day are 16,000 a second on average and 33,000 at the peak
+TARGET_CORE_SHARE = 0.6  # of a core used at the peak; waiting times grow steeply above it
 LEDGER_JOBS_PER_SECOND = 5_000  # one SQLite file acknowledges at least these: `python -m tests.inserts`
-MESSAGES_PER_DAY = (14_700, 100_000, 1_000_000, 10_000_000, 100_000_000)  # messages a day
-LARGEST_JOBS_PER_DAY = 1_400_000_000  # jobs a day
-SINGLE_INSTANCE_PARTS = ("web process", "ledger", "broker")  # what is built today runs one of each
+MESSAGES_PER_DAY = (14_700, 100_000, 1_000_000, 10_000_000, 100_000_000)
+LARGEST_JOBS_PER_DAY = 1_400_000_000
+SINGLE_INSTANCE_PARTS = ("web process", "ledger", "broker")  # there can be only one of each today
 NEEDS = {
     "web process": "several web processes for one set of rooms",
     "ledger": "PostgreSQL or several files instead of one SQLite file",
@@ -28,18 +28,18 @@ NEEDS = {
 
 
 class Need(msgspec.Struct, frozen=True):
-    """What one path needs at one load."""
+    """The processes that one path needs at one load."""
 
     parts: dict[str, int]  # processes of each part at the peak, the model servers apart
     model_servers: int  # cores for models, as they were measured
-    first: str  # the part that is furthest past one of it; empty when one of each is enough
-    times: float  # how many of it the peak fills
-    built: bool  # whether what is built today can carry it
+    first: str  # the part that needs most processes; empty when one of each is enough
+    times: float  # how many of them the peak would fill
+    built: bool  # whether today's Spillway can carry it
     sentence: str
 
 
 class LoadLevel(msgspec.Struct, frozen=True):
-    """One load."""
+    """One load, and what each path needs at it."""
 
     name: str
     messages_per_day: float | None  # None when the runs had no messages
@@ -50,7 +50,7 @@ class LoadLevel(msgspec.Struct, frozen=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """A projection held against a run at another load: processor time of one part."""
+    """The projected processor time of one part, compared with a run at another load."""
 
     variant: str
     kind: str
@@ -63,7 +63,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """The most a path can do on this machine, as projected, against the most it did in any run."""
+    """The projected maximum of a path on this machine, compared with the most it did in any run."""
 
     variant: str
     limit: str  # what is used up first: a part's one core, or all cores
@@ -73,7 +73,7 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 class Projection(msgspec.Struct, frozen=True):
-    """The section of the report."""
+    """The report's section on other loads."""
 
     jobs_per_message: float | None
     costs: dict[
@@ -85,12 +85,12 @@ class Projection(msgspec.Struct, frozen=True):
     steps: list[LoadLevel]
     checks: list[Check]
     reaches: list[Reach]
-    checked: str  # how far it was off, in words
+    checked: str  # how far off the projection was, in words
     assumes: list[str]
 
 
 def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any]) -> Projection:
-    """The projection of every path that was measured; `plain` forgets work and is not projected."""
+    """The projection of every path that was measured, except `plain`, which loses jobs."""
     paths = {name: each for name, each in all_figures.items() if name != "plain" and _ended(each)}
     costs = {name: _costs(each) for name, each in paths.items()}
     messages = sum(sum(each.messages.values()) for each in paths.values())
@@ -150,7 +150,7 @@ def _steps(costs: dict[str, dict[str, float]], ratio: float | None) -> list[Load
 
 
 def _need(costs: dict[str, float], peak: float) -> Need:
-    """Every part at most TARGET busy at the peak."""
+    """What is needed for every part to be at most TARGET_CORE_SHARE busy at the peak."""
     filled = {part: peak * cost / TARGET_CORE_SHARE for part, cost in costs.items()}
     servers = math.ceil(filled.pop("model server", 0.0))
     filled["ledger"] = peak / LEDGER_JOBS_PER_SECOND
@@ -207,7 +207,7 @@ def _checks(costs: dict[str, dict[str, float]], runs: Sequence[Run]) -> list[Che
 
 
 def _reach(name: str, costs: dict[str, float], variant: VariantFigures, machine: Mapping[str, Any]) -> Reach | None:
-    """Nothing where no run was an overload: how much a path can do shows only when it has more than enough to do."""
+    """None without an overload run: only that shows the most that a path can do."""
     reached = [load.jobs_per_s for load in variant.loads if load.jobs_per_s is not None]
     if not reached or not any(load.kind == "overload" for load in variant.loads):
         return None

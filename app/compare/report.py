@@ -21,15 +21,26 @@ from app.compare.samples import SCHEMA, Figure, LoadFigures, Report, Times, Vari
 from app.compare.verdict import Figures
 from app.compare.wording import Verdict, baseline, headline, join_words, ms, plural, verdicts
 
+HERE = Path(__file__).parent
+STATIC = HERE.parent / "static"
+PARTS = ("web process", "worker", "broker", "model server")  # the order in which bars show them
+Cells = list[str | Figure]
+LATE_CLIENT_MS = 10.0  # p99; clients that send later than this distort what they measure
+GENERAL_DOUBTS = (
+    "The clients ran on the same machine as the system and took processor time from it. On separate machines it would be faster.",
+    "All of it ran on one machine over loopback. Networks and other people's disks are slower, and the queued path crosses "
+    "the network once more.",
+    "What people will do is not in a workload file. Another mix of tasks, longer texts or larger rooms can change the answer.",
+)
 HTML, JSON = "compare.html", "compare.json"
 
 
 class ReportInvalid(Exception):
-    """The file is no report of a comparison; the message says what is wrong with it."""
+    """The file is not a report of a comparison; the message says why."""
 
 
 class Concluded(msgspec.Struct, frozen=True):
-    """What follows from a report's runs."""
+    """Everything computed from a report's runs."""
 
     figures: dict[str, VariantFigures]
     verdicts: list[Verdict]
@@ -44,7 +55,7 @@ def conclude(report: Report) -> Concluded:
 
 
 def write(report: Report, folder: Path) -> tuple[Path, Path]:
-    """Write compare.html and compare.json into the folder, made if absent; returns where they are."""
+    """Write compare.html and compare.json into the folder, which is created if absent; returns their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     concluded = conclude(report)
     whole = msgspec.structs.replace(
@@ -69,7 +80,7 @@ def read(path: Path) -> Report:
     except OSError as error:
         raise ReportInvalid(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
-        raise ReportInvalid(f"{path} is no report of a comparison: {error}") from None
+        raise ReportInvalid(f"{path} is not a report of a comparison: {error}") from None
     if report.schema != SCHEMA:
         raise ReportInvalid(f"{path} has schema {report.schema}; this Spillway reads schema {SCHEMA}")
     return report
@@ -95,7 +106,7 @@ def _table(found: dict[str, VariantFigures]) -> Table:
 
 
 def rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
-    """The rows of the table: what, and for each variant its figure in words."""
+    """The rows of the table: a title, and the figure of each variant as text."""
     each = list(found.values())
     made = [("ack p50 · p95 · p99", [plots.values(variant.ack) for variant in each])]
     for task in tasks(found):
@@ -123,18 +134,11 @@ def _sum(values: Sequence[float | None]) -> float | None:
 
 
 def _concluded(report: Report) -> Concluded:
-    """The computed half with its types, as far as there is one."""
+    """The computed part of a report file with its types; computed anew where the file has none."""
     parts: dict[str, Any] = {"figures": report.figures, "verdicts": report.verdicts, "projection": report.projection}
     if not report.projection:
         return conclude(report)
     return msgspec.convert(parts, Concluded)
-
-
-HERE = Path(__file__).parent
-STATIC = HERE.parent / "static"
-PARTS = ("web process", "worker", "broker", "model server")  # the order in which bars show them
-
-Cells = list[str | Figure]
 
 
 def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection: Projection) -> str:
@@ -198,7 +202,7 @@ def _stepped(loads: Iterable[tuple[str, LoadFigures]]) -> dict[str, list[LoadFig
 
 
 def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
-    """Every row of the table of times: what, and of each variant."""
+    """The rows of the table of times: a title, and the times of each variant."""
     rows = [
         ("ack", [(name, each.ack) for name, each in found.items()]),
         ("lateness of the clients themselves", [(name, each.late) for name, each in found.items()]),
@@ -210,7 +214,7 @@ def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
 
 
 def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[tuple[str, Cells]]]:
-    """The groups of rows of the table of counts, a cell for each variant."""
+    """The rows of the table of counts, in groups, with a cell for each variant."""
 
     def row(what: str, cells: Iterable[float | Figure | None]) -> tuple[str, Cells]:
         return what, [cell if isinstance(cell, Figure) else words.count(cell) for cell in cells]
@@ -238,17 +242,8 @@ def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[t
     ]
 
 
-LATE_CLIENT_MS = 10.0  # clients that are later than this spoil what they measure
-GENERAL_DOUBTS = (
-    "The clients ran on the same machine as the system and took processor time from it. On separate machines it would be faster.",
-    "All of it ran on one machine over loopback. Networks and other people's disks are slower, and the queued path crosses "
-    "the network once more.",
-    "What people will do is not in a workload file. Another mix of tasks, longer texts or larger rooms can change the answer.",
-)
-
-
 def doubts(report: Report, found: Figures) -> list[str]:
-    """Sentences, the gravest first."""
+    """The ways in which this comparison could be wrong, as far as its samples tell; the gravest first."""
     return [
         *_unfinished(report),
         *_models(report),

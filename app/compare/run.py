@@ -35,6 +35,9 @@ START_DELAY_SECONDS = 1.0  # seconds from the word to the first arrival
 KILL_AT_SHARE = 0.4  # of a run's time, when something is killed in it: its effects are seen in the same run
 MAX_LINE_BYTES = 1 << 30  # of one message of a driver
 
+STEPS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the workload's rate
+STEP_SECONDS = 15.0  # at most: a step looks for the load that breaks a bound, not for rare events
+OVERLOAD_FACTOR = 2.0  # times the highest load whose bounds held
 OnProgress = Callable[[int, int], None]
 T = TypeVar("T")
 M = TypeVar("M", Connected, AllFinal, Observed)
@@ -254,10 +257,6 @@ def _recovery_seconds(jobs: list[JobTimes], killed: float) -> float | None:
     ends = [row.final for row in jobs if row.asked > killed and row.final is not None]
     return min(ends) - killed if ends else None
 
-
-STEPS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the workload's rate
-STEP_SECONDS = 15.0  # at most: a step looks for the load that breaks a bound, not for rare events
-OVERLOAD_FACTOR = 2.0  # times the highest load whose bounds held
 
 OnRunStart = Callable[[Plan, int], OnProgress]
 Measure = Callable[[Plan, Experiment, OnProgress], Awaitable[Run]]

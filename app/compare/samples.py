@@ -18,7 +18,7 @@ class Ack(msgspec.Struct, array_like=True):
     acked: float | None  # when its ack came; None when none did
     code: str  # ok, or the error's code; no_ack when none came
     task: str = ""  # of a job asked for; empty for a message
-    sent: float | None = None  # when the driver got round to it; how late that is tells of the driver, not the system
+    sent: float | None = None  # when the driver sent it; how late that is tells of the driver, not of the system
 
 
 class JobTimes(msgspec.Struct, array_like=True):
@@ -29,14 +29,14 @@ class JobTimes(msgspec.Struct, array_like=True):
     state: str  # a final state; lost when none was ever seen
     asked: float  # when its message or request was due
     accepted: float | None
-    started: float | None  # as shown; where a run was too short to be shown, its end less what it took
+    started: float | None  # the `running` update; for runs too short to have one, the end less the run time
     final: float | None
     run: float | None  # milliseconds the task itself took
     attempts: int
 
 
 class Use(msgspec.Struct, array_like=True):
-    """What one part had used up at a moment."""
+    """The resources that one part had used at a moment."""
 
     at: float  # seconds since the run began
     part: str  # web process, worker, broker, model server
@@ -46,7 +46,7 @@ class Use(msgspec.Struct, array_like=True):
 
 
 class Run(msgspec.Struct, kw_only=True):
-    """One variant under the workload once."""
+    """One run of one variant."""
 
     variant: str
     repeat: int  # counted from 1
@@ -61,7 +61,7 @@ class Run(msgspec.Struct, kw_only=True):
     doubled: int = 0
     disordered: int = 0
     findings: list[str] = msgspec.field(default_factory=list)  # the first of them as sentences
-    recovery: float | None = None  # seconds from a part's death until a new job was answered
+    recovery: float | None = None  # seconds from a kill until a new job was answered
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -85,19 +85,19 @@ class Report(msgspec.Struct, kw_only=True):
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One figure over all repeats, with what each repeat says by itself."""
+    """One figure: over all repeats, and for each repeat."""
 
     value: float | None  # over the samples of all repeats together; None when there are too few
     repeats: list[float | None] = []  # each repeat's own, in order
     low: float | None = None  # the smallest of repeats
     high: float | None = None  # the largest
-    least: float | None = None  # of a quantile: between these two it lies, 19 times of 20, by the number of its samples
-    most: float | None = None
-    note: str = ""  # "too few": no value; "never": at least this, for what never came
+    least: float | None = None  # of a quantile: the 95 % confidence interval, from here
+    most: float | None = None  # to here
+    note: str = ""  # "too few": no value; "never": at least this, since some never came
 
     @property
     def spread(self) -> float | None:
-        """How far repeats are apart; None when fewer than two have a value."""
+        """Largest less smallest value of the repeats; None when fewer than two have one."""
         known = [each for each in self.repeats if each is not None]
         return max(known) - min(known) if len(known) > 1 else None
 
@@ -106,7 +106,7 @@ class Times(msgspec.Struct, frozen=True):
     """How long something took, in ms."""
 
     n: int  # samples
-    never: int  # of them, those that never came; each counts as long as its whole run
+    never: int  # those that never came; each counts as long as its whole run
     mean: float | None
     p50: Figure
     p95: Figure
@@ -118,14 +118,14 @@ class TaskFigures(msgspec.Struct, frozen=True):
 
     states: dict[str, int]  # jobs by final state
     offered: int  # their sum
-    undone: Figure  # percent of them that ended without a result: all but succeeded and lost
+    undone: Figure  # percent of them that ended without a result: failed, cancelled, skipped, refused
     wait: Times  # accepted until started
     run: Times  # the task itself
     answer: Times  # due until a second client saw how it ended
 
 
 class PartFigures(msgspec.Struct, frozen=True):
-    """What one process used up."""
+    """The resources that one process used."""
 
     cpu_per_1000: Figure  # seconds of processor time for each 1,000 jobs that ended
     cpu: float  # seconds in all repeats together, from their first second until all was final
@@ -154,7 +154,7 @@ class LoadFigures(msgspec.Struct, frozen=True):
     answer: Times
     broken: list[Broken]  # empty: every bound held
     states: dict[str, int]
-    refused: dict[str, int]  # messages and requests that were told no, by code
+    refused: dict[str, int]  # messages and requests, by the code of the error
     drained: float | None  # s
 
 
@@ -170,15 +170,15 @@ class KillFigures(msgspec.Struct, frozen=True):
 
 
 class VariantFigures(msgspec.Struct, frozen=True):
-    """All that is known about one variant; where nothing else is said, of its runs at the workload's own load."""
+    """All figures of one variant; from its runs at the workload's own load, unless stated otherwise."""
 
     runs: int
     messages: dict[str, int]  # by code of their ack; no_ack for none
     refused: Figure  # percent of messages that were not accepted
     states: dict[str, int]  # jobs by final state
     offered: int  # their sum
-    unanswered: int  # requests without an ack; one that was accepted all the same is among the jobs
-    late: Times  # due until its sender got round to it: the fault of the clients, and part of what follows
+    unanswered: int  # requests without an ack; those that were accepted nevertheless are among the jobs
+    late: Times  # due until sent: the delay of the clients, which is part of the times below
     ack: Times
     wait: Times
     run: Times
@@ -190,10 +190,10 @@ class VariantFigures(msgspec.Struct, frozen=True):
     parts: dict[str, PartFigures]
     sockets: int  # peaks of all parts together
     broken: list[Broken]
-    lost: int  # these three in runs of every kind
+    lost: int  # this and the next two: in runs of every kind
     doubled: int
     disordered: int
     findings: list[str]
     kills: list[KillFigures]
     loads: list[LoadFigures]
-    holds: float | None  # highest factor at which every bound held, every lower one held too; None: not stepped
+    holds: float | None  # the highest factor up to which every bound held; None: no steps were run

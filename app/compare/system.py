@@ -6,15 +6,16 @@ import asyncio
 import contextlib
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 import msgspec
@@ -22,7 +23,7 @@ import psutil
 import requests
 
 from app.compare.samples import Use
-from app.compare.workload import Workload
+from app.compare.workload import Workload, python_task_files
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
@@ -31,6 +32,17 @@ PARTS = {  # the supervisor's name of each process, and a word in its command li
     "worker": "app.worker",
     "broker": "nats-server",
     "model server": "ml_clients.embedded",
+}
+SAMPLE_SECONDS = 0.5  # between two samples
+ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their data, or make all variants the same
+    "HOST": "127.0.0.1",
+    "PUBLIC_URL": "",
+    "DATABASE_URL": "",
+    "NATS_CREDS": "",
+    "NATS_PREFIX": "",
+    "LEDGER": "on",
+    "RATE_LIMIT": "off",  # one client sends for all the people of a room
+    "LOG_LEVEL": "warning",
 }
 
 
@@ -49,7 +61,7 @@ class System:
     """A whole system as a context manager: started on entry, stopped on exit; `queue=False` leaves out broker and worker."""
 
     def __init__(self, folder: str | None = None, root: Path = ROOT, queue: bool = True, **settings: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="spillway-")
+        self._folder = TemporaryDirectory(prefix="spillway-")
         self._root, self._options = root, [] if queue else ["--no-queue"]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -141,18 +153,6 @@ class System:
         requests.delete(f"{self.url}/api/flags/{task}", timeout=10).raise_for_status()
 
 
-ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their data, or make all variants the same
-    "HOST": "127.0.0.1",
-    "PUBLIC_URL": "",
-    "DATABASE_URL": "",
-    "NATS_CREDS": "",
-    "NATS_PREFIX": "",
-    "LEDGER": "on",
-    "RATE_LIMIT": "off",  # one client sends for all the people of a room
-    "LOG_LEVEL": "warning",
-}
-
-
 class RunFailed(Exception):
     """A run failed; the message says which part failed and how."""
 
@@ -169,11 +169,14 @@ def variant_system(
     if variant == "plain":
         settings["LEDGER"] = "off"
     with ExitStack() as stack:
-        model = None
+        root, model = ROOT, None
+        if workload.python_ms:
+            root = checkout_with(
+                python_task_files(workload), Path(stack.enter_context(TemporaryDirectory(prefix="spillway-")))
+            )
         if models == "synthetic":
             model, settings["ML_URL"] = stack.enter_context(_synthetic(workload, seed))
-        # mypy checks **settings, all of them strings, against every other parameter too
-        system = System(queue=variant in ("queued", "auto"), **settings)  # type: ignore[arg-type]
+        system = System(root=root, queue=variant in ("queued", "auto"), **settings)
         try:
             stack.enter_context(system)
         except NotReady:
@@ -183,6 +186,19 @@ def variant_system(
         except BaseException:
             system.kill()
             raise
+
+
+def checkout_with(task_files: Mapping[str, str], folder: Path) -> Path:
+    """A copy of this checkout in the folder, with these files in app/tasks as well; returns its root."""
+    root = folder / "checkout"
+    for name in ("app", "ml_clients"):
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "models"), symlinks=True)
+    shutil.copy(ROOT / "wsgi.py", root)
+    models = Path("ml_clients", "embedded", "models")
+    (root / models).symlink_to(ROOT / models)
+    for name, text in task_files.items():
+        (root / "app" / "tasks" / f"{name}.py").write_text(text)
+    return root
 
 
 @contextmanager
@@ -206,9 +222,6 @@ def _synthetic(workload: Workload, seed: int) -> Iterator[tuple[psutil.Process, 
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
-
-
-SAMPLE_SECONDS = 0.5  # between two samples
 
 
 class Meter:

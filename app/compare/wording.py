@@ -12,6 +12,11 @@ from app.compare import figures as of
 from app.compare.samples import Broken, LoadFigures, VariantFigures
 from app.compare.verdict import Choice, Difference, Figures, choose, fewest_parts_first, is_excluded
 
+DEFAULT_MAX_INFLIGHT = 64  # jobs at once on the simple path
+WORTH_A_MOVE = 1.1  # times the load: a path that carries less more than that is not recommended
+FEWER_PARTS = "the path with fewer parts is taken"
+RECOMMENDATIONS = {"simple": "Stay simple", "queued": "Take the queue", "auto": "Let auto choose"}
+
 
 def ms(value: float | None) -> str:
     """Milliseconds with the unit that suits them: 4.2 ms, 44 ms, 1.3 s, 2.5 min; a dash for nothing."""
@@ -94,10 +99,6 @@ def moment(rfc3339: str) -> str:
     except ValueError:
         return rfc3339
     return f"{at.day} {at:%B %Y, %H:%M} UTC"
-
-
-DEFAULT_MAX_INFLIGHT = 64  # jobs at once on the simple path
-WORTH_A_MOVE = 1.1  # times the load: a path that carries less more than that is not recommended
 
 
 class Crossover(msgspec.Struct, frozen=True):
@@ -208,10 +209,6 @@ def _keeps(paths: list[str]) -> str:
 
 def _load(factor: float, variant: VariantFigures) -> str:
     return f"{factor:.2g}× this load ({count(factor * variant.messages_per_s)} messages/s on average)"
-
-
-FEWER_PARTS = "the path with fewer parts is taken"
-RECOMMENDATIONS = {"simple": "Stay simple", "queued": "Take the queue", "auto": "Let auto choose"}
 
 
 class Verdict(msgspec.Struct, frozen=True):

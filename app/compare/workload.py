@@ -15,6 +15,7 @@ from msgspec import Meta
 
 from app.payload import PersonName, Refused, Text, read
 from app.tasks import Task
+from app.tasks import task as declare
 from ml_clients.synthetic.behaviour import MODELS, Times
 
 FILLABLE_ARGUMENTS = ("text", "upload")  # a driver can fill in these
@@ -25,6 +26,30 @@ POISSON_SENDER = "Writer"
 MAX_MESSAGES = 1_000_000  # of one run: all arrivals are drawn before it begins
 MIN_DEPLOY_SECONDS = 10.0  # `make run` gives up on a part that ends five times within thirty seconds
 Positive = Annotated[float, Meta(gt=0, le=86_400)]
+TaskName = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9_]{0,31}\Z")]
+# A task that computes in Python: a green thread cannot be interrupted in it, so on the simple path chat waits for it.
+PYTHON_TASK = '''"""Some milliseconds of Python, for a comparison."""
+
+import time
+from typing import TypedDict
+
+from app.tasks import Text, task
+
+
+class Computed(TypedDict):
+    """How often the loop went round."""
+
+    rounds: int
+
+
+@task
+def NAME(text: Text) -> Computed:
+    """MILLISECONDS ms of Python"""
+    until, rounds = time.thread_time() + MILLISECONDS / 1000, 0  # of processor time: waiting for a core does not count
+    while time.thread_time() < until:
+        rounds += 1
+    return Computed(rounds=rounds)
+'''
 
 
 class WorkloadInvalid(Exception):
@@ -58,6 +83,9 @@ class Workload(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     times: dict[str, Times] = {}  # of the synthetic model server, by model
     bounds: Bounds = Bounds()
     deploy_every: Annotated[float, Meta(ge=0, le=86_400)] = 0.0  # seconds between two restarts of our processes
+    python_ms: dict[
+        TaskName, Annotated[float, Meta(gt=0, le=60_000)]
+    ] = {}  # tasks of these runs alone, see PYTHON_TASK
 
 
 class ConversationInvalid(Exception):
@@ -130,6 +158,29 @@ def arrivals(workload: Workload, folder: Path, factor: float, seed: int) -> list
     else:
         due = _played(workload, lines, factor, random)
     return sorted(each._replace(asks=_asks(workload, random)) for each in due)
+
+
+def with_python_tasks(workload: Workload, tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """The tasks of a run: those of app/tasks, and a declaration for each that the workload adds."""
+    return {**tasks, **{name: _declared(name) for name in workload.python_ms}}
+
+
+def _declared(name: str) -> Task:
+    """What a comparison must know of PYTHON_TASK under this name: that it is requested with a text."""
+
+    def compute(text: Text) -> dict[str, Any]:
+        return {"text": text}
+
+    compute.__name__ = name
+    return declare(compute)
+
+
+def python_task_files(workload: Workload) -> dict[str, str]:
+    """The files that the workload's own tasks are in app/tasks, by task."""
+    return {
+        name: PYTHON_TASK.replace("NAME", name).replace("MILLISECONDS", f"{milliseconds:g}")
+        for name, milliseconds in workload.python_ms.items()
+    }
 
 
 def conversation_texts(workload: Workload, folder: Path) -> list[str]:
@@ -242,6 +293,12 @@ def lines_of(path: Path, kind: type[L]) -> list[L]:
 
 
 def _check_tasks(workload: Workload, tasks: Mapping[str, Task]) -> None:
+    for name in workload.python_ms:
+        if name in tasks:
+            raise Refused(
+                "bad_request", f"python_ms: there is a task {name!r} already; expected a new name", "python_ms"
+            )
+    tasks = with_python_tasks(workload, tasks)
     for field, names in (("requests", workload.requests), ("bounds.tasks", workload.bounds.tasks)):
         for name in names:
             if name not in tasks:

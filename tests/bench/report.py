@@ -37,6 +37,7 @@ def _line_as_json(line: Line, row: Row, sides: Mapping[str, Any]) -> dict[str, A
         "title": line.title,
         "figure": line.figure,
         "unit": line.unit,
+        "worst": line.worst,
         "value": ours,
         "peer": row.sides[1].name if len(row.sides) > 1 else None,
         "times_peer": times,
@@ -93,11 +94,14 @@ def markdown(report: Mapping[str, Any]) -> str:
 def _one_line(line: Mapping[str, Any], row: Mapping[str, Any]) -> tuple[str, ...]:
     ours = row["sides"].get("Spillway")
     others = {side: each for side, each in row["sides"].items() if side != "Spillway" and line["figure"] in each}
-    beside = [f"{side} {_with_range(each[line['figure']])}{_absolute(line, each)}" for side, each in others.items()]
+    beside = [
+        f"{side} {_with_range(each[line['figure']], line['worst'])}{_absolute(line, each)}"
+        for side, each in others.items()
+    ]
     beside += [f"{side}: failed, {why}" for side, why in row["failed"].items() if side != "Spillway"]
     return (
         f"{line['title']}, {line['unit']}",
-        _with_range(ours[line["figure"]]) if ours else f"failed: {row['failed']['Spillway']}",
+        _with_range(ours[line["figure"]], line["worst"]) if ours else f"failed: {row['failed']['Spillway']}",
         _cell(ours, "per_second") if ours and line is row["lines"][0] else "",
         "; ".join(beside),
         _times(line),
@@ -123,7 +127,9 @@ def screen(row: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return cells
 
 
-def _with_range(each: Mapping[str, Any]) -> str:
+def _with_range(each: Mapping[str, Any], worst: bool = False) -> str:
+    if worst:
+        return f"{number(each['high'])} (median {number(each['median'])})"
     return f"{number(each['median'])} ({number(each['low'])} to {number(each['high'])})"
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.compare.system import ROOT, free_port
+from app.compare.system import ROOT, checkout_with, free_port
 from tests.bench.peers.places import NODE_FOLDER, SCRIPTS
 
 READY_SECONDS = 60.0
@@ -177,11 +177,7 @@ def checkout(folder: Path, tasks: Tasks) -> Path:
     """What is in the repository, with other files in app/tasks; itself when those stay as they are."""
     if tasks is None:
         return ROOT
-    root = folder / "checkout"
-    ignore = shutil.ignore_patterns("__pycache__", "models", "vendor")
-    for name in ("app", "ml_clients"):
-        shutil.copytree(ROOT / name, root / name, ignore=ignore)
-    shutil.copy(ROOT / "wsgi.py", root)
+    root = checkout_with({}, folder)
     for file in (root / "app" / "tasks").glob("[!_]*.py"):
         file.unlink()
     for name, text in tasks.items():

@@ -61,6 +61,10 @@ def test_the_worst_repetition_counts_where_a_line_says_so() -> None:
     worst = report.row_as_json(row(Line("x", "f", "u", worst=True)), measured, {})["lines"][0]
     assert (usual["value"], usual["times_peer"]) == (2.0, 0.5)
     assert worst["value"] == 9.0
+    text = report.markdown(
+        {"rows": [report.row_as_json(row(Line("x", "f", "u", worst=True)), measured, {})], "missing": {}}
+    )
+    assert "9 (median 2)" in text
 
 
 def test_a_side_that_failed_and_a_peer_that_is_missing_are_named_in_the_table() -> None:

@@ -78,11 +78,11 @@ def test_what_is_written_can_be_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "is no report"),
-        ("{}", "is no report"),
-        ("not json", "is no report"),
-        ('{"schema": 99}', "is no report"),
-        ("\xff", "is no report"),
+        ("", "is not a report"),
+        ("{}", "is not a report"),
+        ("not json", "is not a report"),
+        ('{"schema": 99}', "is not a report"),
+        ("\xff", "is not a report"),
     ],
 )
 def test_what_is_no_report_is_refused_with_its_reason(content: str, says: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from app.compare import run as running
 from app.compare.run import Experiment, OnProgress, Plan, measure
 from app.compare.samples import FINAL, Run
 from app.compare.system import RunFailed
-from app.compare.workload import Arrival, Workload, arrivals
+from app.compare.workload import Arrival, Workload, arrivals, with_python_tasks
 from tests.compare import samples
 
 pytestmark = pytest.mark.slow
@@ -39,7 +39,7 @@ STALL = 1.5  # seconds
 def experiment(**changed: object) -> Experiment:
     """A comparison of this small load."""
     workload = msgspec.convert({**LOAD, **changed}, Workload)
-    return Experiment(workload, Path(), declared.discover(), SEED, workload.models)
+    return Experiment(workload, Path(), with_python_tasks(workload, declared.discover()), SEED, workload.models)
 
 
 def made(plan: Plan, of: Experiment, on_progress: OnProgress = lambda sent, final: None) -> Run:
@@ -135,6 +135,16 @@ def test_the_report_adds_up_and_follows_from_its_samples(runs: Callable[[str], R
         assert sum(figures.states.values()) == figures.offered == len(run.jobs)
         assert figures.ack.n == sum(not ack.task for ack in run.acks)
         assert figures.ack.p50.value is not None
+
+
+def test_a_task_that_the_workload_brings_runs_on_both_paths(parts: None) -> None:
+    of = experiment(requests={"crunch": 0.5}, python_ms={"crunch": 20})
+    for variant in ("simple", "queued"):
+        run = made(Plan(variant, 1), of)
+        crunched = [job for job in run.jobs if job.task == "crunch"]
+        assert len(crunched) == sum(each.asks.count("crunch") for each in schedule(of))
+        assert {job.state for job in crunched} == {"succeeded"}
+        assert all(job.run is not None and job.run >= 20 for job in crunched)
 
 
 def test_a_stalled_system_does_not_slow_its_load(parts: None) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 
 from app import tasks as declared
 from app.compare import workload
-from app.compare.system import ROOT
+from app.compare.system import ROOT, checkout_with
 from app.compare.workload import MAX_MESSAGES, PRESETS, Workload, WorkloadInvalid, arrivals, lines_of, load
 
 TASKS = declared.discover()
@@ -190,6 +192,10 @@ def test_a_conversation_with_times_is_played_whole(tmp_path: Path) -> None:
         (NEEDED + "curve = []", "`curve`"),
         (NEEDED + "curve = [1, -1]", "`curve"),
         (NEEDED + "deploy_every = 1", "deploy_every: expected 0, or at least"),
+        (NEEDED + "[python_ms]\ntriage = 5", "python_ms: there is a task 'triage' already"),
+        (NEEDED + "[python_ms]\ncrunch = 0", "`python_ms"),
+        (NEEDED + "[python_ms]\n'../x' = 5", "`python_ms"),
+        (NEEDED + "[python_ms]\ncrunch = 5\n[requests]\ncrash = 1", "requests: unknown task 'crash'"),
         (NEEDED.replace("3", "86400").replace("5", "10000"), "rate: 864,000,000 messages in all"),
         ("= so", "is not TOML"),
         (b"about = '\xff'", "is not UTF-8"),
@@ -240,3 +246,13 @@ def test_a_recorded_load_that_fills_the_memory_is_refused(tmp_path: Path) -> Non
     content = f'about = "so"\nseconds = 86400\nrate = 10000\nrooms = 1\n{RECORDED}'
     with pytest.raises(WorkloadInvalid, match=f"expected at most {MAX_MESSAGES:,}"):
         load(file(tmp_path, content), TASKS)
+
+
+def test_a_workload_can_bring_a_task_that_computes_in_python(tmp_path: Path) -> None:
+    asked = load(file(tmp_path, NEEDED + "[python_ms]\ncrunch = 5\n[requests]\ncrunch = 1"), TASKS)
+    assert {task for each in arrivals(asked, tmp_path, 1.0, 1) for task in each.asks} == {"crunch"}
+    root = checkout_with(workload.python_task_files(asked), tmp_path)
+    run = "from app import tasks; done = tasks.discover()['crunch']('x'); print(done['rounds'] > 0)"
+    done = subprocess.run([sys.executable, "-c", run], cwd=root, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
+    assert not (ROOT / "app" / "tasks" / "crunch.py").exists()
