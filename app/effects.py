@@ -52,14 +52,14 @@ class Effects:
         reply.count(refused.code)
         self.replies.append((reply, msgspec.json.encode({"ok": False, "error": refused.as_error()})))
 
-    def show(self, room: Room, event: str, data: Any) -> None:
+    def show(self, event: str, room: Room, data: Any) -> None:
         """Tell everybody in the room."""
         self.shown.append((room, packet(event, data)))
 
     def show_job(self, room: Room, job: Job) -> None:
         """Tell everybody in the room how the job stands."""
         if room.listeners:
-            self.show(room, "job:update", view(job))
+            self.show("job:update", room, view(job))
 
     def answer(self, future: Future[Any] | None, value: Any) -> None:
         """Give this to whoever waits for the commit."""

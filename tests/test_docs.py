@@ -79,7 +79,7 @@ def test_the_readme_has_no_setting_that_does_not_exist() -> None:
 
 def test_every_event_is_in_readme_and_contract() -> None:
     client = Events.table(Events.__new__(Events))
-    server = {name for function, name in calls("_emit")}
+    server = {name for function, name in calls("show", "packet")}
     assert server >= {"message:new", "job:update"}
     for event in (*client, *server):
         assert f"`{event}`" in README
@@ -160,7 +160,7 @@ def test_every_route_is_in_the_contract(served: Flask) -> None:
 
 def test_every_error_code_is_in_the_contract() -> None:
     models = [each.code for each in vars(ml_clients).values() if isinstance(each, type) and hasattr(each, "code")]
-    found = {code for _, code in calls("Refused", "JobError", "_failure")} | {*models, "task_error"}
+    found = {code for _, code in calls("Refused", "JobError", "failure")} | {*models, "task_error"}
     assert {"bad_request", "poison", "model_timeout"} <= found
     rows = cells(page("contract"))
     assert [code for code in sorted(found) if code not in rows] == []

@@ -71,7 +71,7 @@ class Post(Operation):
         message = self._view()
         if self.reply is not None:
             effects.reply(self.reply, {"message": message})
-        effects.show(self.room, "message:new", message)
+        effects.show("message:new", self.room, message)
         for accept in self.accepts:
             accept.done(effects)
 

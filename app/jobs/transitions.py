@@ -456,7 +456,7 @@ class Delivered:
         if self.message is not None:
             self.room.seq = self.message.seq
             self.life.metrics.message_stored(self.message.kind)
-            effects.show(self.room, "message:new", self.message)
+            effects.show("message:new", self.room, self.message)
         for accept in self.followers:
             accept.done(effects)
 

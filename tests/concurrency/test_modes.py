@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from tests.guest import WAIT
 
 PROGRAM = """

@@ -29,13 +29,13 @@ def chat():
     found = guest.found(guest.say("lobby", "Hello")["seq"], "triage", "language", "sentiment")
     states = {job["state"] for job in found.values()}
     before = "nats" in sys.modules
-    server.flags.put("language", {"path": "queued"})
+    concurrency.await_(server.flags.put("language", {"path": "queued"}), 10)
     print(json.dumps({"states": sorted(states), "before": before, "after": "nats" in sys.modules}))
     import os, signal
     guest.close()
     os.kill(os.getpid(), signal.SIGTERM)
 
-concurrency.serve(server.flask, settings.host, settings.port, 64,
+concurrency.serve(server.flask, server.transport.listener, settings.host, settings.port, 64,
     lambda port: threading.Thread(target=chat, daemon=True).start(), server.drain)
 """
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from tests.guest import WAIT
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

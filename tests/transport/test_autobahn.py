@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from tests.guest import WAIT
 
 CASES_THAT_MEASURE = ["9.*", "12.*", "13.*"]  # limits and compression; we offer none

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from tests.conftest import need
 from tests.guest import WAIT
 from tests.transport.peer import Served

@@ -9,7 +9,7 @@ import engineio
 import pytest
 import socketio
 
-from app.drive.system import ROOT
+from app.compare.system import ROOT
 from app.transport.upstream import PRIVATE, WRITTEN_FOR
 from app.transport.upstream.engine import Engine
 from app.transport.upstream.rooms import Rooms
