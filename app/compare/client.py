@@ -209,6 +209,7 @@ class ChatClient:
 
 
 TASKS_OF_A_MESSAGE = ("triage", "language", "sentiment")  # every user message starts these
+TIME_OF_AN_ID = 10  # its first letters, which are in the order of time to the millisecond
 TASKS_WITH_A_MESSAGE = ("summarize",)  # each of their successes is followed by one message
 
 
@@ -341,13 +342,14 @@ def _check_live_order(room: Room, record: ClientRecord, found: Findings) -> None
         if times > 1:
             found.doubled.append(f"{room.name}: the outcome of job {id} was shown {times} times")
     for connection in record.finals:
-        newest: dict[str, int] = {}
+        newest: dict[str, str] = {}
         for job in connection:
-            if job.get("message") is None or job["state"] not in ("succeeded", "failed"):
-                continue
-            if job["message"] < newest.get(job["task"], 0):
-                found.disordered.append(f"{room.name}: {job['task']} of message {job['message']} was shown too late")
-            newest[job["task"]] = max(job["message"], newest.get(job["task"], 0))
+            if job["task"] not in TASKS_WITH_A_MESSAGE or job["state"] not in ("succeeded", "failed"):
+                continue  # the answers of other tasks are shown as soon as they are there
+            asked = job["id"][:TIME_OF_AN_ID]
+            if asked < newest.get(job["task"], ""):
+                found.disordered.append(f"{room.name}: {job['task']} {job['id']} was shown too late")
+            newest[job["task"]] = max(asked, newest.get(job["task"], ""))
 
 
 def _gaps(seqs: set[int]) -> list[int]:

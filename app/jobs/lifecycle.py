@@ -300,6 +300,21 @@ class Lifecycle:
         else:
             self.store.add(Note(self, job, attempt, run, None))
 
+    def is_stale(self, job: Job) -> bool:
+        """Whether this object is not the job any more: it was parked, and perhaps loaded again, since it was handed out."""
+        return not job.final and self.jobs.get(job.id) is not job
+
+    def again(self, operation: Any) -> None:
+        """Do on the job what an operation wanted to do on an object that is not the job any more."""
+
+        async def load() -> None:
+            job = await self.find(operation.job.id)
+            if job is not None:
+                operation.job = job
+                self.store.add(operation)
+
+        self._spawn(load())
+
     async def _load(self, id: str) -> Job | None:
         try:
             job = await self.store.read(lambda connection: ledger.find(connection, id))

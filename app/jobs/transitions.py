@@ -69,6 +69,8 @@ class Life(Protocol):
     def retry_later(self, effects: Effects, room: Room, job: Job) -> None: ...
     def ended(self, room: Room, job: Job) -> None: ...
     def replayed(self, job: Job) -> None: ...
+    def is_stale(self, job: Job) -> bool: ...
+    def again(self, operation: Any) -> None: ...
 
 
 class Accept(Operation):
@@ -182,13 +184,14 @@ class Launch(Operation):
     def __init__(self, life: Life, job: Job, path: str | None = None) -> None:
         self.life, self.job, self.attempt, self.path = life, job, job.attempt, path
         self.before: Job | None = None
-        self.reserved = False
+        self.reserved = self.stale = False
 
     def prepare(self, rows: Rows) -> None:
         """Unless it was cancelled, or moved on, meanwhile."""
         job = self.job
         self.before, self.reserved = None, False
-        if job.final or job.attempt != self.attempt:
+        self.stale = self.life.is_stale(job)
+        if self.stale or job.final or job.attempt != self.attempt:
             return
         self.before = copy(job)
         job.path = self.path or self.life.routing.choose(job.task, job.room)
@@ -207,7 +210,9 @@ class Launch(Operation):
 
     def done(self, effects: Effects) -> None:
         """Start it."""
-        if self.before is not None:
+        if self.stale:
+            self.life.again(self)
+        elif self.before is not None:
             self.life.show_progress(effects, self.job)
             effects.start(self.job)
 
@@ -218,13 +223,15 @@ class Note(Operation):
     def __init__(self, life: Life, job: Job, attempt: int, run: str, progress: str | None) -> None:
         self.life, self.job, self.attempt, self.run, self.progress = life, job, attempt, run, progress
         self.before: Job | None = None
+        self.stale = False
 
     def prepare(self, rows: Rows) -> None:
         """Unless it is no news."""
         job = self.job
         self.before = None
         known = job.state == "running" and job.run == self.run and self.progress is None
-        if job.final or job.attempt != self.attempt or known:
+        self.stale = self.life.is_stale(job)
+        if self.stale or job.final or job.attempt != self.attempt or known:
             return
         self.before = copy(job)
         if job.run is not None and job.run != self.run:
@@ -241,6 +248,8 @@ class Note(Operation):
 
     def done(self, effects: Effects) -> None:
         """Show it, and end what kills its workers."""
+        if self.stale:
+            self.life.again(self)
         if self.before is None:
             return
         self.life.show_progress(effects, self.job)
@@ -270,6 +279,7 @@ class Settle(Operation):
         self.consequences, self.receipt, self.waiter, self.at_once = consequences, receipt, waiter, at_once
         self.room = life.rooms[job.room]
         self.dropped: str | None = None
+        self.stale = False
         self.before: list[tuple[Job, Job]] = []
         self.delivered: list[Delivered] = []
 
@@ -278,7 +288,8 @@ class Settle(Operation):
         job = self.job
         self.before, self.delivered = [], []
         self.dropped = "already final" if job.final else "another attempt" if job.attempt != self.attempt else None
-        if self.dropped:
+        self.stale = self.life.is_stale(job)
+        if self.dropped or self.stale:
             return
         self.before.append((job, copy(job)))
         error = self.outcome.error
@@ -355,6 +366,9 @@ class Settle(Operation):
 
     def done(self, effects: Effects) -> None:
         """Show what was delivered, start what follows, wait with the retry, and acknowledge where it came from."""
+        if self.stale:
+            self.life.again(self)
+            return
         effects.received(self.receipt)
         effects.answer(self.waiter, self.job)
         if self.dropped:
@@ -472,7 +486,8 @@ class Park(Operation):
         """Unless it has moved on; one that runs stays in memory, for its end is near."""
         job = self.job
         self.before = None
-        if job.final or job.attempt != self.attempt or job.path != "queued" or job.state == "retrying":
+        moved_on = job.final or job.attempt != self.attempt or job.path != "queued" or job.state == "retrying"
+        if moved_on or self.life.is_stale(job):
             return
         self.before = copy(job)
         job.published, job.stream_seq, job.parked = job.attempt, self.stream_seq, job.state == "accepted"
