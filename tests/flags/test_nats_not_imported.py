@@ -35,7 +35,7 @@ def chat():
     guest.close()
     os.kill(os.getpid(), signal.SIGTERM)
 
-concurrency.serve(server.flask, settings.host, settings.port, 64,
+concurrency.serve(server.flask, server.transport.listener, settings.host, settings.port, 64,
     lambda port: threading.Thread(target=chat, daemon=True).start(), server.drain)
 """
 
