@@ -77,7 +77,7 @@ def producer_side(name: str, needs: str, opened: Callable[[Servers], list[str]],
     @contextmanager
     def open_side(size: Size) -> Iterator[Measurement]:
         with start.servers() as started:
-            started.start("producer", opened(started), start.SERVER_CORE)
+            started.start("producer", opened(started), start.SERVER_CORE, piped=True)
             ask(started, in_flight, size.warm_up)
             yield lambda: _produce(started, in_flight, size.seconds)
 

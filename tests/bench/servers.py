@@ -77,18 +77,19 @@ class Servers:
         cores: set[int],
         is_ready: Callable[[], bool] = lambda: True,
         cwd: Path = ROOT,
-        **environment: str,
+        piped: bool = False,
+        environment: Mapping[str, str] | None = None,
     ) -> subprocess.Popen[str]:
-        """Start a process on these cores and wait until it is ready; raises NotStarted."""
+        """Start a process on these cores and wait until it is ready; raises NotStarted. `piped`: the bench reads its output."""
         before = os.sched_getaffinity(0)
         path = self.folder / f"{name}.log"
         with path.open("w") as log, _on(cores, before):  # a child begins on the cores of its parent
             process = subprocess.Popen(
                 command,
                 cwd=cwd,
-                env={**os.environ, **environment},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE if name == "producer" else log,
+                env={**os.environ, **(environment or {})},
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else log,
                 stderr=log,
                 text=True,
             )
@@ -165,11 +166,11 @@ def spillway(
         if queued:
             environment |= {"NATS_URL": nats_server(started, others), "DEFAULT_PATH": "queued"}
         command = [sys.executable, "wsgi.py"]
-        started.start("web", command, web, lambda: _answers(started.url, "/livez"), root, **environment)
+        started.start("web", command, web, lambda: _answers(started.url, "/livez"), root, environment=environment)
         if queued:
             ready = started.folder / "worker.ready"
             command = [sys.executable, "-m", "app.worker", "--ready-file", str(ready)]
-            started.start("worker", command, others, ready.exists, root, **environment)
+            started.start("worker", command, others, ready.exists, root, environment=environment)
         yield started
 
 

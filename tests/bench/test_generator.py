@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import itertools
+import re
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.bench.crowd import Client, LoadFailed
+from tests.bench import measure as measuring
+from tests.bench.crowd import Client, Crowd, LoadFailed
 from tests.bench.dialects import PLAIN, SPILLWAY, job_template
 from tests.bench.frames import FIRST_NUMBER, Closed, Unreadable, frame, split
-from tests.bench.loads import Acks, Fan, Jobs, MessagesWithJobs, Paced
+from tests.bench.loads import Acks, Fan, Jobs, MessagesWithJobs, Paced, templates
+from tests.guest import WAIT
 
 ROOM = "r"
 
@@ -167,3 +174,54 @@ def test_a_message_is_complete_with_its_ack_and_all_its_jobs_in_any_order(order:
         assert load.done == 0
         load.hear(client, [packets[place]])
     assert (load.done, load.outstanding()) == (1, 0)
+
+
+class LyingServer(threading.Thread):
+    """Speaks Socket.IO well enough for one client to join; `lie` makes the answer to each message."""
+
+    def __init__(self, lie: Callable[[int], bytes | None]) -> None:
+        super().__init__(daemon=True)
+        self._lie = lie
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.start()
+
+    def run(self) -> None:
+        """Answer one client until it leaves."""
+        connection, _ = self._listening.accept()
+        with self._listening, connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 101 Switching Protocols\r\n\r\n" + unmasked(b'0{"sid":"x"}'))
+            while data := connection.recv(4096):
+                for packet in re.findall(rb"40|420|42\d{7}", data):
+                    if answer := self._answer(packet):
+                        connection.sendall(unmasked(answer))
+
+    def _answer(self, packet: bytes) -> bytes | None:
+        if packet == b"40":
+            return b'40{"sid":"y"}'
+        if packet == b"420":
+            return b'430[{"ok":true}]'
+        return self._lie(int(packet[2:]))
+
+
+@pytest.mark.parametrize(
+    ("lie", "words"),
+    [
+        (lambda number: b'43%d[{"ok":true}]' % number, None),
+        (lambda number: None, "1 answers never came"),
+        (lambda number: b'43%d[{"ok":true}]' % (number + 1), "waits for none"),
+        (lambda number: b'43%d[{"ok":false}]' % number, "refused"),
+    ],
+)
+def test_a_server_that_lies_voids_the_measurement(
+    lie: Callable[[int], bytes | None], words: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measuring, "DRAIN_SECONDS", 0.1)
+    server = LyingServer(lie)
+    with Crowd(server.port, PLAIN).open() as crowd:
+        load = Acks(templates(crowd.connect([ROOM]), lambda room: PLAIN.template(room, "x")), 1, None)
+        with pytest.raises(LoadFailed, match=words) if words else nullcontext():
+            sample = measuring.measure(crowd, [load], 0.02, 0.05, lambda: {"web": 0.0})
+            assert sample.done[0] == len(sample.took[0]) > 0
+    server.join(WAIT)
