@@ -72,6 +72,7 @@ class Lifecycle:
         self._deadlines: dict[int, Entry] = {}
         self._loading: dict[str, Future[Job | None]] = {}
         self._retries: dict[int, Entry] = {}
+        self._steps: dict[int, int] = {}  # how many steps of each job are on their way, by place
 
     def now(self) -> float:
         """The loop's clock."""
@@ -118,9 +119,27 @@ class Lifecycle:
         """A worker says that a run goes on."""
         job = self.jobs.get(id)
         if job is not None:
-            self.store.add(Note(self, job, attempt, run, progress))
+            self._note(job, attempt, run, progress)
         else:
-            self._when_loaded(id, lambda job: self.store.add(Note(self, job, attempt, run, progress)))
+            self._when_loaded(id, lambda job: self._note(job, attempt, run, progress))
+
+    def _note(self, job: Job, attempt: int, run: str, progress: str | None) -> None:
+        self._step_begun(job)
+        self.store.add(Note(self, job, attempt, run, progress))
+
+    def _step_begun(self, job: Job) -> None:
+        """Something is about to happen to the job: it must stay in memory, or there would soon be two of it."""
+        self._steps[job.n] = self._steps.get(job.n, 0) + 1
+
+    def step_ended(self, job: Job) -> None:
+        """It has happened."""
+        left = self._steps.pop(job.n, 0) - 1
+        if left > 0:
+            self._steps[job.n] = left
+
+    def has_steps(self, job: Job) -> bool:
+        """Whether something is about to happen to the job."""
+        return job.n in self._steps
 
     def died(self, job: Job) -> None:
         """A run that had begun never ended; after a few, the job counts as poison."""
@@ -142,6 +161,7 @@ class Lifecycle:
 
     def fall_back(self, job: Job) -> None:
         """Run an attempt on the simple path that the broker did not take for too long."""
+        self._step_begun(job)
         self.store.add(Launch(self, job, path="simple"))
 
     def refused(self, job: Job, attempt: int, why: str) -> None:
@@ -169,7 +189,7 @@ class Lifecycle:
 
     def show_progress(self, effects: Effects, job: Job) -> None:
         """Show a state between accepted and final, unless it is likely to pass before anybody has read it."""
-        if self._announcer.is_known(job):
+        if self._announcer.is_known(job) and not job.delivered:
             effects.show_job(self.rooms[job.room], job)
 
     # How it ends
@@ -178,6 +198,7 @@ class Lifecycle:
         """Commit how an attempt ended, with all that follows from it."""
         if outcome.result is not None and len(outcome.result) > MAX_RESULT_BYTES:
             outcome = too_large("the result", len(outcome.result))
+        self._step_begun(job)
         if leads_to_nothing(self.tasks, job, outcome):
             self.store.add(Settle(self, job, attempt, outcome, NOTHING, receipt))
         else:
@@ -198,6 +219,7 @@ class Lifecycle:
         if not self.durable:
             raise Refused("conflict", "LEDGER=off keeps no jobs: there is nothing to cancel")
         done: Future[Job] = self._loop.create_future()
+        self._step_begun(job)
         self.store.add(Settle(self, job, job.attempt, Outcome(state="cancelled", ms=job.ms), waiter=done, at_once=True))
         cancelled = await done
         self.routing.cancelled(cancelled)
@@ -262,6 +284,7 @@ class Lifecycle:
     def replayed(self, job: Job) -> None:
         """A dead letter was committed as accepted again."""
         self.hold(job)
+        self._step_begun(job)
         self.store.add(Launch(self, job))
 
     # Jobs that are not in memory
@@ -298,7 +321,7 @@ class Lifecycle:
             job.deaths += 1  # counted now, so that it is not run again
             self.died(job)
         else:
-            self.store.add(Note(self, job, attempt, run, None))
+            self._note(job, attempt, run, None)
 
     async def _load(self, id: str) -> Job | None:
         try:
@@ -381,6 +404,7 @@ class Lifecycle:
     def _retry(self, job: Job, attempt: int) -> None:
         self._retries.pop(job.n, None)
         if job.state == "retrying" and job.attempt == attempt:
+            self._step_begun(job)
             self.store.add(Launch(self, job))
 
     def _forget_deadline(self, job: Job) -> None:
@@ -400,7 +424,11 @@ class Lifecycle:
         self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None
     ) -> None:
         outcome.ms, ms = None, outcome.ms
-        outcome, consequences = await consequences_of(self._user_code, self.tasks, job, outcome, self._history)
+        try:
+            outcome, consequences = await consequences_of(self._user_code, self.tasks, job, outcome, self._history)
+        except Exception:
+            self.step_ended(job)
+            raise
         outcome.ms = ms
         self.store.add(Settle(self, job, attempt, outcome, consequences, receipt))
 

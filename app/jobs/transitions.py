@@ -65,6 +65,8 @@ class Life(Protocol):
     def accepted(self, room: Room, job: Job) -> None: ...
     def show_progress(self, effects: Effects, job: Job) -> None: ...
     def died(self, job: Job) -> None: ...
+    def step_ended(self, job: Job) -> None: ...
+    def has_steps(self, job: Job) -> bool: ...
     def parked(self, job: Job) -> None: ...
     def retry_later(self, effects: Effects, room: Room, job: Job) -> None: ...
     def ended(self, room: Room, job: Job) -> None: ...
@@ -155,8 +157,8 @@ class Start(Operation):
             self.job.state, self.job.started = "accepted", None
 
     def done(self, effects: Effects) -> None:
-        """Run it, or give the slot to somebody else."""
-        if self.wanted:
+        """Run it, or give the slot to somebody else: it may have ended in this very transaction."""
+        if self.wanted and not self.job.final and self.job.attempt == self.attempt:
             self.life.show_progress(effects, self.job)
             effects.start(self.job)
         else:
@@ -207,9 +209,14 @@ class Launch(Operation):
 
     def done(self, effects: Effects) -> None:
         """Start it."""
-        if self.before is not None:
+        self.life.step_ended(self.job)
+        if self.before is None:
+            return
+        if not self.job.final and self.job.attempt == self.attempt:
             self.life.show_progress(effects, self.job)
             effects.start(self.job)
+        elif self.reserved:  # it ended in this very transaction
+            self.life.routing.release("simple")
 
 
 class Note(Operation):
@@ -241,6 +248,7 @@ class Note(Operation):
 
     def done(self, effects: Effects) -> None:
         """Show it, and end what kills its workers."""
+        self.life.step_ended(self.job)
         if self.before is None:
             return
         self.life.show_progress(effects, self.job)
@@ -355,6 +363,7 @@ class Settle(Operation):
 
     def done(self, effects: Effects) -> None:
         """Show what was delivered, start what follows, wait with the retry, and acknowledge where it came from."""
+        self.life.step_ended(self.job)
         effects.received(self.receipt)
         effects.answer(self.waiter, self.job)
         if self.dropped:
@@ -484,8 +493,8 @@ class Park(Operation):
             restore(self.job, self.before)
 
     def done(self, effects: Effects) -> None:
-        """Forget it, unless something has happened to it in the same transaction."""
-        if self.before is not None and self.job.parked:
+        """Forget it, unless something has happened to it in the same transaction, or is about to."""
+        if self.before is not None and self.job.parked and not self.life.has_steps(self.job):
             self.life.parked(self.job)
 
 
