@@ -169,7 +169,7 @@ class Lifecycle:
 
     def show_progress(self, effects: Effects, job: Job) -> None:
         """Show a state between accepted and final, unless it is likely to pass before anybody has read it."""
-        if self._announcer.is_known(job):
+        if self._announcer.is_known(job) and not job.delivered:
             effects.show_job(self.rooms[job.room], job)
 
     # How it ends

@@ -157,8 +157,8 @@ class Start(Operation):
             self.job.state, self.job.started = "accepted", None
 
     def done(self, effects: Effects) -> None:
-        """Run it, or give the slot to somebody else."""
-        if self.wanted:
+        """Run it, or give the slot to somebody else: it may have ended in this very transaction."""
+        if self.wanted and not self.job.final and self.job.attempt == self.attempt:
             self.life.show_progress(effects, self.job)
             effects.start(self.job)
         else:
@@ -212,9 +212,13 @@ class Launch(Operation):
         """Start it."""
         if self.stale:
             self.life.again(self)
-        elif self.before is not None:
+        if self.before is None:
+            return
+        if not self.job.final and self.job.attempt == self.attempt:
             self.life.show_progress(effects, self.job)
             effects.start(self.job)
+        elif self.reserved:  # it ended in this very transaction
+            self.life.routing.release("simple")
 
 
 class Note(Operation):

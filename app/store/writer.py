@@ -161,18 +161,21 @@ class Writer:
                     operation.prepare(group.rows)
                     group.operations.append(operation)
                 except Exception:  # a mistake of ours: the others must not pay for it
-                    log.exception("an operation could not be prepared", operation=type(operation).__name__)
                     return self._without(group, operation)
         return group
 
     def _without(self, group: _Group, wrong: Operation) -> _Group:
         """Put the group back as it was and give up the operation that made a mistake: its rows may be half there."""
-        wrong.undo()
-        self._put_back(group)
         effects = self._make_effects()
-        self._call(wrong.failed, effects, StoreUnavailable("a mistake on our side"))
+        self._give_up(wrong, effects)
+        self._put_back(group)
         self.publish(effects)
         return _Group([], group.started)
+
+    def _give_up(self, wrong: Operation, effects: Any) -> None:
+        log.exception("an operation could not be prepared", operation=type(wrong).__name__)
+        wrong.undo()
+        self._call(wrong.failed, effects, StoreUnavailable("a mistake on our side"))
 
     def _write(self, group: _Group) -> Exception | None:
         try:
@@ -230,7 +233,11 @@ class Writer:
         effects = self._make_effects()
         for operation in group.operations:
             alone = _Group([operation], group.started)
-            operation.prepare(alone.rows)
+            try:
+                operation.prepare(alone.rows)
+            except Exception:  # as in `_prepared`
+                self._give_up(operation, effects)
+                continue
             error = self._write(alone)
             if error is None:
                 self._call(operation.done, effects)

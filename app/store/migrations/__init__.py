@@ -11,6 +11,7 @@ from app.store.schema import metadata
 
 NEWEST = "0002"  # of the files in versions/
 FIRST = "0001"  # how a database looks that was made before there were migrations: its user_version is 1
+NOT_FIRST = 2  # user_version since: what came before migrations looks at it alone, and must not write here
 
 
 def bring_up_to_date(engine: Engine, url: str) -> None:
@@ -19,6 +20,8 @@ def bring_up_to_date(engine: Engine, url: str) -> None:
         found = _version(connection)
         if found == NEWEST:
             return
+        # By hand, since sqlite3 begins no transaction for CREATE: a start that is killed here must leave all as it was.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
         if found is None:
             _make(connection)
             return
@@ -46,6 +49,7 @@ def _make(connection: Connection) -> None:
     metadata.create_all(connection)
     connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
     connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (NEWEST,))
+    connection.exec_driver_sql(f"PRAGMA user_version={NOT_FIRST}")
 
 
 def _upgrade(connection: Connection, found: str) -> None:
@@ -58,3 +62,4 @@ def _upgrade(connection: Connection, found: str) -> None:
     if found == FIRST and not inspect(connection).has_table("alembic_version"):
         command.stamp(config, FIRST)
     command.upgrade(config, "head")
+    connection.exec_driver_sql(f"PRAGMA user_version={NOT_FIRST}")

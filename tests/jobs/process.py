@@ -1,0 +1,275 @@
+"""The inside of a web process without its ports: real store, lifecycle, desk and simple path; a test plays the world.
+
+The world is: who connects (they keep what they receive), what runs an attempt (a test says how it ended), the broker
+(it keeps what was published until its result was acknowledged), and the clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from app.chat import reading
+from app.chat.clients import Client
+from app.chat.desk import Desk
+from app.chat.events import Events
+from app.chat.rate import Rates
+from app.chat.waiting import Waiting
+from app.contract import Outcome, Person
+from app.due import Due
+from app.effects import Effects, Receipt
+from app.jobs import ledger
+from app.jobs.announcer import Announcer
+from app.jobs.consequences import UserCode
+from app.jobs.job import Job
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.resume import resume
+from app.metrics import Metrics
+from app.paths.auto import Auto
+from app.paths.background import Background
+from app.paths.routing import Routing
+from app.publisher import Publisher
+from app.rooms import Rooms
+from app.store.schema import jobs as jobs_table
+from app.store.store import Store
+from app.tasks import Task
+from tests.own_loop import OwnLoop
+
+
+@dataclass(eq=False)
+class Guest:
+    """A connection that keeps everything it receives."""
+
+    name: str
+    sid: str
+    acks: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    who: Client | None = None
+    closed: bool = False
+
+    def ack(self, id: bytes, body: bytes) -> None:
+        """An acknowledgement arrives."""
+        assert id not in self.acks, "acknowledged twice"
+        self.acks[id] = json.loads(body)
+
+    def close(self) -> None:
+        """It is cut off."""
+        self.closed = True
+
+
+class Wire:
+    """Brings broadcasts to guests."""
+
+    def broadcast(self, connections: Iterable[Guest], body: bytes) -> None:
+        """At once."""
+        event, data = json.loads(body)
+        for each in connections:
+            each.received.append((event, data))
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+class Broker:
+    """Keeps attempts until their result is acknowledged; it outlives a process."""
+
+    depth: tuple[int, int] | None = None
+
+    def __init__(self) -> None:
+        self.attempts: list[tuple[str, int]] = []
+        self.acknowledged: list[bytes] = []
+        self.told_cancelled: list[str] = []
+
+    def reserve(self) -> bool:
+        """Slots are the workers' own."""
+        return False
+
+    def release(self) -> None:
+        """There is nothing to give back."""
+
+    def submit(self, job: Job) -> None:
+        """Published, and kept once."""
+        if (job.id, job.attempt) not in self.attempts:
+            self.attempts.append((job.id, job.attempt))
+
+    def backlog(self) -> int:
+        """Nothing waits here."""
+        return 0
+
+    def cancelled(self, job: Job) -> None:
+        """Workers hear of it."""
+        self.told_cancelled.append(job.id)
+
+    def ready(self) -> bool:
+        """Always."""
+        return True
+
+    async def close(self, seconds: float) -> None:
+        """Nothing to close."""
+
+    def acknowledge(self, receipts: list[bytes]) -> None:
+        """These results are taken off."""
+        self.acknowledged += receipts
+
+
+class Process:
+    """One life of a web process on a database file."""
+
+    def __init__(
+        self,
+        folder: Path,
+        tasks: Mapping[str, Task],
+        broker: Broker | None = None,
+        flag: Callable[[str, str], str] = lambda task, room: "simple",
+        slots: int = 2,
+        max_backlog: int = 1_000_000,
+    ) -> None:
+        self.own, self.broker, self.folder = OwnLoop(), broker or Broker(), folder
+        self.loop = loop = self.own.loop
+        self.wire, self.rooms, self.metrics = Wire(), Rooms(), Metrics()
+        self.runs: list[tuple[Job, int]] = []  # attempts that run on the simple path
+        self.outcome = Outcome(state="succeeded")
+        self._asked = 0
+        # `Database` and `Due` look at the loop's clock when they are made: inside of it, as in a web process
+        self.own.run(self._make(tasks, flag, slots, max_backlog, loop))
+
+    async def _make(self, tasks: Mapping[str, Task], flag: Any, slots: int, max_backlog: int, loop: Any) -> None:
+        self.store = Store(f"sqlite:///{self.folder / 'x.db'}", self.own, Effects)
+        self.background = Background(self._begin, _now, lambda job: self.outcome, slots)
+        self.routing = Routing(flag, self.background, Auto(self.background), max_backlog, lambda: self.broker)
+        self.publisher = Publisher(self.wire, self.rooms, self.routing.submit)
+        self.publisher.acknowledge = self.broker.acknowledge
+        self.store.writer.publish = self.publisher.apply
+        self.due, self.user_code = Due(loop), UserCode(self.own)
+        self.life = Lifecycle(
+            self.store, self.rooms, tasks, self.routing, self.metrics, loop, self.user_code,
+            Announcer(loop, self.publisher.show_jobs), self.due, lambda upload: f"/uploads/{upload}",
+            self._load_room, self._history, True,
+        )  # fmt: skip
+        self.background.settle, self.background.begin = self.life.settle, self.life.start
+        self.events = Events(
+            self.store, self.rooms, tasks, self.life, self.user_code, Waiting(), self.wire.broadcast, _in_room, loop
+        )
+        self.desk = Desk(self.events, self.store, Rates(None), self.metrics, self.publisher.apply, 100, loop)
+
+    def _begin(self, run: Any, job: Job, attempt: int) -> None:
+        self.runs.append((job, attempt))
+
+    async def _load_room(self, name: str) -> None:
+        await self._load_rooms({name})
+
+    async def _load_rooms(self, names: set[str]) -> None:
+        seqs = await self.store.read(partial(reading.newest_seqs, names=names))
+        for name, seq in seqs.items():
+            self.rooms.take_up(name, seq)
+
+    async def _history(self, room: str, limit: int) -> list[dict[str, str]]:
+        return await self.store.read(lambda connection: reading.history(connection, room, limit))
+
+    # What a test does with it
+
+    def start(self) -> None:
+        """Take up what the last life left."""
+        self.own.run(resume(self.life, self._load_rooms))
+
+    def guest(self, name: str, *rooms: str) -> Guest:
+        """Somebody who is in these rooms."""
+        guest = Guest(name, f"sid-{name}")
+        guest.who = Client(guest, Person(name, name), "address")
+        self.desk.clients.add(guest.who)
+        self.own.run(self._load_rooms(set(rooms)))
+        for room in rooms:
+            self.rooms[room].listeners[guest] = None
+            guest.who.rooms.add(room)
+        return guest
+
+    def ask(self, guest: Guest, event: str, **data: Any) -> bytes:
+        """Send an event; returns the number of its acknowledgement."""
+        self._asked += 1
+        id = b"%d" % self._asked
+        self.desk.take(guest, id, json.dumps([event, data], separators=(",", ":")).encode())
+        return id
+
+    def end_run(self, index: int, outcome: Outcome) -> tuple[Job, int]:
+        """One of the attempts that run here ends like this."""
+        job, attempt = self.runs.pop(index)
+        self.outcome = outcome
+        self.background._run(job, attempt)
+        return job, attempt
+
+    def result(self, id: str, attempt: int, outcome: Outcome) -> None:
+        """A worker's result arrives."""
+        self.life.settle_by_id(id, attempt, outcome, Receipt(f"{id}.{attempt}".encode(), 1))
+
+    def turn(self) -> None:
+        """Run until nothing is under way any more."""
+        self.own.run(self._quiet())
+
+    async def _quiet(self) -> None:
+        me = asyncio.current_task()
+        for _ in range(3):  # what ended may have begun something else
+            while others := asyncio.all_tasks() - {me}:
+                _, waiting = await asyncio.wait(others, timeout=0.02)
+                if waiting:  # for what was refused and is tried again in half a second
+                    self.pass_time(0.3)
+            await self.store.settled()
+            await asyncio.sleep(0)
+
+    def spawn(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Have it run with the next turns."""
+        return self.loop.create_task(coroutine)
+
+    def pass_time(self, seconds: float) -> None:
+        """Both clocks go on."""
+        self.own.clock.ahead += seconds
+
+    def read(self, query: Callable[[Connection], Any]) -> Any:
+        """What the database says, by a connection of its own, whatever the store is doing."""
+        with self.store._database.connect() as connection:
+            return query(connection)
+
+    def stored(self, id: str) -> Job:
+        """The job as the ledger has it."""
+        found = self.read(lambda connection: ledger.find(connection, id))
+        assert found is not None
+        return found  # type: ignore[no-any-return]
+
+    def all_jobs(self) -> dict[str, Job]:
+        """Every job of the ledger, by ID, in the order of acceptance."""
+        rows = self.read(lambda connection: list(connection.execute(select(jobs_table).order_by(jobs_table.c.n))))
+        return {row.id: ledger.from_row(row) for row in rows}
+
+    def kill(self) -> None:
+        """The process is gone: what was not committed is lost, and nothing is said to anybody."""
+        store = self.store
+        store.writer.stop()
+        store._checkpoints.stop()
+        for _ in range(2):
+            store._reads.put(None)
+        if self.user_code._work is not None:
+            self.user_code._work.put(None)
+        self.own.join()
+        self.own.close()
+        store._changer.close()
+        store._database.close()
+
+
+async def _in_room(upload: str, room: str) -> bool:
+    return True
+
+
+def now() -> float:
+    """Seconds since 1970, as the process sees them."""
+    return time.time()
+
+
+def _now(function: Callable[..., None], *args: Any) -> None:
+    function(*args)
