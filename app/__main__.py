@@ -44,7 +44,7 @@ def replay(url: str, file: Path, room: str, speed: float, as_json: bool) -> None
 
     try:
         lines = conversation(file)
-        tasks = sum("message" in task["runs"] for task in _http(url, "GET", "/api/tasks")["tasks"])
+        tasks = {each["task"] for each in _http(url, "GET", "/api/tasks")["tasks"] if "message" in each["runs"]}
         with progress_bar(Console(stderr=True)) as progress:
             replayed = asyncio.run(play(url, lines, room, speed, tasks, progress))
     except (ConversationInvalid, ConnectionError, NotAccepted) as error:

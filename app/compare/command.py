@@ -148,9 +148,9 @@ class ReplayedLine:
 
 
 async def play(
-    url: str, lines: list[Line], room: str, speed: float, tasks: int, progress: Progress
+    url: str, lines: list[Line], room: str, speed: float, tasks: set[str], progress: Progress
 ) -> list[ReplayedLine]:
-    """Send the lines in order, `speed` a second; returns them with the results of the `tasks` jobs each starts."""
+    """Send the lines in order, `speed` a second; returns them with the results of the `tasks` that each starts."""
     clients = {name: ChatClient(url, name, room) for name in dict.fromkeys(line.sender for line in lines)}
     try:
         return await _send_lines(clients, lines, speed, tasks, progress)
@@ -160,7 +160,7 @@ async def play(
 
 
 async def _send_lines(
-    clients: dict[str, ChatClient], lines: list[Line], speed: float, tasks: int, progress: Progress
+    clients: dict[str, ChatClient], lines: list[Line], speed: float, tasks: set[str], progress: Progress
 ) -> list[ReplayedLine]:
     for client in clients.values():
         await client.connect()
@@ -182,17 +182,18 @@ async def _send_lines(
     return [ReplayedLine(seq, line, found[seq]) for seq, line in zip(seqs, lines, strict=True)]
 
 
-async def _wait(watcher: ChatClient, seqs: set[int], before: set[str], tasks: int, progress: Progress) -> None:
+async def _wait(watcher: ChatClient, seqs: set[int], before: set[str], tasks: set[str], progress: Progress) -> None:
     """Wait until the jobs of every line are final, or until there was no progress for two minutes."""
-    progress_bar = progress.add_task("jobs", total=len(seqs) * tasks)
+    progress_bar = progress.add_task("jobs", total=len(seqs) * len(tasks))
     done, quiet = -1, 0.0
     while quiet < NO_PROGRESS_SECONDS:
-        mine = [job for id, job in watcher.record.jobs.items() if id not in before and job.get("message") in seqs]
+        new = [job for id, job in watcher.record.jobs.items() if id not in before]
+        mine = [job for job in new if job.get("message") in seqs and job["task"] in tasks]
         final = sum(job["state"] in FINAL for job in mine)
         quiet = 0.0 if final != done else quiet + 0.1
         done = final
-        progress.update(progress_bar, completed=final, total=max(len(mine), len(seqs) * tasks))
-        if len(mine) >= len(seqs) * tasks and final == len(mine):
+        progress.update(progress_bar, completed=final, total=max(len(mine), len(seqs) * len(tasks)))
+        if len(mine) >= len(seqs) * len(tasks) and final == len(mine):
             return
         await asyncio.sleep(0.1)
 

@@ -35,6 +35,7 @@ class Assignment(msgspec.Struct, kw_only=True):
     history: list[str]  # texts written into each room before the load begins
     on_message: list[str]  # tasks each user message starts
     after: dict[str, list[str]]  # task -> tasks that follow its success
+    conditional: list[str]  # of those, the tasks that follow only some results
     takes: dict[str, list[str]]  # task -> the arguments it is asked for with
     has_ledger: bool  # whether the server can list the jobs of a room afterwards
     give_up_seconds: float  # without progress after which unfinished jobs count as lost
@@ -225,8 +226,11 @@ class RoomUnderLoad:
                 expected.append((seq, task))
                 job = self._job((seq, task))
                 if job is not None and job["state"] == "succeeded":
-                    tasks += self._assignment.after.get(task, [])
+                    tasks += [each for each in self._assignment.after.get(task, []) if self._is_expected(seq, each)]
         return expected
+
+    def _is_expected(self, seq: int, follower: str) -> bool:
+        return follower not in self._assignment.conditional or self._job((seq, follower)) is not None
 
     def _job(self, which: tuple[int, str] | str) -> dict[str, Any] | None:
         jobs = self._watcher.record.jobs

@@ -161,6 +161,7 @@ def _assignments(
             history=[texts[i % len(texts)] for i in range(workload.history)],
             on_message=[task.name for task in on_message(tasks)],
             after={name: list(tasks[name].followers) for name in tasks},
+            conditional=[name for name in tasks if tasks[name].when is not None],
             takes={
                 name: [field for field in tasks[name].arguments.__struct_fields__ if field in FILLABLE_ARGUMENTS]
                 for name in workload.requests
