@@ -31,6 +31,11 @@ class Room:
         """Whether it can be forgotten: everything about it is in the database."""
         return not (self.listeners or self.jobs or self.lines) and self.seq == self.next_seq
 
+    @property
+    def idle_so_far(self) -> bool:
+        """Whether nothing was ever said here."""
+        return self.seq == self.next_seq == 0
+
     def line(self, task: str) -> Line:
         """The line of an ordered task."""
         if task not in self.lines:

@@ -92,16 +92,14 @@ class Events:
 
     async def join(self, who: Client, what: Join) -> dict[str, Any]:
         """Enter a room. Live events flow from before anything is read, so that nothing falls in between."""
-        room = await self.load_room(what.room)
+        room = self._rooms.find(what.room) or await self.load_room(what.room)
         room.listeners[who.connection] = None
         who.rooms.add(room.name)
         if who.connection.closed:  # it left while the room was loaded, and nobody would take it out again
             self.forget(who)
         self.tell_members(room)
         unfinished = list(room.jobs.values())
-        page = await self._store.read(
-            lambda connection: reading.page(connection, room.name, what.after, len(unfinished))
-        )
+        page = await self._read_page(room, what.after, len(unfinished))
         theirs = {job.n: job for job in page.jobs}
         if not page.more:
             theirs.update((job.n, job) for job in unfinished)
@@ -116,6 +114,11 @@ class Events:
             "wait": self._waiting.seconds(),
             **more,
         }
+
+    async def _read_page(self, room: Room, after: int | None, unfinished: int) -> reading.Page:
+        if after is None and room.idle_so_far and not self._life.parked_jobs:
+            return reading.Page(0, [], [])  # nothing was ever said or asked here
+        return await self._store.read(lambda connection: reading.page(connection, room.name, after, unfinished))
 
     async def history(self, who: Client, what: History) -> dict[str, Any]:
         """Older messages with their jobs."""

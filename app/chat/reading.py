@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, func, literal_column, select, union_all
+from sqlalchemy import Connection, bindparam, func, literal_column, select, union_all
 
 from app.contract import MessageView, Person
 from app.ids import rfc3339
 from app.jobs import ledger
 from app.jobs.job import Job
+from app.store.prepared import Prepared
 from app.store.schema import jobs, messages, rooms
 from app.store.statements import MESSAGE_COLUMNS
 
@@ -55,9 +56,8 @@ def message(values: Any) -> MessageView:
 
 def newest_seq(connection: Connection, room: str) -> int:
     """The room's newest `seq`; 0 when nothing was ever said."""
-    stored = connection.execute(select(func.max(messages.c.seq)).where(messages.c.room == room)).scalar()
-    removed = connection.execute(select(rooms.c.seq).where(rooms.c.name == room)).scalar()
-    return max(stored or 0, removed or 0)
+    (found,) = _newest_seq.all(connection, room=room)
+    return max(found[0] or 0, found[1] or 0)
 
 
 def newest_seqs(connection: Connection, names: set[str]) -> dict[str, int]:
@@ -173,16 +173,29 @@ def _by_places(connection: Connection, places: list[int]) -> list[Job]:
 
 
 def _jobs_of(connection: Connection, room: str, found: list[MessageView]) -> list[Job]:
-    seqs, wrote = [each.seq for each in found], [each.job for each in found if each.job is not None]
-    return ledger.of_messages(connection, room, seqs, wrote, JOBS_PAGE)
+    if not found:
+        return []
+    wrote = [each.job for each in found if each.job is not None]
+    return ledger.of_messages(connection, room, found[0].seq, found[-1].seq, wrote, JOBS_PAGE)
 
 
 def _after(connection: Connection, room: str, seq: int) -> list[MessageView]:
-    query = select(messages).where(messages.c.room == room, messages.c.seq > seq).order_by(messages.c.seq).limit(PAGE)
-    return [message(row) for row in connection.execute(query)]
+    return [message(row) for row in _newer.all(connection, room=room, seq=seq)]
 
 
 def _before(connection: Connection, room: str, seq: int, limit: int) -> list[MessageView]:
-    here = select(messages).where(messages.c.room == room, messages.c.seq < seq)
-    found: list[Row[Any]] = list(connection.execute(here.order_by(messages.c.seq.desc()).limit(limit)))
-    return [message(row) for row in reversed(found)]
+    return [message(row) for row in reversed(_older.all(connection, room=room, seq=seq, limit=limit))]
+
+
+# As it was stored, and what retention has removed.
+_newest_seq = Prepared(
+    select(
+        select(func.max(messages.c.seq)).where(messages.c.room == bindparam("room")).scalar_subquery(),
+        select(rooms.c.seq).where(rooms.c.name == bindparam("room")).scalar_subquery(),
+    )
+)
+_here = select(messages).where(messages.c.room == bindparam("room"))
+_newer = Prepared(_here.where(messages.c.seq > bindparam("seq")).order_by(messages.c.seq).limit(PAGE))
+_older = Prepared(
+    _here.where(messages.c.seq < bindparam("seq")).order_by(messages.c.seq.desc()).limit(bindparam("limit"))
+)

@@ -7,10 +7,11 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, func, select, union
+from sqlalchemy import Connection, Row, bindparam, func, select, text
 
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
+from app.store.prepared import Prepared
 from app.store.schema import jobs, marks
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
@@ -61,10 +62,14 @@ def mark_unfinished(rows: Rows, n: int) -> None:
 
 def from_row(row: Row[Any]) -> Job:
     """The row as a Job."""
-    values = dict(row._mapping)
-    for name in ("parked", "delivered", "dead"):
-        values[name] = bool(values[name])
-    return Job(**values)
+    return from_values(row)
+
+
+def from_values(values: Iterable[Any]) -> Job:
+    """The job with these columns, in their order; SQLite keeps booleans as 0 and 1."""
+    job = Job(**dict(zip(JOB_COLUMNS, values, strict=True)))
+    job.parked, job.delivered, job.dead = bool(job.parked), bool(job.delivered), bool(job.dead)
+    return job
 
 
 def find(connection: Connection, id: str) -> Job | None:
@@ -133,52 +138,24 @@ def shift_clock(connection: Connection, seconds: float) -> None:
 _mark = select(marks.c.n).where(marks.c.name == "unfinished").scalar_subquery()
 
 
-def of_messages(connection: Connection, room: str, seqs: list[int], wrote: list[str], limit: int) -> list[Job]:
-    """Jobs that belong to these messages: those they started, and those that wrote them."""
-    return _any_of(
-        connection,
-        [
-            select(jobs.c.n).where(jobs.c.room == room, jobs.c.message.in_(seqs), jobs.c.message.is_not(None)),
-            select(jobs.c.n).where(jobs.c.id.in_(wrote)),
-        ],
-        limit,
-    )
-
-
-def count_by_message(connection: Connection, room: str, first: int, last: int) -> dict[int, int]:
-    """How many jobs each of these messages of a room has."""
-    query = select(jobs.c.message, func.count()).where(
-        jobs.c.room == room, jobs.c.message.between(first, last), jobs.c.message.is_not(None)
-    )
-    return {seq: count for seq, count in connection.execute(query.group_by(jobs.c.message))}
-
-
-def changed_since(connection: Connection, room: str, seq: int, after: int, limit: int) -> list[Job]:
-    """Jobs of older messages, or of none, that changed when the room was at `seq` or later; those after place `after`."""
-    changed = select(jobs.c.n).where(
-        jobs.c.room == room, jobs.c.changed >= seq, jobs.c.changed.is_not(None), jobs.c.n > after
-    )
-    own = select(jobs.c.n).where(
-        jobs.c.room == room, jobs.c.message == seq, jobs.c.message.is_not(None), jobs.c.n > after
-    )
-    return _any_of(connection, [changed, own], limit)
+def of_messages(connection: Connection, room: str, first: int, last: int, wrote: list[str], limit: int) -> list[Job]:
+    """Jobs that belong to the messages from `first` to `last`: those they started, and those that wrote them."""
+    rows = _of_messages.all(connection, room=room, first=first, last=last, limit=limit)
+    found = {job.n: job for job in map(from_values, rows)}
+    if wrote:
+        found.update((job.n, job) for job in find_all(connection, wrote))
+    return [found[n] for n in sorted(found)[:limit]]
 
 
 def parked_of(connection: Connection, room: str, after: int, limit: int) -> list[Job]:
     """Parked jobs of a room, after place `after`."""
-    query = select(jobs).where(jobs.c.parked == 1, jobs.c.room == room, jobs.c.n > after)
-    return [from_row(row) for row in connection.execute(query.order_by(jobs.c.n).limit(limit))]
+    found = _parked_of.all(connection, room=room, after=after, limit=limit)
+    return [from_values(row) for row in found]
 
 
 def place_of(connection: Connection, room: str, id: str) -> int | None:
     """The place of this room's job in the order of acceptance, or None."""
     return connection.execute(select(jobs.c.n).where(jobs.c.id == id, jobs.c.room == room)).scalar()
-
-
-def _any_of(connection: Connection, wanted: list[Select[tuple[int]]], limit: int) -> list[Job]:
-    """Jobs that one of these finds, each by an index: with OR SQLite would look at every job the room ever had."""
-    query = select(jobs).where(jobs.c.n.in_(union(*wanted))).order_by(jobs.c.n).limit(limit)
-    return [from_row(row) for row in connection.execute(query)]
 
 
 def newest(connection: Connection, limit: int) -> list[Job]:
@@ -197,3 +174,18 @@ def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str,
         .order_by(minute)
     )
     return [tuple(row) for row in connection.execute(query)]
+
+
+_of_messages = Prepared(
+    select(jobs)
+    .where(jobs.c.room == bindparam("room"), jobs.c.message.between(bindparam("first"), bindparam("last")))
+    .where(jobs.c.message.is_not(None))
+    .order_by(jobs.c.n)
+    .limit(bindparam("limit"))
+)
+_parked_of = Prepared(
+    select(jobs)
+    .where(text("parked = 1"), jobs.c.room == bindparam("room"), jobs.c.n > bindparam("after"))
+    .order_by(jobs.c.n)
+    .limit(bindparam("limit"))
+)

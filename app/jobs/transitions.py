@@ -129,7 +129,7 @@ class Accept(Operation):
         if self.reply is None or row is None:
             self.failed(effects, LookupError("a key in use, and no job that has it"))
             return
-        known = self.life.jobs.get(row[1]) or Job(**dict(zip(Job.__struct_fields__, row, strict=True)))
+        known = self.life.jobs.get(row[1]) or ledger.from_values(row)
         if known.asked != self.job.asked:
             effects.refuse(self.reply, Refused("conflict", "this key was used for another job: use a new one", "key"))
         else:

@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,10 @@ def test_what_is_added_in_one_round_is_one_group_with_its_effects_in_order(
     assert stored(own, store) == ["a", "b", "c"]
     assert told == ["prepare a", "prepare b", "prepare c", "done a", "done b", "done c"]
     assert published == [["a", "b", "c"]]
+
+
+def _say(running: bool, _: object) -> bool:
+    return running
 
 
 def test_what_people_wait_for_goes_first(own: OwnLoop, store: Store, told: list[str], published: Any) -> None:
@@ -364,7 +369,7 @@ def test_the_thread_writes_while_a_checkpoint_keeps_the_disk_busy(
 
     monkeypatch.setattr(store._database, "write", watched)
     for running in (False, True):
-        said = property(lambda _, r=running: r, lambda _, value: None)  # whatever the checkpoints' own thread says
+        said = property(partial(_say, running), lambda _, value: None)  # whatever the checkpoints' own thread says
         monkeypatch.setattr(type(store._checkpoints), "running", said, raising=False)
         store.add(Put(str(running), told))
         own.run(store.settled())
