@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 import time
 from datetime import UTC, datetime
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"  # base 32 as in ULID, in lower case
-_PAIRS = [first + second for first in _CROCKFORD for second in _CROCKFORD]  # ten bits each
+_FROM_RFC4648 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", _CROCKFORD.encode())
 
 _prefix: tuple[int, str] = (0, "")  # of this millisecond: most IDs are made in one that is known already
-_stamp: tuple[int, str] = (0, "")  # likewise
-_random = bytearray()  # bytes nobody could guess, not used yet: one system call for many IDs
+_stamp: tuple[int, str] = (-1, "")  # of this second, likewise
+_random: list[str] = []  # 80 bits each that nobody could guess, not used yet
 
 
 def new_id() -> str:
@@ -21,25 +22,19 @@ def new_id() -> str:
     now = time.time_ns() // 1_000_000
     if _prefix[0] != now:
         _prefix = now, "".join(_CROCKFORD[now >> shift & 31] for shift in range(45, -1, -5))
-    if len(_random) < 10:
-        _random = bytearray(os.urandom(2560))
-    bits = int.from_bytes(_random[-10:])
-    del _random[-10:]
-    pairs = _PAIRS
-    return (
-        f"{_prefix[1]}{pairs[bits >> 70]}{pairs[bits >> 60 & 1023]}{pairs[bits >> 50 & 1023]}{pairs[bits >> 40 & 1023]}"
-        f"{pairs[bits >> 30 & 1023]}{pairs[bits >> 20 & 1023]}{pairs[bits >> 10 & 1023]}{pairs[bits & 1023]}"
-    )
+    if not _random:  # many at once: one system call, and one pass through base 32
+        letters = base64.b32encode(os.urandom(2560)).translate(_FROM_RFC4648).decode()
+        _random = [letters[at : at + 16] for at in range(0, len(letters), 16)]
+    return _prefix[1] + _random.pop()
 
 
 def rfc3339(seconds: float) -> str:
     """Seconds since 1970 as RFC 3339 in UTC, to the millisecond."""
     global _stamp
-    milliseconds = round(seconds * 1000)
-    if _stamp[0] != milliseconds:
-        moment = datetime.fromtimestamp(milliseconds // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        _stamp = milliseconds, f"{moment}.{milliseconds % 1000:03d}Z"
-    return _stamp[1]
+    second, milliseconds = divmod(round(seconds * 1000), 1000)
+    if _stamp[0] != second:
+        _stamp = second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{_stamp[1]}.{milliseconds:03d}Z"
 
 
 def new_position(last: int) -> int:

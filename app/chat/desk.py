@@ -7,7 +7,8 @@ import json
 from collections import deque
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any
+from types import CoroutineType
+from typing import Any, cast
 
 import structlog
 
@@ -129,11 +130,11 @@ class Desk:
         except Exception as error:  # whatever it was, the client gets an answer
             self._refuse(reply, error)
             return
-        if isinstance(answer, Coroutine):
+        if type(answer) is CoroutineType:
             client.waiting = deque()
             self._loop.create_task(self._answer_later(client, reply, answer))
         else:
-            self._answer(reply, answer)
+            self._answer(reply, cast("dict[str, Any] | Operation", answer))
 
     def _answer(self, reply: Reply, answer: dict[str, Any] | Operation) -> None:
         if isinstance(answer, Operation):

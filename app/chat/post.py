@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import msgspec
+from msgspec import Raw
+
 from app.chat import reading
 from app.contract import MessageView, Person, Send
 from app.effects import Effects, Reply
@@ -68,7 +71,7 @@ class Post(Operation):
         self.room.seq = self.seq
         self.wrote(self.room.name, self.who.id, self.at)
         self.life.metrics.message_stored("user")
-        message = self._view()
+        message = Raw(msgspec.json.encode(self._view()))  # once for both
         if self.reply is not None:
             effects.reply(self.reply, {"message": message})
         effects.show("message:new", self.room, message)

@@ -10,6 +10,7 @@ class Sender(Protocol):
 
     closed: bool
     connection: Connection | None
+    websocket: Any  # what `Output.gather` writes to; None while it polls
 
     def send_text(self, packet: bytes) -> None:
         """Send an Engine.IO text packet."""

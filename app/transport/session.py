@@ -67,18 +67,18 @@ class Session:
         "_inbox",
         "_owner",
         "_polling",
-        "_websocket",
         "closed",
         "connected",
         "connection",
         "probe",
         "session",
         "sid",
+        "websocket",
     )
 
     def __init__(self, owner: Owner, sid: str) -> None:
         self._owner, self.sid = owner, sid
-        self._websocket: WebSocket | None = None
+        self.websocket: WebSocket | None = None
         self._polling: Polling | None = None
         self.probe: Probe | None = None  # a websocket that a polling client tries
         self._inbox = Inbox(owner.concurrency, self)
@@ -93,7 +93,7 @@ class Session:
     @property
     def upgraded(self) -> bool:
         """Whether it is on a websocket."""
-        return self._websocket is not None
+        return self.websocket is not None
 
     def send(self, packet: Packet) -> None:
         """Send an Engine.IO packet."""
@@ -126,7 +126,7 @@ class Session:
 
     def open_websocket(self, upgrade: Any, first: bytes) -> None:
         """The client came with a websocket; `first` is the packet that opens the session."""
-        self._websocket = self._owner.open_websocket(upgrade, self, pack(first))
+        self.websocket = self._owner.open_websocket(upgrade, self, pack(first))
 
     def try_websocket(self, upgrade: Any) -> None:
         """A client that polls tries a websocket."""
@@ -141,7 +141,7 @@ class Session:
     def upgrade_done(self, websocket: WebSocket) -> None:
         """The client moved: what waits goes over the websocket, and so does everything from now on."""
         polling, self._polling, self.probe = self._polling, None, None
-        self._websocket, websocket.receiver = websocket, self
+        self.websocket, websocket.receiver = websocket, self
         if polling:
             polling.release(NOOP)
             for packet in polling.rest():
@@ -186,10 +186,10 @@ class Session:
 
     def hold(self, full: bool) -> None:
         """As `inbox.Reader`: read nothing more, or read on. Nobody can be kept from sending requests: end it."""
-        if self._websocket and full:
-            self._websocket.pause()
-        elif self._websocket:
-            self._websocket.resume()
+        if self.websocket and full:
+            self.websocket.pause()
+        elif self.websocket:
+            self.websocket.resume()
         elif full:
             self.fail()
 
@@ -223,15 +223,15 @@ class Session:
 
     def send_text(self, packet: bytes) -> None:
         """Send an Engine.IO text packet."""
-        if self._websocket:
-            self._websocket.write(pack(packet))
+        if self.websocket:
+            self.websocket.write(pack(packet))
         else:
             self._wait_for_poll(Encoded(packet.decode()))
 
     def deliver(self, outgoing: Outgoing | OutgoingText) -> None:
         """Send what many get."""
-        if self._websocket:
-            self._websocket.write(outgoing.frames)
+        if self.websocket:
+            self.websocket.write(outgoing.frames)
         else:
             for packet in outgoing.packets():
                 self._wait_for_poll(packet)
@@ -242,20 +242,20 @@ class Session:
 
     def no_pong(self) -> None:
         """As `heartbeat.Patient`."""
-        if self._websocket and self._websocket.paused:  # it may have come, and it is we who do not read
+        if self.websocket and self.websocket.paused:  # it may have come, and it is we who do not read
             self._heartbeat.wait_longer()
         else:
             self.end(Reason.PING_TIMEOUT, True)
 
     def _send(self, packet: Packet) -> None:
         encoded = packet.encode()
-        if not self._websocket:
+        if not self.websocket:
             # Not their packet itself: it remembers one encoding and returns it as the other.
             self._wait_for_poll(Encoded(encoded))
         elif isinstance(encoded, str):
-            self._websocket.write(pack(encoded.encode()))
+            self.websocket.write(pack(encoded.encode()))
         else:
-            self._websocket.write(pack(encoded, BINARY))
+            self.websocket.write(pack(encoded, BINARY))
 
     def _wait_for_poll(self, packet: Encoded) -> None:
         if self.closed or not self._polling:
@@ -288,10 +288,10 @@ class Session:
         self.closed = True
         self.has_connected()
         self._heartbeat.stop()
-        if self._websocket:
+        if self.websocket:
             if tell:
-                self._websocket.write(pack(b"1"))
-            self._websocket.close(code)
+                self.websocket.write(pack(b"1"))
+            self.websocket.close(code)
         if self.probe:
             self.probe.end()
         if self._polling:

@@ -54,8 +54,7 @@ class Transport(Hooks):
     def broadcast(self, connections: Iterable[Connection], body: bytes) -> None:
         """Send an event, a JSON array of its name and its arguments, to many; packed once."""
         outgoing = OutgoingText(b"42" + body)
-        for connection in connections:
-            connection.sender.deliver(outgoing)
+        self._output.gather((connection.sender for connection in connections), outgoing)
 
     def flush(self) -> None:
         """Send everything gathered so far, now."""

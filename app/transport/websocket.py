@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum, auto
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -39,6 +39,21 @@ class Receiver(Protocol):
         """The connection is over; told once, and not when we closed it ourselves."""
 
 
+class Packed(Protocol):
+    """What many get, packed for websockets once."""
+
+    @property
+    def frames(self) -> bytes: ...
+
+
+class Sender(Protocol):
+    """What carries a connection: a websocket, where it has one by now."""
+
+    websocket: WebSocket | None
+
+    def deliver(self, outgoing: Any) -> None: ...
+
+
 class Output:
     """What all sockets have to send: gathered during one loop round and sent at its end."""
 
@@ -60,6 +75,22 @@ class Output:
         """This one has something to send."""
         self._waiting.append(websocket)
         if not (self._reading or self._scheduled):
+            self._scheduled = True
+            self.loop.call_soon(self.flush)
+
+    def gather(self, senders: Iterable[Sender], outgoing: Packed) -> None:
+        """Have all of them send the same. A member costs two appends here: a call for each would cost as much again."""
+        frames, waiting = outgoing.frames, self._waiting
+        for sender in senders:
+            websocket = sender.websocket
+            if websocket is None or websocket.blocked or websocket.state is not OPEN:
+                sender.deliver(outgoing)
+                continue
+            out = websocket.out
+            out.append(frames)
+            if len(out) == 1:
+                waiting.append(websocket)
+        if waiting and not (self._reading or self._scheduled):
             self._scheduled = True
             self.loop.call_soon(self.flush)
 
@@ -101,31 +132,33 @@ class WebSocket:
     """An accepted connection after its handshake; every method is called on the loop, and none blocks."""
 
     __slots__ = (
-        "_blocked",
         "_fd",
         "_linger",
-        "_out",
         "_output",
         "_parser",
+        "_send",
         "_sock",
-        "_state",
         "_unsent",
+        "blocked",
+        "out",
         "paused",
         "receiver",
+        "state",
     )
 
     def __init__(self, sock: socket.socket, output: Output, max_message: int, receiver: Receiver) -> None:
         self._sock, self._output, self.receiver = sock, output, receiver
+        self._send = sock.send
         self._fd = sock.fileno()  # what the loop is asked by: it looks a socket up far more slowly
         self._parser = Parser(max_message)
-        self._state, self._blocked, self.paused = OPEN, False, False
-        self._out: list[bytes] = []
+        self.state, self.blocked, self.paused = OPEN, False, False
+        self.out: list[bytes] = []
         self._unsent = 0  # bytes; counted only while the kernel takes no more
         self._linger: asyncio.TimerHandle | None = None
 
     def begin(self, head: bytes, early: bytes) -> None:
         """Send the end of the handshake, and read from now on; `early` are bytes that came right behind it."""
-        self._out.insert(0, head)
+        self.out.insert(0, head)
         self._output.add(self)
         self._output.loop.add_reader(self._fd, self._readable)
         if early:
@@ -133,25 +166,25 @@ class WebSocket:
 
     def write(self, frame: bytes) -> None:
         """Send a frame at the end of this loop round."""
-        if self._state is not OPEN:
+        if self.state is not OPEN:
             return
-        self._out.append(frame)
-        if self._blocked:
+        self.out.append(frame)
+        if self.blocked:
             self._unsent += len(frame)
             if self._unsent > self._output.max_unsent:
                 self._overflow()
-        elif len(self._out) == 1:
+        elif len(self.out) == 1:
             self._output.add(self)
 
     def flush(self) -> None:
         """Send what waits, as far as the kernel takes it."""
-        out = self._out
-        if not out or self._state is CUT:
+        out = self.out
+        if not out or self.state is CUT:
             return
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         try:
-            sent = self._sock.send(data)
+            sent = self._send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError:
@@ -159,27 +192,27 @@ class WebSocket:
             return
         if sent < len(data):
             self._wait_for_reader(data[sent:])
-        elif self._blocked or self._state is CLOSING:
+        elif self.blocked or self.state is CLOSING:
             self._all_sent()
 
     def close(self, code: int = NORMAL) -> None:
         """Send what waits and a Close frame, let the peer close, and cut the connection if that takes too long."""
-        if self._state is not OPEN:
+        if self.state is not OPEN:
             return
         self.resume()
         self.write(pack_close(code))
-        if self._state is OPEN:
-            self._state = CLOSING
+        if self.state is OPEN:
+            self.state = CLOSING
             self._linger = self._output.loop.call_later(LINGER_SECONDS, self.cut)
 
     def cut(self) -> None:
         """Close the socket at once, whatever waits."""
         if self._fd < 0:
             return
-        self._state = CUT
-        self._out.clear()
+        self.state = CUT
+        self.out.clear()
         self._output.loop.remove_reader(self._fd)
-        if self._blocked:
+        if self.blocked:
             self._output.behind(self, False)
             self._output.loop.remove_writer(self._fd)
         self._fd = -1
@@ -189,13 +222,13 @@ class WebSocket:
 
     def pause(self) -> None:
         """Read nothing more for now: the kernel makes the peer wait."""
-        if not self.paused and self._state is OPEN:
+        if not self.paused and self.state is OPEN:
             self.paused = True
             self._output.loop.remove_reader(self._fd)
 
     def resume(self) -> None:
         """Read on."""
-        if self.paused and self._state is OPEN:
+        if self.paused and self.state is OPEN:
             self.paused = False
             self._output.loop.add_reader(self._fd, self._readable)
 
@@ -212,7 +245,7 @@ class WebSocket:
             self._gone("transport close")
 
     def _come(self, data: bytes) -> None:
-        if self._state is OPEN:  # else it is read to be thrown away
+        if self.state is OPEN:  # else it is read to be thrown away
             self._output.while_reading(self._take, data)
 
     def _take(self, data: bytes) -> None:
@@ -223,7 +256,7 @@ class WebSocket:
                 self.write(pack(payload, PONG))
             elif opcode == CLOSE:
                 self._finish(int.from_bytes(payload, "big") if payload else NO_CODE, "transport close")
-            if self._state is not OPEN:
+            if self.state is not OPEN:
                 return
         failure = self._parser.failure
         if failure:
@@ -234,23 +267,23 @@ class WebSocket:
         self.receiver.lost(reason)
 
     def _wait_for_reader(self, rest: bytes) -> None:
-        self._out.insert(0, rest)
+        self.out.insert(0, rest)
         self._unsent = len(rest)
-        if not self._blocked:
-            self._blocked = True
+        if not self.blocked:
+            self.blocked = True
             self._output.behind(self, True)
             self._output.loop.add_writer(self._fd, self.flush)
-        if self._unsent > self._output.max_unsent and self._state is OPEN:
+        if self._unsent > self._output.max_unsent and self.state is OPEN:
             self._overflow()
 
     def _all_sent(self) -> None:
-        if self._blocked:
-            self._blocked, self._unsent = False, 0
+        if self.blocked:
+            self.blocked, self._unsent = False, 0
             self._output.behind(self, False)
             self._output.loop.remove_writer(self._fd)
-        if self._state is CLOSING:
+        if self.state is CLOSING:
             # Closing a socket with unread bytes resets it, and the Close frame could be lost (RFC 6455 section 7.1.1).
-            self._state = LINGERING
+            self.state = LINGERING
             try:
                 self._sock.shutdown(socket.SHUT_WR)
             except OSError:  # the peer was faster
@@ -262,16 +295,16 @@ class WebSocket:
 
     def _break(self, reason: str) -> None:
         """Send nothing more, and end soon: whoever writes to many sockets must not be called back in between."""
-        waited_for = self._state is OPEN
-        self._state = CUT
-        self._out.clear()
+        waited_for = self.state is OPEN
+        self.state = CUT
+        self.out.clear()
         self._output.loop.call_soon(self._gone if waited_for else self._drop, reason)
 
     def _drop(self, _reason: str) -> None:
         self.cut()
 
     def _gone(self, reason: str) -> None:
-        told = self._state in (CLOSING, LINGERING)
+        told = self.state in (CLOSING, LINGERING)
         self.cut()
         if not told:
             self.receiver.lost(reason)
