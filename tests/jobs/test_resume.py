@@ -206,7 +206,7 @@ def test_a_room_goes_on_counting_where_it_was(start: Start) -> None:
 def test_a_mark_says_where_to_look_from_and_hides_nothing(start: Start) -> None:
     process = start(TASKS, slots=3)
     ann = process.guest("ann", "lobby")
-    first, second, third = ask(process, ann, "a", "b", "c")
+    _, second, third = ask(process, ann, "a", "b", "c")
     process.end_run(0, FINE)
     process.turn()
     process.life._mark()
