@@ -6,6 +6,7 @@ import itertools
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -353,6 +354,14 @@ async def _value(task: Any) -> Any:
     return await task
 
 
+def _says(running: bool, _: object) -> bool:
+    return running
+
+
+def _ignored(_: object, value: bool) -> None:
+    return None
+
+
 def test_the_thread_writes_while_a_checkpoint_keeps_the_disk_busy(
     own: OwnLoop, store: Store, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -364,7 +373,7 @@ def test_the_thread_writes_while_a_checkpoint_keeps_the_disk_busy(
 
     monkeypatch.setattr(store._database, "write", watched)
     for running in (False, True):
-        said = property(lambda _, r=running: r, lambda _, value: None)  # whatever the checkpoints' own thread says
+        said = property(partial(_says, running), _ignored)  # whatever the checkpoints' own thread says
         monkeypatch.setattr(type(store._checkpoints), "running", said, raising=False)
         store.add(Put(str(running), told))
         own.run(store.settled())
