@@ -139,7 +139,9 @@ def test_of_a_message_the_broker_refuses_for_good_each_result_is_tried_alone(bro
         await until(lambda: len(stored) == 3)
         found = {result.job: result for batch in await on_stream(queue) for result in batch}
         assert {job: result.state for job, result in found.items()} == {
-            "a": "succeeded", "b": "failed", "c": "succeeded"
+            "a": "succeeded",
+            "b": "failed",
+            "c": "succeeded",
         }
 
     on_connection(test, broker)
