@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from app.compare.system import ROOT, System
+from tests.broker import RealBroker
 from tests.guest import Guest
 from tests.logs import assert_no_traceback
 
@@ -47,6 +48,24 @@ def parts() -> None:
     binaries = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     need(shutil.which("nats-server", path=binaries), "nats-server")
     need((ROOT / "ml_clients" / "embedded" / "models").is_dir(), "the folder of model files")
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
+    """A nats-server for all who take streams of their own, and do it no harm."""
+    need(shutil.which("nats-server", path=str(Path(sys.executable).parent)), "nats-server")
+    running = RealBroker(tmp_path_factory.mktemp("nats"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def own_broker(tmp_path: Path) -> Iterator[RealBroker]:
+    """A nats-server that a test may kill."""
+    need(shutil.which("nats-server", path=str(Path(sys.executable).parent)), "nats-server")
+    running = RealBroker(tmp_path)
+    yield running
+    running.close()
 
 
 @pytest.fixture(scope="session")

@@ -130,7 +130,8 @@ async def _arguments(follower: Task, job: Job, result: bytes, history: Callable[
         given[job.task] = msgspec.Raw(result)
     before = msgspec.json.decode(job.args, type=dict[str, msgspec.Raw])
     for name in ("text", "upload"):
-        if name in before and (name in follower.given or (name == "upload" and "links" in follower.given)):
+        wanted = name in follower.arguments.__struct_fields__ or (name == "upload" and "links" in follower.given)
+        if name in before and wanted:
             given[name] = before[name]
     if follower.history:
         given["history"] = fitting(await history(job.room, follower.history), len(msgspec.json.encode(given)))

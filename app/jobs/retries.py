@@ -36,4 +36,4 @@ def next_attempt(job: Job, task: Task | None, error: JobError | None) -> dict[st
 
 def wait_before(tries: int, retry_after: float | None) -> float:
     """Seconds to wait after so many tries: exponential with full jitter, never less than the other side asked for."""
-    return max(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2.0**tries)), retry_after or 0.0)  # noqa: S311 - no secret
+    return max(random.uniform(0, min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(tries, 100))), retry_after or 0.0)  # noqa: S311 - no secret

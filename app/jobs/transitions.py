@@ -93,7 +93,7 @@ class Accept(Operation):
             self.reserved = life.routing.reserve(job.path)
             if self.reserved:
                 job.state, job.started = "running", job.at
-        if job.message is None:
+        if job.message is None or (job.final and job.message != self.room.next_seq):
             job.changed = self.room.next_seq
         if life.durable:
             ledger.insert(rows, job)

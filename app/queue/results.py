@@ -117,7 +117,14 @@ class Results:
         """The broker will never take this message: send its results one by one, and a failure for one that is too large."""
         for message, body, stored in batch.items:
             if len(batch.items) == 1:
-                message.state, message.result = "failed", Raw()
-                message.error = JobError("result_too_large", f"the broker refuses the result: {why}")
+                error = JobError("result_too_large", f"the broker refuses the result: {why}")
+                message = _failed(message, error)
                 body = _encode(message)
             self._send(_Batch(batch.task, [(message, body, stored)]))
+
+
+def _failed(message: ResultMessage, error: JobError) -> ResultMessage:
+    """A new message, for an empty `Raw` set on the old one would be written as no JSON at all."""
+    return ResultMessage(
+        job=message.job, attempt=message.attempt, run=message.run, state="failed", error=error, ms=message.ms
+    )

@@ -146,10 +146,6 @@ def test_what_is_added_in_one_round_is_one_group_with_its_effects_in_order(
     assert published == [["a", "b", "c"]]
 
 
-def _say(running: bool, _: object) -> bool:
-    return running
-
-
 def test_what_people_wait_for_goes_first(own: OwnLoop, store: Store, told: list[str], published: Any) -> None:
     store.add(Put("later", told))
     store.add(Put("now", told, urgent=True))
@@ -358,6 +354,14 @@ async def _value(task: Any) -> Any:
     return await task
 
 
+def _says(running: bool, _: object) -> bool:
+    return running
+
+
+def _ignored(_: object, value: bool) -> None:
+    return None
+
+
 def test_the_thread_writes_while_a_checkpoint_keeps_the_disk_busy(
     own: OwnLoop, store: Store, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -369,7 +373,7 @@ def test_the_thread_writes_while_a_checkpoint_keeps_the_disk_busy(
 
     monkeypatch.setattr(store._database, "write", watched)
     for running in (False, True):
-        said = property(partial(_say, running), lambda _, value: None)  # whatever the checkpoints' own thread says
+        said = property(partial(_says, running), _ignored)  # whatever the checkpoints' own thread says
         monkeypatch.setattr(type(store._checkpoints), "running", said, raising=False)
         store.add(Put(str(running), told))
         own.run(store.settled())

@@ -1,0 +1,126 @@
+"""What no attempt will complete is kept until somebody tries it again, or lets it go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from app.contract import JobError, Outcome
+from app.jobs import dead_letters
+from app.payload import Refused
+from app.tasks import task
+from tests.jobs.process import Process
+
+Start = Callable[..., Process]
+BAD = Outcome(state="failed", error=JobError("broken", "it broke"), ms=1.0)
+FINE = Outcome(state="succeeded", result=b'{"text":"fine"}', ms=1.0)
+
+
+@task(attempts=2)
+def answer(text: str) -> dict[str, str]:
+    """Is asked for"""
+    return {"text": text}
+
+
+@pytest.fixture
+def process(start: Start) -> Process:
+    return start({"answer": answer})
+
+
+@pytest.fixture
+def dead(process: Process) -> str:
+    """A job that failed for good."""
+    ann = process.guest("ann", "lobby")
+    asked = process.ask(ann, "job:create", room="lobby", key="k", task="answer", args={"text": "please"})
+    process.turn()
+    process.end_run(0, BAD)
+    process.turn()
+    return str(ann.acks[asked]["job"]["id"])
+
+
+def drop(process: Process, id: str) -> bool:
+    """Let it go."""
+    return process.own.run(process.store.change(partial(dead_letters.drop, id=id)))
+
+
+def replay(process: Process, id: str) -> Any:
+    """Try it again."""
+    job = process.own.run(process.life.replay(id))
+    process.turn()
+    return job
+
+
+def test_a_job_that_failed_for_good_is_listed_with_all_there_is_to_know(process: Process, dead: str) -> None:
+    (letter,) = process.read(dead_letters.every)
+    assert letter == process.read(partial(dead_letters.find, id=dead))
+    assert (letter["id"], letter["kind"], letter["task"], letter["room"]) == (dead, "job", "answer", "lobby")
+    assert letter["error"] == {"code": "broken", "message": "it broke"}
+    assert letter["args"] == {"text": "please"}
+    assert process.read(dead_letters.count) == 1
+
+
+def test_a_replay_is_another_life_with_attempts_of_its_own(process: Process, dead: str) -> None:
+    job = replay(process, dead)
+    assert (job.state, job.attempt, job.attempts, job.dead) == ("accepted", 2, 3, False)
+    assert process.read(dead_letters.count) == 0
+
+    process.end_run(0, FINE)
+    process.turn()
+
+    assert (process.stored(dead).state, process.stored(dead).delivered) == ("succeeded", True)
+    (ann,) = process.rooms["lobby"].listeners
+    assert [data["state"] for event, data in ann.received if event == "job:update"] == [
+        *("failed", "accepted", "running", "succeeded")
+    ]
+
+
+def test_of_two_who_replay_it_at_the_same_moment_one_is_refused(process: Process, dead: str) -> None:
+    tries = [process.spawn(process.life.replay(dead)) for _ in range(2)]
+    process.turn()
+    errors = [each.exception() for each in tries]
+    assert errors.count(None) == 1
+    assert len(process.runs) == 1
+
+
+def test_one_that_was_dropped_stays_failed_and_cannot_be_replayed(process: Process, dead: str) -> None:
+    assert drop(process, dead)
+    assert not drop(process, dead)
+    with pytest.raises(Refused, match="no such dead letter"):
+        replay(process, dead)
+    assert process.stored(dead).state == "failed"
+
+
+def test_a_replay_after_a_restart_is_found_below_the_mark(process: Process, dead: str, start: Start) -> None:
+    process.life._mark()
+    process.turn()
+    assert process.life.marked > process.stored(dead).n
+    replay(process, dead)
+    process.kill()
+
+    again = start({"answer": answer})
+    again.turn()
+
+    assert list(again.life.jobs) == [dead]
+
+
+def test_a_letter_whose_task_is_gone_can_only_be_dropped(process: Process, dead: str, start: Start) -> None:
+    process.kill()
+    again = start({})
+    with pytest.raises(Refused, match="no task answer any more"):
+        replay(again, dead)
+    assert drop(again, dead)
+
+
+def test_what_nobody_could_read_is_kept_once_and_cannot_be_replayed(process: Process) -> None:
+    for _ in range(2):
+        process.own.run(process.life.bury("DEAD-7", "dead.RESULTS", "{not json", "it cannot be read"))
+    (letter,) = process.read(dead_letters.every)
+    assert (letter["kind"], letter["args"], letter["error"]["code"]) == ("message", "{not json", "undecodable")
+    with pytest.raises(Refused, match="no job and cannot be replayed"):
+        replay(process, "DEAD-7")
+    assert drop(process, "DEAD-7")
+    with pytest.raises(Refused, match="no such dead letter"):
+        replay(process, "DEAD-7")
