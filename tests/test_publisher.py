@@ -77,7 +77,7 @@ def test_effects_are_applied_in_the_order_of_their_kinds(world: World, publisher
     effects = Effects()
     effects.start(job(7))
     effects.received(Receipt(b"receipt", 1))
-    effects.show(room, "typing", {"on": True})
+    effects.show("typing", room, {"on": True})
     effects.reply(Reply(world, b"1", world.counted.append), {"seq": 3})
     effects.refuse(Reply(world, b"2", world.counted.append), Refused("busy", "later"))
 

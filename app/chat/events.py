@@ -31,7 +31,8 @@ from app.contract import (
 )
 from app.jobs.consequences import UserCode, fitting, wants_message
 from app.jobs.job import Job, view
-from app.jobs.lifecycle import Lifecycle, new_job
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.making import new_job
 from app.jobs.transitions import Accept
 from app.payload import Refused
 from app.rooms import Room, Rooms, packet

@@ -1,36 +1,35 @@
 """The life of a job, from acceptance to its answer: which step is due, on both paths, with the same code.
 
 accepted -> running -> (retrying ->) succeeded | failed | cancelled | skipped; a replayed dead letter goes from failed to
-accepted. Each step is an operation of app/jobs/transitions.py: committed first, its effects after. Memory is the truth
+accepted. Each step is an operation of transitions.py or settling.py: committed first, its effects after. Memory is the truth
 for what is unfinished, the ledger its record; a job that waits at the broker for longer is parked: a row, and no object.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from asyncio import AbstractEventLoop, Future
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 import structlog
 
-from app.contract import MAX_RESULT_BYTES, JobError, Outcome, failure
-from app.due import Due, Entry
+from app.contract import MAX_RESULT_BYTES, Outcome, failure
+from app.due import Due
 from app.effects import Effects, Receipt, Reply
-from app.ids import new_id
 from app.jobs import dead_letters, ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
 from app.jobs.job import MAX_DEATHS, Job
-from app.jobs.transitions import Accept, Launch, Mark, Note, Park, Replay, Settle, Start, Turn
+from app.jobs.making import checked, encoded, new_job, too_large
+from app.jobs.memory import Memory
+from app.jobs.settling import Settle, Turn
+from app.jobs.transitions import Accept, Launch, Mark, Note, Park, Replay, Start
 from app.metrics import Metrics
 from app.paths.routing import Routing
 from app.payload import Refused
 from app.rooms import Room, Rooms
-from app.store.errors import StoreUnavailable
 from app.store.store import Store
 from app.tasks import Task
 
@@ -41,7 +40,7 @@ CANCELLED_SECONDS = 24 * 3600.0  # for which cancelled jobs are told to workers 
 SWEEP_SECONDS = 1.0  # between two looks for parked jobs past their deadline
 
 
-class Lifecycle:
+class Lifecycle(Memory):
     """Takes jobs from acceptance to their answer. Everything here runs on the loop and never waits."""
 
     def __init__(
@@ -60,27 +59,11 @@ class Lifecycle:
         history: Callable[[str, int], Any],
         durable: bool,
     ) -> None:
-        self.store, self.rooms, self.tasks, self.routing = store, rooms, tasks, routing
-        self.metrics, self.link, self.durable = metrics, link, durable
-        self._loop, self._user_code, self._announcer, self._due = loop, user_code, announcer, due
-        self._load_room, self._history = load_room, history
-        self.jobs: dict[str, Job] = {}  # not final, or final and waiting for their turn; by ID
-        self.consequences: dict[int, Consequences] = {}  # of those that wait for their turn, by place
-        self.parked_jobs = 0
+        super().__init__(store, rooms, tasks, metrics, loop, announcer, due, load_room)
+        self.routing, self.link, self.durable = routing, link, durable
+        self._user_code, self._history = user_code, history
         self.newest = 0  # place in the order of acceptance
-        self.marked = 0
-        self._deadlines: dict[int, Entry] = {}
-        self._loading: dict[str, Future[Job | None]] = {}
-        self._retries: dict[int, Entry] = {}
-
-    def now(self) -> float:
-        """The loop's clock."""
-        return self._loop.time()
-
-    def is_ordered(self, task: str) -> bool:
-        """Whether answers of this task are shown in the order asked."""
-        declared = self.tasks.get(task)
-        return declared is not None and declared.ordered
+        self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
 
     # Acceptance
 
@@ -105,7 +88,7 @@ class Lifecycle:
         self.jobs[job.id] = job
         room.jobs[job.n] = job
         if self.durable:
-            self._deadlines[job.n] = self._due.at(job.deadline, self._expire, job)
+            self._deadlines[job.n] = self._due.at(job.deadline, self.expire, job)
         self._announcer.watch(job)
 
     # While it runs
@@ -120,7 +103,7 @@ class Lifecycle:
         if job is not None:
             self.store.add(Note(self, job, attempt, run, progress))
         else:
-            self._when_loaded(id, lambda job: self.store.add(Note(self, job, attempt, run, progress)))
+            self.when_loaded(id, lambda job: self.store.add(Note(self, job, attempt, run, progress)))
 
     def died(self, job: Job) -> None:
         """A run that had begun never ended; after a few, the job counts as poison."""
@@ -131,7 +114,7 @@ class Lifecycle:
         """The broker has it, and the ledger: forget it."""
         self.jobs.pop(job.id, None)
         self.rooms[job.room].jobs.pop(job.n, None)
-        self._forget_deadline(job)
+        self.forget_deadline(job)
         self._announcer.forget(job)
         self.parked_jobs += 1
         self.rooms.let_go(self.rooms[job.room])
@@ -181,7 +164,7 @@ class Lifecycle:
         if leads_to_nothing(self.tasks, job, outcome):
             self.store.add(Settle(self, job, attempt, outcome, NOTHING, receipt))
         else:
-            self._spawn(self._settle_with_consequences(job, attempt, outcome, receipt))
+            self.spawn(self._settle_with_consequences(job, attempt, outcome, receipt))
 
     def settle_by_id(self, id: str, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None:
         """As `settle`, for a job that may be parked, or that nobody knows."""
@@ -189,7 +172,7 @@ class Lifecycle:
         if job is not None:
             self.settle(job, attempt, checked(self.tasks, job, outcome), receipt)
         else:
-            self._when_loaded(
+            self.when_loaded(
                 id, lambda job: self.settle(job, attempt, checked(self.tasks, job, outcome), receipt), receipt
             )
 
@@ -208,18 +191,10 @@ class Lifecycle:
         self.jobs.pop(job.id, None)
         room.jobs.pop(job.n, None)
         self.consequences.pop(job.n, None)
-        self._forget_deadline(job)
+        self.forget_deadline(job)
         self._announcer.forget(job)
         self.metrics.job_ended(job)
         self.rooms.let_go(room)
-
-    def leave_line(self, room: Room, job: Job) -> None:
-        """Give the job's place in its line up."""
-        line = room.lines.get(job.task)
-        if line is not None:
-            line.leave(job.n)
-            if not len(line):
-                del room.lines[job.task]
 
     def retry_later(self, effects: Effects, room: Room, job: Job) -> None:
         """Show that it is tried again, and do so in time."""
@@ -264,21 +239,6 @@ class Lifecycle:
         self.hold(job)
         self.store.add(Launch(self, job))
 
-    # Jobs that are not in memory
-
-    async def find(self, id: str) -> Job | None:
-        """The job, taken up from the ledger when it is unfinished and was parked; None when there is none."""
-        known = self.jobs.get(id)
-        if known is not None:
-            return known
-        if id not in self._loading:
-            self._loading[id] = self._spawn(self._load(id))
-        return await self._loading[id]
-
-    async def look_up(self, id: str) -> Job | None:
-        """The job as it stands, without taking it up."""
-        return self.jobs.get(id) or await self.store.read(lambda connection: ledger.find(connection, id))
-
     def is_over(self, id: str, said: bytes) -> bool:
         """Whether a worker need not run this job: it is cancelled, or over. `said` is what the worker says of its run."""
         job = self.jobs.get(id)
@@ -299,64 +259,6 @@ class Lifecycle:
             self.died(job)
         else:
             self.store.add(Note(self, job, attempt, run, None))
-
-    def is_stale(self, job: Job) -> bool:
-        """Whether this object is not the job any more: it was parked, and perhaps loaded again, since it was handed out."""
-        return not job.final and self.jobs.get(job.id) is not job
-
-    def again(self, operation: Any) -> None:
-        """Do on the job what an operation wanted to do on an object that is not the job any more."""
-
-        async def load() -> None:
-            job = await self.find(operation.job.id)
-            if job is not None:
-                operation.job = job
-                self.store.add(operation)
-
-        self._spawn(load())
-
-    async def _load(self, id: str) -> Job | None:
-        try:
-            job = await self.store.read(lambda connection: ledger.find(connection, id))
-            if job is None or (job.final and job.delivered):
-                return job
-            await self._load_room(job.room)
-            if id not in self.jobs:
-                self.parked_jobs -= job.parked
-                self.hold(job)
-            return self.jobs[id]
-        finally:
-            del self._loading[id]
-
-    def _when_loaded(self, id: str, then: Callable[[Job], None], receipt: Receipt | None = None) -> None:
-        async def load() -> None:
-            try:
-                job = await self.find(id)
-            except StoreUnavailable as error:
-                log.warning("a job could not be looked up: its result comes again", job=id, error=str(error))
-                return
-            if job is not None and id in self.jobs:
-                then(job)
-                return
-            if receipt is not None:
-                self.metrics.outcome_dropped("unknown job" if job is None else "already final")
-            effects = Effects()
-            effects.received(receipt)
-            self.store.writer.publish(effects)
-
-        self._spawn(load())
-
-    def hold(self, job: Job) -> None:
-        """Hold an unfinished job of the ledger in memory; its room is there."""
-        room = self.rooms[job.room]
-        self.jobs[job.id] = job
-        room.jobs[job.n] = job
-        self._deadlines[job.n] = self._due.at(job.deadline, self._expire, job)
-        if self.is_ordered(job.task):
-            line = room.line(job.task)
-            line.leave(job.n)  # a parked job has its place already
-            line.join(job.n)
-        self._announcer.is_known(job, from_now_on=True)  # clients may have seen it
 
     # Again and again
 
@@ -379,17 +281,9 @@ class Lifecycle:
         for id in await self.store.read(lambda connection: ledger.overdue_parked(connection, now)):
             job = await self.find(id)
             if job is not None and not job.final:
-                self._expire(job)
+                self.expire(job)
 
-    async def under_way(self) -> list[tuple[str, str, int]]:
-        """How many jobs are accepted and not final, by task and path; raises StoreUnavailable."""
-        counted = Counter((job.task, job.path) for job in self.jobs.values() if not job.final)
-        if self.parked_jobs:
-            for task, path, count in await self.store.read(ledger.parked_by_path):
-                counted[task, path] += count
-        return [(task, path, count) for (task, path), count in counted.items()]
-
-    def _expire(self, job: Job) -> None:
+    def expire(self, job: Job) -> None:
         if not job.final:
             self.settle(job, job.attempt, failure("deadline", "no answer before the deadline"))
 
@@ -398,18 +292,12 @@ class Lifecycle:
         if job.state == "retrying" and job.attempt == attempt:
             self.store.add(Launch(self, job))
 
-    def _forget_deadline(self, job: Job) -> None:
-        for entries in (self._deadlines, self._retries):
-            entry = entries.pop(job.n, None)
-            if entry is not None:
-                self._due.cancel(entry)
-
     def _clock_jumped(self, seconds: float) -> None:
         """The wall clock was set: deadlines and retries were meant as durations, and move with it."""
         for job in self.jobs.values():
             job.deadline += seconds
             job.due = job.due + seconds if job.due is not None else None
-        self._spawn(self.store.change(lambda connection: ledger.shift_clock(connection, seconds)))
+        self.spawn(self.store.change(lambda connection: ledger.shift_clock(connection, seconds)))
 
     async def _settle_with_consequences(
         self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None
@@ -418,55 +306,3 @@ class Lifecycle:
         outcome, consequences = await consequences_of(self._user_code, self.tasks, job, outcome, self._history)
         outcome.ms = ms
         self.store.add(Settle(self, job, attempt, outcome, consequences, receipt))
-
-    def _spawn(self, coroutine: Any) -> Any:
-        task = self._loop.create_task(coroutine)
-        task.add_done_callback(_log_failure)
-        return task
-
-
-def _log_failure(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and task.exception() is not None:
-        log.error("a step of a job's life failed", exc_info=task.exception())
-
-
-def new_job(task: Task, room: str, args: str, sender_id: str | None, sender_name: str | None, **values: Any) -> Job:
-    """A job that is not in the ledger yet; its place and path are chosen when it is committed."""
-    now = time.time()
-    return Job(
-        n=0,
-        id=new_id(),
-        room=room,
-        task=task.name,
-        args=args,
-        path="simple",
-        at=now,
-        deadline=now + task.deadline,
-        attempts=task.attempts,
-        sender_id=sender_id,
-        sender_name=sender_name,
-        **values,
-    )
-
-
-def checked(tasks: Mapping[str, Task], job: Job, outcome: Outcome) -> Outcome:
-    """The outcome a worker sent, or a failure in its place when its result is not what the task promises."""
-    task = tasks.get(job.task)
-    if task is None or outcome.state != "succeeded":
-        return outcome
-    try:
-        task.check_result(outcome.result or b"null")
-    except Refused as error:
-        wrong = JobError("result_invalid", f"the result does not fit: {error.message}")
-        return Outcome(state="failed", error=wrong, ms=outcome.ms)
-    return outcome
-
-
-def too_large(what: str, size: int) -> Outcome:
-    """The failure of a job whose arguments or result are past the bound."""
-    return failure("result_too_large", f"{what} have {size} bytes: at most {MAX_RESULT_BYTES} are allowed")
-
-
-def encoded(error: Any) -> str:
-    """An error as JSON text."""
-    return msgspec.json.encode(error).decode()

@@ -1,0 +1,56 @@
+"""What the steps of a job's life need of the life they belong to. app/jobs/lifecycle.py is the one there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from app.effects import Effects
+from app.jobs.consequences import Consequences
+from app.jobs.job import Job
+from app.metrics import Metrics
+from app.rooms import Room, Rooms
+from app.tasks import Task
+
+
+class Slots(Protocol):
+    """What an operation asks app/paths/routing.py."""
+
+    def choose(self, task: str, room: str) -> str:
+        """The path the next attempt takes."""
+
+    def reserve(self, path: str) -> bool:
+        """Take a slot on this path, if there is one."""
+
+    def release(self, path: str) -> None:
+        """Give it back."""
+
+
+class Life(Protocol):
+    """What the steps need of the life they belong to: what is in memory, and what to note after a commit."""
+
+    rooms: Rooms
+    tasks: Mapping[str, Task]
+    metrics: Metrics
+    link: Callable[[str], str]
+    durable: bool
+    jobs: dict[str, Job]
+    consequences: dict[int, Consequences]
+    newest: int
+    marked: int
+
+    @property
+    def routing(self) -> Slots: ...
+    def now(self) -> float: ...
+    def is_ordered(self, task: str) -> bool: ...
+    def leave_line(self, room: Room, job: Job) -> None: ...
+    def follower(self, parent: Job, task: Task, args: str) -> Job: ...
+    def accepted(self, room: Room, job: Job) -> None: ...
+    def show_progress(self, effects: Effects, job: Job) -> None: ...
+    def died(self, job: Job) -> None: ...
+    def parked(self, job: Job) -> None: ...
+    def retry_later(self, effects: Effects, room: Room, job: Job) -> None: ...
+    def ended(self, room: Room, job: Job) -> None: ...
+    def replayed(self, job: Job) -> None: ...
+    def is_stale(self, job: Job) -> bool: ...
+    def again(self, operation: Any) -> None: ...

@@ -1,0 +1,165 @@
+"""Which unfinished jobs this process holds in memory, and loading those it does not: they are parked, or over."""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import AbstractEventLoop, Future
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import structlog
+
+from app.due import Due, Entry
+from app.effects import Effects, Receipt
+from app.jobs import ledger
+from app.jobs.announcer import Announcer
+from app.jobs.consequences import Consequences
+from app.jobs.job import Job
+from app.metrics import Metrics
+from app.rooms import Room, Rooms
+from app.store.errors import StoreUnavailable
+from app.store.store import Store
+from app.tasks import Task
+
+log = structlog.get_logger()
+
+
+class Memory:
+    """Memory is the truth for what is in it; the ledger is its record, and the truth for everything else."""
+
+    def __init__(
+        self,
+        store: Store,
+        rooms: Rooms,
+        tasks: Mapping[str, Task],
+        metrics: Metrics,
+        loop: AbstractEventLoop,
+        announcer: Announcer,
+        due: Due,
+        load_room: Callable[[str], Any],
+    ) -> None:
+        self.store, self.rooms, self.tasks, self.metrics = store, rooms, tasks, metrics
+        self._loop, self._announcer, self._due, self._load_room = loop, announcer, due, load_room
+        self.jobs: dict[str, Job] = {}  # not final, or final and waiting for their turn; by ID
+        self.consequences: dict[int, Consequences] = {}  # of those that wait for their turn, by place
+        self.parked_jobs = 0
+        self._deadlines: dict[int, Entry] = {}
+        self._retries: dict[int, Entry] = {}
+        self._loading: dict[str, Future[Job | None]] = {}
+
+    def expire(self, job: Job) -> None:
+        """The job's deadline has come."""
+        raise NotImplementedError
+
+    def now(self) -> float:
+        """The loop's clock."""
+        return self._loop.time()
+
+    def is_ordered(self, task: str) -> bool:
+        """Whether answers of this task are shown in the order asked."""
+        declared = self.tasks.get(task)
+        return declared is not None and declared.ordered
+
+    async def find(self, id: str) -> Job | None:
+        """The job, taken up from the ledger when it is unfinished and was parked; None when there is none."""
+        known = self.jobs.get(id)
+        if known is not None:
+            return known
+        if id not in self._loading:
+            self._loading[id] = self.spawn(self._load(id))
+        return await self._loading[id]
+
+    async def look_up(self, id: str) -> Job | None:
+        """The job as it stands, without taking it up."""
+        return self.jobs.get(id) or await self.store.read(lambda connection: ledger.find(connection, id))
+
+    def is_stale(self, job: Job) -> bool:
+        """Whether this object is not the job any more: it was parked, and perhaps loaded again, since it was handed out."""
+        return not job.final and self.jobs.get(job.id) is not job
+
+    def again(self, operation: Any) -> None:
+        """Do on the job what an operation wanted to do on an object that is not the job any more."""
+
+        async def load() -> None:
+            job = await self.find(operation.job.id)
+            if job is not None:
+                operation.job = job
+                self.store.add(operation)
+
+        self.spawn(load())
+
+    async def _load(self, id: str) -> Job | None:
+        try:
+            job = await self.store.read(lambda connection: ledger.find(connection, id))
+            if job is None or (job.final and job.delivered):
+                return job
+            await self._load_room(job.room)
+            if id not in self.jobs:
+                self.parked_jobs -= job.parked
+                self.hold(job)
+            return self.jobs[id]
+        finally:
+            del self._loading[id]
+
+    def when_loaded(self, id: str, then: Callable[[Job], None], receipt: Receipt | None = None) -> None:
+        async def load() -> None:
+            try:
+                job = await self.find(id)
+            except StoreUnavailable as error:
+                log.warning("a job could not be looked up: its result comes again", job=id, error=str(error))
+                return
+            if job is not None and id in self.jobs:
+                then(job)
+                return
+            if receipt is not None:
+                self.metrics.outcome_dropped("unknown job" if job is None else "already final")
+            effects = Effects()
+            effects.received(receipt)
+            self.store.writer.publish(effects)
+
+        self.spawn(load())
+
+    def hold(self, job: Job) -> None:
+        """Hold an unfinished job of the ledger in memory; its room is there."""
+        room = self.rooms[job.room]
+        self.jobs[job.id] = job
+        room.jobs[job.n] = job
+        self._deadlines[job.n] = self._due.at(job.deadline, self.expire, job)
+        if self.is_ordered(job.task):
+            line = room.line(job.task)
+            line.leave(job.n)  # a parked job has its place already
+            line.join(job.n)
+        self._announcer.is_known(job, from_now_on=True)  # clients may have seen it
+
+    def leave_line(self, room: Room, job: Job) -> None:
+        """Give the job's place in its line up."""
+        line = room.lines.get(job.task)
+        if line is not None:
+            line.leave(job.n)
+            if not len(line):
+                del room.lines[job.task]
+
+    async def under_way(self) -> list[tuple[str, str, int]]:
+        """How many jobs are accepted and not final, by task and path; raises StoreUnavailable."""
+        counted = Counter((job.task, job.path) for job in self.jobs.values() if not job.final)
+        if self.parked_jobs:
+            for task, path, count in await self.store.read(ledger.parked_by_path):
+                counted[task, path] += count
+        return [(task, path, count) for (task, path), count in counted.items()]
+
+    def spawn(self, coroutine: Any) -> Any:
+        task = self._loop.create_task(coroutine)
+        task.add_done_callback(_log_failure)
+        return task
+
+    def forget_deadline(self, job: Job) -> None:
+        for entries in (self._deadlines, self._retries):
+            entry = entries.pop(job.n, None)
+            if entry is not None:
+                self._due.cancel(entry)
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a step of a job's life failed", exc_info=task.exception())
