@@ -78,13 +78,18 @@ class Reader(Generic[T]):
         return read(value, self._kind)
 
 
-def read(data: Any, kind: type[T]) -> T:
-    """The data as `kind`, made ready before; raises Refused(bad_request) that names the field and what would be right."""
-    _check_values(data)
+def convert(data: Any, kind: type[T]) -> T:
+    """As `read`, for data whose values were looked at already."""
     try:
         return msgspec.convert(data, kind, strict=True)
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
+
+
+def read(data: Any, kind: type[T]) -> T:
+    """The data as `kind`, made ready before; raises Refused(bad_request) that names the field and what would be right."""
+    _check_values(data)
+    return convert(data, kind)
 
 
 def _refusal(sentence: str) -> Refused:

@@ -43,6 +43,7 @@ MAX_PREFETCH = 500  # jobs a lane holds at most: what a killed worker holds come
 AHEAD_SECONDS = 0.05  # a lane holds about as many jobs as it runs in so long
 GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
 ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
+CLOCK_SET_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
 TICK_SECONDS = 0.025  # between two looks at what runs
 NOT_SERVED_SECONDS = (
     5.0  # until a job whose task this worker does not know is offered again (a deploy may be under way)
@@ -112,6 +113,8 @@ class Worker:
         self._cancelled: set[str] = set()
         self._listening_since = time.time()
         self._concurrency = concurrency
+        self._clock_offset = time.time() - time.monotonic()
+        self._clock_set: list[tuple[float, float]] = []  # when, as the clock stood before; and by how many seconds
 
     async def run(self) -> None:
         """Connect, serve, and drain on SIGTERM or SIGINT."""
@@ -142,7 +145,7 @@ class Worker:
     def _take(self, lane: Lane, delivery: Delivery) -> None:
         try:
             message = read_job(delivery.data)
-            deadline = datetime.fromisoformat(message.deadline).timestamp()
+            deadline = datetime.fromisoformat(message.deadline).timestamp() + self._clock_set_since(delivery.at)
         except (Undecodable, ValueError) as error:
             log.warning("job cannot be read", subject=delivery.subject.decode("utf-8", "replace"), error=str(error))
             self._queue.bury(delivery, self._queue.names.jobs, str(error))
@@ -162,6 +165,18 @@ class Worker:
             self._answer(lane, message, delivery, Outcome(state="cancelled"))
         else:
             self._begin(Run(lane, message, task, delivery), delivery)
+
+    def _clock_set_since(self, at: float) -> float:
+        """By how many seconds the wall clock was set forward after this time: deadlines were meant as durations."""
+        return sum(seconds for before, seconds in self._clock_set if at <= before)
+
+    def _look_at_clock(self) -> None:
+        offset = time.time() - time.monotonic()
+        if abs(offset - self._clock_offset) > CLOCK_SET_SECONDS:
+            # Set back, jobs only seem younger than they are, and run; set forward, they would all seem too late.
+            if offset > self._clock_offset:
+                self._clock_set.append((time.monotonic() + self._clock_offset, offset - self._clock_offset))
+            self._clock_offset = offset
 
     def _begin(self, run: Run, delivery: Delivery) -> None:
         self._runs[run.message.id, run.message.attempt] = run
@@ -238,6 +253,7 @@ class Worker:
                 # The thread cannot be stopped; its answer is dropped, and it keeps its place until it ends.
                 self._end(run, failure("timeout", f"not done within {run.task.timeout:g} s", retryable=True))
         self._results.check()
+        self._look_at_clock()
         self._loop.call_later(TICK_SECONDS, self._tick)
 
     def _beat(self) -> None:

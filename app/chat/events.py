@@ -213,7 +213,7 @@ class Events:
         if task is None or "request" not in task.runs:
             known = ", ".join(name for name, each in self._tasks.items() if "request" in each.runs)
             raise Refused("unknown_task", f"there is no task {what.task!r} to ask for: expected one of {known}", "task")
-        args = task.check(what.args)
+        args = task.check(what.args, values_are_checked=True)  # when the event was read
         if task.history or "upload" in args:
             return self._create_after_reading(who, what, task, args)
         return self._request(who, what, task, args, args)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from operator import attrgetter
 from typing import Any
@@ -91,12 +92,20 @@ def unfinished(connection: Connection) -> tuple[list[Job], int]:
     return [from_row(row) for row in connection.execute(query)], newest
 
 
-def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[list[tuple[str, str, int]], int]:
-    """Room, task and place of every parked job of these tasks, in that order, and how many are parked in all."""
-    query = select(jobs.c.room, jobs.c.task, jobs.c.n).where(jobs.c.parked == 1, jobs.c.task.in_(list(tasks)))
+def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[dict[tuple[str, str], array[int]], int]:
+    """The places of all parked jobs of these tasks in order, by room and task; and how many are parked in all.
+
+    Read row by row from an index alone: a million of them must cost neither a list nor a second.
+    """
+    places: dict[tuple[str, str], array[int]] = {}
+    for task in tasks:
+        for room, n in _parked_places.each(connection, task=task):
+            known = places.get((room, task))
+            if known is None:
+                known = places[room, task] = array("q")
+            known.append(n)
     total = connection.execute(select(func.count()).where(jobs.c.parked == 1)).scalar_one()
-    found = connection.execute(query.order_by(jobs.c.room, jobs.c.task, jobs.c.n)) if tasks else ()
-    return [(room, task, n) for room, task, n in found], total
+    return places, total
 
 
 def overdue_parked(connection: Connection, now: float) -> list[str]:
@@ -182,6 +191,11 @@ _of_messages = Prepared(
     .where(jobs.c.message.is_not(None))
     .order_by(jobs.c.n)
     .limit(bindparam("limit"))
+)
+_parked_places = Prepared(
+    select(jobs.c.room, jobs.c.n)
+    .where(text("parked = 1"), jobs.c.task == bindparam("task"))
+    .order_by(jobs.c.room, jobs.c.n)
 )
 _parked_of = Prepared(
     select(jobs)

@@ -24,6 +24,10 @@ class Line:
     def __len__(self) -> int:
         return len(self._places) - self._first
 
+    def begin_with(self, places: array[int]) -> None:
+        """Hold these places, which are in order; for a line that is empty."""
+        self._places = places
+
     def join(self, n: int) -> None:
         """Take the place of job `n`: usually the last."""
         if self._places and self._places[-1] >= n and len(self):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from typing import Any
 
 import structlog
@@ -21,13 +22,13 @@ async def resume(life: Lifecycle, load_rooms: Any) -> None:
     """Hold every unfinished job in memory again, and go on with it; parked ones only get their place in line."""
     ordered = [name for name, task in life.tasks.items() if task.ordered]
 
-    def read(connection: Connection) -> tuple[tuple[list[Job], int], tuple[list[tuple[str, str, int]], int]]:
+    def read(connection: Connection) -> tuple[tuple[list[Job], int], tuple[dict[tuple[str, str], array[int]], int]]:
         return ledger.unfinished(connection), ledger.parked_places(connection, ordered)
 
     (jobs, life.newest), (places, life.parked_jobs) = await life.store.read(read)
-    await load_rooms({job.room for job in jobs} | {room for room, _, _ in places})
-    for room, task, n in places:
-        life.rooms[room].line(task).join(n)
+    await load_rooms({job.room for job in jobs} | {room for room, _ in places})
+    for (room, task), some in places.items():
+        life.rooms[room].line(task).begin_with(some)
     for job in jobs:
         life.hold(job)
     for job in jobs:

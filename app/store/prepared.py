@@ -5,6 +5,7 @@ Building, keying and adapting a statement takes SQLAlchemy 100-200 us, running i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Select
@@ -22,9 +23,13 @@ class Prepared:
 
     def all(self, connection: Connection, **values: Any) -> list[tuple[Any, ...]]:
         """Every row, as the driver gives it."""
+        return list(self.each(connection, **values))
+
+    def each(self, connection: Connection, **values: Any) -> Iterator[tuple[Any, ...]]:
+        """One row after the other."""
         given = {**self._fixed, **values}
         driver: Any = connection.connection.driver_connection
-        found: list[tuple[Any, ...]] = driver.execute(self._text, [given[name] for name in self._names]).fetchall()
+        found: Iterator[tuple[Any, ...]] = driver.execute(self._text, [given[name] for name in self._names])
         return found
 
     def first(self, connection: Connection, **values: Any) -> tuple[Any, ...] | None:

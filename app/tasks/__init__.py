@@ -17,7 +17,7 @@ from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_type_hint
 import msgspec
 from msgspec import Meta
 
-from app.payload import Reader, Refused, Text, Upload, read, ready
+from app.payload import Reader, Refused, Text, Upload, convert, read, ready
 
 __all__ = [
     "Line",
@@ -90,10 +90,11 @@ class Task:
         """Call the function itself, as a unit test does."""
         return self.function(*args, **kwargs)
 
-    def check(self, args: Any) -> dict[str, Any]:
+    def check(self, args: Any, values_are_checked: bool = False) -> dict[str, Any]:
         """The arguments a client sent, or Refused(bad_request) with the field named `args.FIELD`."""
+        fit = convert if values_are_checked else read
         try:
-            return dict(msgspec.structs.asdict(read(args, self.arguments)))
+            return dict(msgspec.structs.asdict(fit(args, self.arguments)))
         except Refused as error:
             where = f"args.{error.field}" if error.field else "args"
             raise Refused("bad_request", f"task {self.name}: {error.message}", where) from None
