@@ -102,10 +102,12 @@ def page(connection: Connection, room: str, after: int | None, unfinished: int) 
     more = bool(found) and found[-1].seq < seq
     before = found[-1].seq if more else None
     here = [n for position, n in changes if before is None or position < before or position == since]
-    if more:
-        return Page(seq, found, _by_places(connection, here), more=True)
-    if len(here) > JOBS_PAGE:  # the first ones in the order in which `room:jobs` goes on
+    more_jobs = len(here) > JOBS_PAGE
+    if more_jobs:  # the first ones in the order in which `room:jobs` goes on
         here = list(connection.execute(select(_positions(room, since).c.n).order_by("n").limit(JOBS_PAGE)).scalars())
+    if more:
+        return Page(seq, found, _by_places(connection, here), more=True, more_jobs=more_jobs)
+    if more_jobs:
         return _last_page(connection, room, seq, found, _by_places(connection, here), False, unfinished, True)
     return _last_page(connection, room, seq, found, _by_places(connection, here), False, unfinished)
 
