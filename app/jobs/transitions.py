@@ -70,6 +70,7 @@ class Life(Protocol):
     def parked(self, job: Job) -> None: ...
     def retry_later(self, effects: Effects, room: Room, job: Job) -> None: ...
     def ended(self, room: Room, job: Job) -> None: ...
+    def is_dead(self, id: str) -> bool: ...
     def replayed(self, job: Job) -> None: ...
 
 
@@ -509,7 +510,7 @@ class Replay(Operation):
         """Unless somebody else did, or dropped it, meanwhile."""
         job, now = self.job, time.time()
         self.before = None
-        if not job.dead or job.id in self.life.jobs:
+        if not job.dead or job.id in self.life.jobs or not self.life.is_dead(job.id):
             return
         self.before = copy(job)
         job.errors = with_error(job, msgspec.json.decode(job.error or '{"code":"","message":""}', type=JobError))
