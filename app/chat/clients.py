@@ -12,11 +12,12 @@ from app.contract import Person
 class Client:
     """One connection of a person; somebody with two tabs has two."""
 
-    __slots__ = ("address", "connection", "person", "rooms", "waiting")
+    __slots__ = ("address", "connection", "pages", "person", "rooms", "waiting")
 
     def __init__(self, connection: Any, person: Person, address: str) -> None:
         self.connection, self.person, self.address = connection, person, address
         self.rooms: set[str] = set()
+        self.pages: dict[str, int] = {}  # by room: the message with which its last page ended, where there are more
         self.waiting: deque[tuple[bytes, bytes]] | None = None  # events behind one that is still being answered
 
     def put_behind(self, events: Iterable[tuple[bytes, bytes]]) -> bool:

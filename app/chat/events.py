@@ -99,11 +99,15 @@ class Events:
         if who.connection.closed:  # it left while the room was loaded, and nobody would take it out again
             self.forget(who)
         self.tell_members(room)
-        unfinished = list(room.jobs.values())
-        page = await self._read_page(room, what.after, len(unfinished))
-        theirs = {job.n: job for job in page.jobs}
-        if not page.more:
-            theirs.update((job.n, job) for job in unfinished)
+        continued = who.pages.pop(room.name, None) == what.after is not None
+        unfinished = dict(room.jobs)
+        page = await self._read_page(room, what.after, continued)
+        theirs = {job.n: unfinished.get(job.n, job) for job in page.jobs}  # those in memory are newer
+        if not continued:
+            known = seq_of_last(page, what.after)
+            theirs |= {n: job for n, job in unfinished.items() if job.message is None or job.message <= known}
+        if page.more:
+            who.pages[room.name] = page.messages[-1].seq
         more = {name: True for name in ("more", "more_jobs", "reset") if getattr(page, name)}
         if len(theirs) > reading.JOBS_PAGE:
             more["more_jobs"] = True
@@ -116,10 +120,10 @@ class Events:
             **more,
         }
 
-    async def _read_page(self, room: Room, after: int | None, unfinished: int) -> reading.Page:
+    async def _read_page(self, room: Room, after: int | None, continued: bool) -> reading.Page:
         if after is None and room.idle_so_far and not self._life.parked_jobs:
             return reading.Page(0, [], [])  # nothing was ever said or asked here
-        return await self._store.read(lambda connection: reading.page(connection, room.name, after, unfinished))
+        return await self._store.read(lambda connection: reading.page(connection, room.name, after, continued))
 
     async def history(self, who: Client, what: History) -> dict[str, Any]:
         """Older messages with their jobs."""
@@ -256,6 +260,13 @@ class Events:
 
     def _linked(self, found: list[MessageView]) -> list[MessageView]:
         return [with_link(message, self._life.link) for message in found]
+
+
+def seq_of_last(page: reading.Page, after: int | None) -> int:
+    """Up to which message a page has unfinished jobs: those of later messages come with theirs."""
+    if page.more and after is not None:
+        return after
+    return max(page.seq, page.messages[-1].seq if page.messages else 0) + 2**31
 
 
 def _views(theirs: list[Job]) -> list[JobView]:

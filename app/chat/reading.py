@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, literal_column, select, union_all
+from sqlalchemy import Connection, bindparam, func, literal_column, or_, select, text, union_all
 
 from app.contract import MessageView, Person
 from app.ids import rfc3339
@@ -26,7 +26,7 @@ _rowid: Any = literal_column("messages.rowid")
 
 
 class Page(NamedTuple):
-    """A part of a room. Of final jobs each is on one page: the one of the message after which it last changed."""
+    """A part of a room, in which each job is on one page."""
 
     seq: int  # of the room's newest message
     messages: list[MessageView]
@@ -86,28 +86,55 @@ def older(connection: Connection, room: str, before: int, limit: int) -> tuple[l
     return found, _jobs_of(connection, room, found)
 
 
-def page(connection: Connection, room: str, after: int | None, unfinished: int) -> Page:
-    """What somebody who joins has missed since message `after`; `unfinished` jobs are in memory besides."""
+def page(connection: Connection, room: str, after: int | None, continued: bool = False) -> Page:
+    """What somebody who joins has missed since message `after`.
+
+    The jobs of a message are on its page, which ends before the message whose jobs would be too many. Older jobs that
+    changed since are on the first page; `continued` says that this is a later one.
+    """
     seq = newest_seq(connection, room)
     found = None if after is None or after > seq else _after(connection, room, after)
-    if found is None or (after is not None and after < seq and (not found or found[0].seq > after + 1)):
+    if after is None or found is None or (after < seq and (not found or found[0].seq > after + 1)):
         found = _before(connection, room, seq + 1, FIRST_PAGE)
-        return _last_page(
-            connection, room, seq, found, _jobs_of(connection, room, found), after is not None, unfinished
-        )
-    since = after or 0
-    changes, until = _changes(connection, room, since, found[-1].seq if found else seq)
-    if found and until is not None and until > since:
-        found = [each for each in found if each.seq <= until]
-    more = bool(found) and found[-1].seq < seq
-    before = found[-1].seq if more else None
-    here = [n for position, n in changes if before is None or position < before or position == since]
-    if more:
-        return Page(seq, found, _by_places(connection, here), more=True)
-    if len(here) > JOBS_PAGE:  # the first ones in the order in which `room:jobs` goes on
-        here = list(connection.execute(select(_positions(room, since).c.n).order_by("n").limit(JOBS_PAGE)).scalars())
-        return _last_page(connection, room, seq, found, _by_places(connection, here), False, unfinished, True)
-    return _last_page(connection, room, seq, found, _by_places(connection, here), False, unfinished)
+        theirs = [*_jobs_of(connection, room, found), *ledger.parked_of(connection, room, 0, JOBS_PAGE)]
+        return _bounded(Page(seq, found, theirs, reset=after is not None))
+    found = _as_many_as_fit(connection, room, found)
+    theirs = []
+    if found:
+        theirs = ledger.of_messages(connection, room, found[0].seq, found[-1].seq, [], JOBS_PAGE + 1)
+    if not continued:
+        theirs += _older_jobs(connection, room, after)
+    return _bounded(Page(seq, found, theirs, more=bool(found) and found[-1].seq < seq))
+
+
+def _bounded(full: Page) -> Page:
+    """The page with its first jobs in the order in which `room:jobs` goes on."""
+    theirs = {job.n: job for job in full.jobs}
+    first = [theirs[n] for n in sorted(theirs)]
+    return full._replace(jobs=first[:JOBS_PAGE], more_jobs=len(first) > JOBS_PAGE)
+
+
+def _as_many_as_fit(connection: Connection, room: str, found: list[MessageView]) -> list[MessageView]:
+    """The messages up to the one whose jobs would be too many; at least the first."""
+    if not found:
+        return found
+    counts = dict(_jobs_by_message.all(connection, room=room, first=found[0].seq, last=found[-1].seq))
+    total = 0
+    for number, each in enumerate(found):
+        total += counts.get(each.seq, 0)
+        if total > JOBS_PAGE and number:
+            return found[:number]
+    return found
+
+
+def _older_jobs(connection: Connection, room: str, after: int) -> list[Job]:
+    """Jobs of older messages, or of none, that wait at the broker or changed since message `after`; the first ones."""
+    places: set[int] = set()
+    for each in (_changed_since, _of_last_seen, _parked_before):
+        places.update(n for (n,) in each.all(connection, room=room, after=after, limit=JOBS_PAGE + 1))
+    chosen = sorted(places)[: JOBS_PAGE + 1]
+    query = select(jobs).where(jobs.c.n.in_(chosen)).order_by(jobs.c.n)
+    return [ledger.from_row(row) for row in connection.execute(query)] if chosen else []
 
 
 def further_jobs(connection: Connection, room: str, after: str) -> tuple[list[Job], bool] | None:
@@ -122,56 +149,6 @@ def further_jobs(connection: Connection, room: str, after: str) -> tuple[list[Jo
     return found[:JOBS_PAGE], len(found) > JOBS_PAGE
 
 
-def _last_page(
-    connection: Connection,
-    room: str,
-    seq: int,
-    found: list[MessageView],
-    theirs: list[Job],
-    reset: bool,
-    unfinished: int,
-    more_jobs: bool = False,
-) -> Page:
-    """The page that also has the jobs waiting at the broker; those in memory are added by whoever asked."""
-    space = max(0, JOBS_PAGE - unfinished)
-    parked = ledger.parked_of(connection, room, 0, space + 1)
-    return Page(
-        seq,
-        found,
-        [*theirs, *parked[:space]],
-        more_jobs=more_jobs or len(parked) > space or unfinished > JOBS_PAGE,
-        reset=reset,
-    )
-
-
-def _changes(connection: Connection, room: str, since: int, last: int) -> tuple[list[tuple[int, int]], int | None]:
-    """Where final jobs last changed, from message `since` on, and their places; and the message that the page ends
-    with where there are more of them than fit."""
-    both = _positions(room, since)
-    query = select(both.c.position, both.c.n).order_by(both.c.position, both.c.n).limit(JOBS_PAGE + 1)
-    found = [(position, n) for position, n in connection.execute(query)]
-    if len(found) <= JOBS_PAGE:
-        return found, last
-    return found, max(found[-1][0], since + 1)
-
-
-def _positions(room: str, since: int) -> Any:
-    """Where in a room each final job last changed, from message `since` on: a query for position and place."""
-    done = (jobs.c.room == room, jobs.c.delivered == 1)
-    by_message = select(jobs.c.message.label("position"), jobs.c.n).where(
-        *done, jobs.c.message >= since, jobs.c.message.is_not(None), jobs.c.changed.is_(None)
-    )
-    by_change = select(jobs.c.changed.label("position"), jobs.c.n).where(
-        *done, jobs.c.changed >= since, jobs.c.changed.is_not(None)
-    )
-    return union_all(by_message, by_change).subquery()
-
-
-def _by_places(connection: Connection, places: list[int]) -> list[Job]:
-    query = select(jobs).where(jobs.c.n.in_(places)).order_by(jobs.c.n)
-    return [ledger.from_row(row) for row in connection.execute(query)]
-
-
 def _jobs_of(connection: Connection, room: str, found: list[MessageView]) -> list[Job]:
     if not found:
         return []
@@ -184,7 +161,7 @@ def _after(connection: Connection, room: str, seq: int) -> list[MessageView]:
 
 
 def _before(connection: Connection, room: str, seq: int, limit: int) -> list[MessageView]:
-    return [message(row) for row in reversed(_older.all(connection, room=room, seq=seq, limit=limit))]
+    return [message(row) for row in reversed(_before_seq.all(connection, room=room, seq=seq, limit=limit))]
 
 
 # As it was stored, and what retention has removed.
@@ -196,6 +173,17 @@ _newest_seq = Prepared(
 )
 _here = select(messages).where(messages.c.room == bindparam("room"))
 _newer = Prepared(_here.where(messages.c.seq > bindparam("seq")).order_by(messages.c.seq).limit(PAGE))
-_older = Prepared(
+_before_seq = Prepared(
     _here.where(messages.c.seq < bindparam("seq")).order_by(messages.c.seq.desc()).limit(bindparam("limit"))
 )
+_jobs_by_message = Prepared(
+    select(jobs.c.message, func.count())
+    .where(jobs.c.room == bindparam("room"), jobs.c.message.between(bindparam("first"), bindparam("last")))
+    .where(jobs.c.message.is_not(None))
+    .group_by(jobs.c.message)
+)
+_older = or_(jobs.c.message.is_(None), jobs.c.message <= bindparam("after"))
+_places = select(jobs.c.n).where(jobs.c.room == bindparam("room")).order_by(jobs.c.n).limit(bindparam("limit"))
+_changed_since = Prepared(_places.where(jobs.c.changed >= bindparam("after"), jobs.c.changed.is_not(None), _older))
+_of_last_seen = Prepared(_places.where(jobs.c.message == bindparam("after"), jobs.c.message.is_not(None)))
+_parked_before = Prepared(_places.where(text("parked = 1"), _older))

@@ -254,7 +254,7 @@ class Replay(Operation):
         """Unless somebody else did, or dropped it, meanwhile."""
         job, now = self.job, time.time()
         self.before = None
-        if not job.dead or job.id in self.life.jobs:
+        if not job.dead or job.id in self.life.jobs or not self.life.is_dead(job.id):
             return
         self.before = copy(job)
         job.errors = with_error(job, msgspec.json.decode(job.error or '{"code":"","message":""}', type=JobError))

@@ -53,6 +53,10 @@ class Store:
         """Commit this with the next group; `operation.done` tells when."""
         self.writer.add(operation)
 
+    def find(self, statement: str, args: tuple[Any, ...]) -> Any:
+        """The first row of a look-up by an index, or None, for an operation that is being prepared; raises StoreUnavailable."""
+        return self._database.find(statement, args)
+
     async def read(self, query: Callable[[Connection], T]) -> T:
         """The query's value, read in a thread from what is committed; raises StoreUnavailable."""
         done: asyncio.Future[T] = self._loop.create_future()

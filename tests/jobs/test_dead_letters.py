@@ -93,6 +93,16 @@ def test_one_that_was_dropped_stays_failed_and_cannot_be_replayed(process: Proce
     assert process.stored(dead).state == "failed"
 
 
+def test_one_that_is_dropped_while_it_is_about_to_be_replayed_is_not_replayed(process: Process, dead: str) -> None:
+    """Whoever dropped it was told that it is gone."""
+    dropping = process.spawn(process.store.change(partial(dead_letters.drop, id=dead)))
+    replaying = process.spawn(process.life.replay(dead))
+    process.turn()
+
+    assert dropping.result() is (replaying.exception() is not None)
+    assert process.stored(dead).state == ("failed" if dropping.result() else "running")
+
+
 def test_a_replay_after_a_restart_is_found_below_the_mark(process: Process, dead: str, start: Start) -> None:
     process.life._mark()
     process.turn()

@@ -1,0 +1,152 @@
+"""Steps of one job that meet in one transaction, or between two: cases that tests/jobs/test_life.py has found."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from app.contract import FINAL, JobError, Outcome
+from app.tasks import Said, task
+from tests.jobs.process import Guest, Process
+
+Start = Callable[..., Process]
+FINE = Outcome(state="succeeded", result=b'{"text":"fine"}', ms=1.0)
+AGAIN = Outcome(state="failed", error=JobError("broken", "it broke", retryable=True), ms=1.0)
+
+
+@task(attempts=3)
+def count(text: str) -> dict[str, str]:
+    """Is asked for, and says nothing"""
+    return {"text": text}
+
+
+def ask(process: Process, ann: Guest, *keys: str, name: str = "count") -> list[str]:
+    """Ask for one job under each key; returns their IDs."""
+    asked = [process.ask(ann, "job:create", room="lobby", key=key, task=name, args={"text": key}) for key in keys]
+    process.turn()
+    return [ann.acks[id]["job"]["id"] for id in asked]
+
+
+def finals(guest: Guest) -> list[tuple[str, str]]:
+    """Key and state of each final state that was shown."""
+    seen = [data for event, data in guest.received if event == "job:update" and data["state"] in FINAL]
+    return [(data["key"], data["state"]) for data in seen]
+
+
+def test_a_job_is_not_parked_while_its_result_is_looked_at(start: Start) -> None:
+    looking, go_on = threading.Event(), threading.Event()
+
+    def says(result: dict[str, str]) -> Said:
+        looking.set()
+        go_on.wait(20)
+        return Said(result["text"])
+
+    @task(says=says)
+    def slow(text: str) -> dict[str, str]:
+        """Says something, and takes its time"""
+        return {"text": text}
+
+    process = start({"slow": slow}, flag=lambda task, room: "queued")
+    ann = process.guest("ann", "lobby")
+    (id,) = ask(process, ann, "a", name="slow")
+    process.result(id, 1, FINE)
+    process.own.until(looking.is_set)
+    process.life.park(process.life.jobs[id], 1, 7)
+    process.own.run(process.store.settled())
+    cancelling = process.spawn(process.life.cancel(process.own.run(_found(process, id))))
+    process.own.until(cancelling.done)
+    go_on.set()
+    process.turn()
+
+    assert finals(ann) == [("a", "cancelled")]
+    assert process.stored(id).state == "cancelled"
+    assert process.life.parked_jobs == 0
+
+
+async def _found(process: Process, id: str) -> Any:
+    return await process.life.find(id)
+
+
+def test_an_attempt_that_is_cancelled_as_it_starts_gives_its_slot_back(start: Start) -> None:
+    process = start({"count": count}, slots=1)
+    ann = process.guest("ann", "lobby")
+    _, second = ask(process, ann, "a", "b")
+    process.spawn(process.life.cancel(process.life.jobs[second]))
+    process.end_run(0, FINE)  # the slot is the second one's: its start and its end are one transaction
+    process.turn()
+    assert finals(ann) == [("a", "succeeded"), ("b", "cancelled")]
+    assert process.runs == []
+    assert process.background._slots_taken == 0
+
+    ask(process, ann, "c")
+
+    assert len(process.runs) == 1
+
+
+def test_a_deadline_that_passes_with_the_retry_is_shown_once_and_takes_no_slot(start: Start) -> None:
+    process = start({"count": count}, slots=1)
+    ann = process.guest("ann", "lobby")
+    ask(process, ann, "a")
+    process.end_run(0, AGAIN)
+    process.turn()
+
+    process.pass_time(count.deadline + 1)
+    process.turn()
+
+    assert finals(ann) == [("a", "failed")]
+    assert process.background._slots_taken == 0
+
+
+def test_a_cancelled_job_drops_what_still_comes(start: Start) -> None:
+    process = start({"count": count})
+    ann = process.guest("ann", "lobby")
+    (id,) = ask(process, ann, "a")
+    process.spawn(process.life.cancel(process.life.jobs[id]))
+    process.turn()
+    process.end_run(0, FINE)
+    process.turn()
+    assert finals(ann) == [("a", "cancelled")]
+    assert process.background._slots_taken == 0
+
+
+def test_what_a_full_path_has_no_room_for_is_skipped_and_on_request_refused(start: Start) -> None:
+    @task(runs=["message"])
+    def tag(text: str) -> dict[str, str]:
+        """Runs on every message"""
+        return {"text": text}
+
+    process = start({"count": count, "tag": tag}, slots=1, max_backlog=1)
+    ann = process.guest("ann", "lobby")
+    ask(process, ann, "a", "b")  # one runs, one waits
+    refused = process.ask(ann, "job:create", room="lobby", key="c", task="count", args={"text": "c"})
+    sent = process.ask(ann, "message:send", room="lobby", key="m", text="hello")
+    process.turn()
+
+    assert ann.acks[refused]["error"]["code"] == "busy"
+    assert ann.acks[sent]["ok"]
+    assert [(job.task, job.state) for job in process.all_jobs().values()][2:] == [("tag", "skipped")]
+
+
+def test_an_attempt_the_broker_does_not_take_runs_here(start: Start) -> None:
+    process = start({"count": count}, flag=lambda task, room: "queued")
+    ann = process.guest("ann", "lobby")
+    (id,) = ask(process, ann, "a")
+    process.life.fall_back(process.life.jobs[id])
+    process.turn()
+    assert (process.stored(id).path, process.stored(id).state) == ("simple", "running")
+
+    process.end_run(0, FINE)
+    process.turn()
+    process.result(id, 1, FINE)  # the broker had it after all
+    process.turn()
+
+    assert finals(ann) == [("a", "succeeded")]
+    assert process.broker.acknowledged == [f"{id}.1".encode()]
+
+
+def test_a_result_of_a_job_nobody_knows_is_taken_off_all_the_same(start: Start) -> None:
+    process = start({"count": count})
+    process.result("nothing", 1, FINE)
+    process.turn()
+    assert process.broker.acknowledged == [b"nothing.1"]
