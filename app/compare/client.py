@@ -77,8 +77,16 @@ class ChatClient:
                 self.record.messages[message["seq"]] = message
             for job in ack["jobs"]:
                 self._note_job(job)
+            await self._fetch_further_jobs(ack)
             if not ack.get("more"):
                 return ack
+
+    async def _fetch_further_jobs(self, ack: dict[str, Any]) -> None:
+        """Ask for the jobs that did not fit into the answer."""
+        while ack.get("more_jobs") and ack["jobs"]:
+            ack = await self.call("room:jobs", {"room": self.room, "after": ack["jobs"][-1]["id"]})
+            for job in ack["jobs"]:
+                self._note_job(job)
 
     async def call(self, event: str, data: Any) -> dict[str, Any]:
         """The ack of an event; raises NotAccepted, or ConnectionError when there is none."""

@@ -89,10 +89,21 @@ export class Room {
     do {
       answer = await this.connection.ask("room:join", this.#request());
       if (answer.reset) this.#reset();
-      else this.#take(answer);
+      else {
+        this.#take(answer);
+        await this.#furtherJobs(answer);
+      }
     } while (answer.more || answer.reset);
     this.on.members(answer.members);
     this.on.wait(answer.wait);
+  }
+
+  /** Fetches the jobs that did not fit into an answer. */
+  async #furtherJobs({ jobs, more_jobs: more }) {
+    while (more && jobs.length > 0) {
+      ({ jobs, more_jobs: more } = await this.connection.ask("room:jobs", { room: this.name, after: jobs.at(-1).id }));
+      for (const job of jobs) this.update(job);
+    }
   }
 
   #request() {
