@@ -206,14 +206,29 @@ def _row(section: str, word: str) -> str:
 
 def test_every_requirement_has_its_reason() -> None:
     rows = cells(page("dependencies"))
-    for name in re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
+    for name in required("requirements.in"):
         why, home, licence = rows[name]
         assert why
         assert licence
         for path in re.findall(r"`([a-z_]+/[\w/.]*)`", home):
             assert (ROOT / path).exists(), path
-    for name in re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE):
+    for name in required("requirements-dev.in"):
         assert name in page("dependencies")
+
+
+def required(file: str) -> list[str]:
+    """The packages that a list of ours names itself."""
+    return re.findall(r"^([a-z0-9][a-z0-9-]*)", (ROOT / file).read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_a_lock_file_has_all_that_is_required_with_hashes_and_names_no_registry(name: str) -> None:
+    lock = (ROOT / f"{name}.txt").read_text()
+    locked = re.findall(r"^([a-z0-9-]+)==[^\n]*\\\n    --hash=sha256:", lock, re.MULTILINE)
+    assert set(required(f"{name}.in")) <= set(locked)
+    assert "://" not in lock
+    entries = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
+    assert [re.split("==", entry)[0] for entry in entries] == locked
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
