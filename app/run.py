@@ -176,7 +176,9 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0))
     if queue:
         parts.append(_worker(settings, environment, bundled is not None))
-    command, answers = [sys.executable, "wsgi.py"], _http(f"{settings.url}/livez")
+    # `wsgi.py` in the checkout; beside the packages where it is installed
+    script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
+    command, answers = [sys.executable, script], _http(f"{settings.url}/livez")
     parts.append(Part("web process", command, answers, settings.drain_seconds, environment))
     return parts
 
