@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 MODE = sys.argv[1] if __name__ == "__main__" else "threads"
@@ -59,9 +60,9 @@ def answer(call: dict[str, Any]) -> str:
 
 def open_sockets() -> int:
     count = 0
-    for name in os.listdir("/proc/self/fd"):
+    for file in Path("/proc/self/fd").iterdir():
         try:
-            count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+            count += str(file.readlink()).startswith("socket:")
         except FileNotFoundError:  # the listing itself
             continue
     return count
