@@ -212,7 +212,10 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
     )
 
     def sick() -> bool:
-        """After a full disk the broker goes on refusing to write until it is started anew (findings.md)."""
+        """After a full disk the broker goes on refusing to write until it is started anew.
+
+        Measured with nats-server 2.15.1: 8 s after the space was free its streams still refused.
+        """
         return shutil.disk_usage(folder).free > ROOM and _unwell(f"http://127.0.0.1:{monitor}/healthz")
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]

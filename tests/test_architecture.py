@@ -100,7 +100,7 @@ HOMES = {
     ),
 }
 
-# layer: what it may not import, directly (design.md, part 5: imports run one way)
+# layer: what it may not import, directly (imports run one way: docs/architecture.md)
 ABOVE = {
     "ml_clients/": ["app"],
     "app/contract.py": [
