@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -214,6 +215,16 @@ def test_every_requirement_has_its_reason() -> None:
             assert (ROOT / path).exists(), path
     for name in required("requirements-dev.in"):
         assert name in page("dependencies")
+
+
+def test_every_command_in_contributing_exists() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", page, re.MULTILINE)) <= targets
+    for name in re.findall(r"\.venv/bin/([a-z-]+)", page):
+        assert shutil.which(name, path=str(Path(sys.executable).parent)), name
+    for path in re.findall(r"`((?:app|tests|ml_clients|docs|\.ci)(?:/[a-z_.]+)+)`", page):
+        assert (ROOT / path).exists(), path
 
 
 def required(file: str) -> list[str]:
