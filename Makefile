@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint lock browser screenshot bench bench-peers bench-smoke faults compare choosing
+.PHONY: help run test slow lint lint-js lock browser screenshot bench bench-peers bench-smoke faults compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -18,8 +18,11 @@ test: $(VENV)/installed-dev assets ## set up and run every test
 slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for their time
 	@exec $(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/installed-dev ## ruff and mypy
+lint: $(VENV)/installed-dev lint-js ## ruff and mypy; eslint and typescript where node is there
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+lint-js: ## eslint and typescript alone
+	@deploy/js/lint.sh $(VENV)/js
 
 # What is locked stays as it is unless UPGRADE says otherwise: 1 for everything, or names of packages.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
