@@ -14,10 +14,13 @@ from typing import Any
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 import ml_clients
 from ml_clients import connection as connections_module
 from ml_clients import files, language, picture, transport
+from ml_clients.connection import Answer, NotHttp
 from tests.ml_clients.servers import answer, answering, read_request, talking_to
 
 ROOT = Path(__file__).parents[2]
@@ -402,6 +405,92 @@ def test_a_link_cannot_smuggle_a_request() -> None:
         link = f"http://127.0.0.1:{transport._server.pool.port}/a b\u00e9?x= HTTP/1.1\u2028Host: y"
         assert files.get(link) == b"content"
     assert requests[0].startswith(b"GET /a%20b%C3%A9?x=%20HTTP/1.1%E2%80%A8Host:%20y HTTP/1.1\r\nHost: 127.0.0.1:")
+
+
+def test_a_name_is_resolved_when_a_connection_is_made_and_at_no_other_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    resolve = socket.getaddrinfo
+
+    def counted(host: str, *rest: Any, **options: Any) -> Any:
+        asked.append(host)
+        return resolve(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", counted)
+    with talking_to(answering(ENGLISH, ENGLISH, ENGLISH)) as connections:
+        ml_clients.configure(f"http://localhost:{transport._server.pool.port}")
+        for _ in range(3):
+            language.detect("hello")
+    assert (asked, connections) == (["localhost"], [0])
+
+
+def test_every_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed_soon:
+        refused = closed_soon.getsockname()
+    with talking_to(answering(ENGLISH)):
+        open_ = ("127.0.0.1", transport._server.pool.port)
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in (refused, open_)]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+        assert language.detect("hello")["language"] == "en"
+
+
+def test_a_name_that_does_not_exist_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", missing)
+    with talking_to(answering(ENGLISH)), pytest.raises(ml_clients.ModelUnavailable):
+        language.detect("hello")
+
+
+class Pieces:
+    """A socket that gives what it is told to give, piece by piece, and then its end."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = [piece for piece in pieces if piece]
+
+    def settimeout(self, _: float) -> None:
+        pass
+
+    def recv(self, _: int) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+
+def parsed(pieces: list[bytes]) -> tuple[Any, ...]:
+    """What becomes of an answer that comes in these pieces: status, body and header, or the class of the error."""
+    found = Answer()
+    try:
+        found.receive(Pieces(pieces), time.monotonic() + 5)  # type: ignore[arg-type]  # all of a socket it uses
+    except (ConnectionError, NotHttp) as error:
+        return (type(error),)
+    return (found.status, found.body, found.retry_after, found.reusable)
+
+
+LINES = [
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.0 503 Busy\r\n",
+    b"HTTP/1.1 103 Early Hints\r\n",
+    b"Content-Length: 5\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Retry-After: 7\r\n",
+    b"Connection: close\r\n",
+    b"\r\n",
+    b"5\r\nhello\r\n",
+    b"0\r\n\r\n",
+    b"hello",
+]
+some_answer = st.lists(st.sampled_from(LINES) | st.binary(max_size=8), min_size=1, max_size=12).map(b"".join)
+
+
+@given(some_answer, st.lists(st.integers(1, 60), max_size=6))
+def test_what_an_answer_means_does_not_depend_on_its_pieces(said: bytes, cuts: list[int]) -> None:
+    pieces, rest = [], said
+    for cut in cuts:
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    whole, cut_up = parsed([said]), parsed([*pieces, rest])
+    # What follows a whole answer is seen only where it comes along with it.
+    assert whole[:3] == cut_up[:3]
+    assert whole == cut_up or cut_up[3]
 
 
 @pytest.mark.parametrize(
