@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint browser screenshot bench bench-peers bench-smoke faults compare choosing
+.PHONY: help run test slow lint lint-js lock browser screenshot bench bench-peers bench-smoke faults compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -18,8 +18,20 @@ test: $(VENV)/installed-dev assets ## set up and run every test
 slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for their time
 	@exec $(BIN)/python -m pytest -m slow
 
-lint: $(VENV)/installed-dev ## ruff and mypy
+lint: $(VENV)/installed-dev lint-js ## ruff and mypy; eslint and typescript where node is there
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+lint-js: ## eslint and typescript alone
+	@deploy/js/lint.sh $(VENV)/js
+
+# What is locked stays as it is unless UPGRADE says otherwise: 1 for everything, or names of packages.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links \
+	$(if $(filter 1,$(UPGRADE)),--upgrade,$(foreach name,$(UPGRADE),--upgrade-package $(name)))
+
+lock: $(VENV)/installed-dev ## requirements*.txt anew from requirements*.in (UPGRADE=1, or UPGRADE="flask click")
+	@$(LOCK) requirements.in --output-file requirements.txt
+	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
 
 browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowed
 	@deploy/browser.sh
@@ -53,9 +65,9 @@ $(VENV)/installed: requirements.txt
 	@echo "installing Spillway into $(VENV)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Spillway needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -176,7 +176,9 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0))
     if queue:
         parts.append(_worker(settings, environment, bundled is not None))
-    command, answers = [sys.executable, "wsgi.py"], _http(f"{settings.url}/livez")
+    # `wsgi.py` in the checkout; beside the packages where it is installed
+    script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
+    command, answers = [sys.executable, script], _http(f"{settings.url}/livez")
     parts.append(Part("web process", command, answers, settings.drain_seconds, environment))
     return parts
 
@@ -210,7 +212,10 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
     )
 
     def sick() -> bool:
-        """After a full disk the broker goes on refusing to write until it is started anew (findings.md)."""
+        """After a full disk the broker goes on refusing to write until it is started anew.
+
+        Measured with nats-server 2.15.1: 8 s after the space was free its streams still refused.
+        """
         return shutil.disk_usage(folder).free > ROOM and _unwell(f"http://127.0.0.1:{monitor}/healthz")
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]

@@ -30,7 +30,7 @@ def _one_of(*allowed: str) -> Callable[[str], str]:
     return parse
 
 
-def _number(low: float, high: float, kind: type[int] | type[float] = int) -> Callable[[str], Any]:
+def _number(low: float, high: float, kind: type[int | float] = int) -> Callable[[str], Any]:
     def parse(value: str) -> int | float:
         try:
             number = kind(value)

@@ -29,14 +29,14 @@ def within(seconds: float) -> Iterator[None]:
         _ends_at.reset(token)
 
 
-def remaining() -> float:
-    """Seconds left of the deadline in force; raises TimeoutError once there are none.
-
-    Outside of any `within` block it is always the default.
-    """
+def call_ends_at() -> float:
+    """When a call that starts now must have ended, as time.monotonic() counts."""
     ends_at = _ends_at.get()
-    if ends_at is None:
-        return SECONDS_WITHOUT_DEADLINE
+    return time.monotonic() + SECONDS_WITHOUT_DEADLINE if ends_at is None else ends_at
+
+
+def seconds_until(ends_at: float) -> float:
+    """Seconds left; raises TimeoutError once there are none."""
     left = ends_at - time.monotonic()
     if left <= 0:
         raise TimeoutError("the deadline of the model call has passed")

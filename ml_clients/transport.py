@@ -1,24 +1,20 @@
-"""One HTTP call to the model server: a kept-alive connection, a total deadline, errors translated.
-
-Together with connection.py the only home of urllib3; its errors stop here.
-"""
+"""One HTTP call to the model server: its address, its JSON, and errors translated into the four of a model."""
 
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from http.client import HTTPException, IncompleteRead
+from string import punctuation
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote, urlsplit
 
 import msgspec
-import urllib3
-from urllib3.exceptions import HTTPError, LocationParseError, NewConnectionError, ProtocolError
-from urllib3.exceptions import TimeoutError as PoolTimeout
 
-from ml_clients.connection import DroppedConnection, pool_for
-from ml_clients.deadline import remaining
+from ml_clients.connection import Answer, Connections, NotHttp
+from ml_clients.deadline import call_ends_at
 from ml_clients.errors import (
     ModelAnswerInvalid,
     ModelError,
@@ -28,7 +24,7 @@ from ml_clients.errors import (
 )
 
 DEFAULT_URL = "http://127.0.0.1:5001"
-MAX_ANSWER_BYTES = 64 * 1024 * 1024
+DEFAULT_PORTS = {"http": 80, "https": 443}
 UNAVAILABLE = frozenset({408, 429, 500, 502, 503, 504})
 
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -36,18 +32,18 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Balance = Annotated[float, msgspec.Meta(ge=-1, le=1)]
 """A number from -1 to 1 in an answer."""
 
-Answer = TypeVar("Answer")
+Kind = TypeVar("Kind")
 
-
+_NOT_IN_A_TARGET = re.compile(r"[^!-~]")
 _decoder = lru_cache(None)(msgspec.json.Decoder)
 _first = threading.Lock()  # msgspec 0.22 crashes where two threads are the first to use a type
 
 
 @dataclass(frozen=True)
 class Server:
-    """One server: its connections, and the path under which it answers."""
+    """One server: its connections, and the base path under which it answers."""
 
-    pool: urllib3.HTTPConnectionPool
+    pool: Connections
     prefix: str
 
 
@@ -61,18 +57,18 @@ def configure(url: str) -> None:
     _server = server_at(url)
 
 
-def ask(path: str, question: dict[str, Any], answer: type[Answer]) -> Answer:
+def ask(path: str, question: dict[str, Any], answer: type[Kind]) -> Kind:
     """The server's answer to a question, both JSON, checked to be of the given type."""
     body = call(_server, "POST", path, json.dumps(question).encode(), "application/json")
     return decode(body, answer, path)
 
 
-def decode(body: bytes, kind: type[Answer], who: str) -> Answer:
+def decode(body: bytes, kind: type[Kind], who: str) -> Kind:
     """The body, which is JSON, as this kind of answer; raises ModelAnswerInvalid that names who gave it."""
     with _first:
         decoder = _decoder(kind)  # type: ignore[arg-type]  # a class can be hashed
     try:
-        answer: Answer = decoder.decode(body)
+        answer: Kind = decoder.decode(body)
         return answer
     except msgspec.DecodeError as error:
         raise ModelAnswerInvalid(f"{who} answered what we cannot use: {error}") from error
@@ -86,80 +82,47 @@ def transform(path: str, content: bytes) -> bytes:
 def server_at(url: str) -> Server:
     """The server at this base URL; raises ValueError when it is no http or https URL."""
     try:
-        parts = urllib3.util.parse_url(url)
-    except LocationParseError:
-        parts = urllib3.util.Url()
-    if parts.scheme not in ("http", "https") or not parts.host:
-        raise ValueError(f"a model server's URL is like {DEFAULT_URL}, not {url!r}")
-    return Server(pool_for(parts.scheme, parts.host, parts.port), (parts.path or "").rstrip("/"))
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        port = parts.port or DEFAULT_PORTS[parts.scheme]
+        if not host or _NOT_IN_A_TARGET.search(host):
+            raise ValueError(f"{host!r} is no host")
+    except (ValueError, KeyError) as error:
+        raise ValueError(f"a model server's URL is like {DEFAULT_URL}, not {url!r}") from error
+    authority = f"[{host}]" if ":" in host else host
+    if port != DEFAULT_PORTS[parts.scheme]:
+        authority += f":{port}"
+    return Server(Connections(host, port, parts.scheme == "https", authority), parts.path.rstrip("/"))
 
 
 def call(server: Server, method: str, path: str, body: bytes, content_type: str) -> bytes:
-    """The answer to one call; raises one of the four model errors."""
+    """The body of the answer to one call; raises one of the four model errors."""
     named = path.partition("?")[0]  # a query may hold a signature, and errors are shown to people
     try:
-        try:
-            return _send(server, method, path, body, content_type)
-        except ProtocolError as error:
-            if not isinstance(_cause(error), DroppedConnection):
-                raise
-            # The server closed an idle connection just as we used it. Sending again is safe:
-            # a model call changes nothing on the server.
-            return _send(server, method, path, body, content_type)
-    except (TimeoutError, HTTPError) as error:
-        raise _translated(named, error) from error
+        answer = server.pool.exchange(method, _target(server.prefix + path), content_type, body, call_ends_at())
+    except TimeoutError as error:
+        raise ModelTimeout(f"{named} did not answer in time") from error
+    except NotHttp as error:
+        raise ModelAnswerInvalid(f"{named} {error}") from error
+    except OSError as error:
+        raise ModelUnavailable(f"{named} cannot be reached: {error}") from error
+    if answer.status not in (200, 201):
+        raise _refusal(named, answer)
+    return answer.body
 
 
-def _send(server: Server, method: str, path: str, body: bytes, content_type: str) -> bytes:
-    response = server.pool.urlopen(
-        method,
-        server.prefix + path,
-        body,
-        {"Content-Type": content_type},
-        retries=False,
-        redirect=False,
-        timeout=urllib3.Timeout(total=remaining()),
-        preload_content=False,
-    )
-    try:
-        answer = response.read(MAX_ANSWER_BYTES + 1)
-    except BaseException:
-        response.close()
-        raise
-    if len(answer) > MAX_ANSWER_BYTES:
-        response.close()
-        raise ModelAnswerInvalid(f"{path} answered more than {MAX_ANSWER_BYTES} bytes")
-    response.release_conn()
-    if response.status not in (200, 201):
-        raise _refusal(path.partition("?")[0], response, answer)
-    return answer
+def _target(path: str) -> str:
+    """A path and query as a request line can carry them: a link may hold anything."""
+    return quote(path, safe=punctuation, errors="replace") if _NOT_IN_A_TARGET.search(path) else path
 
 
-def _refusal(path: str, response: urllib3.BaseHTTPResponse, answer: bytes) -> ModelError:
-    said = f"{path} answered {response.status}: {answer[:200].decode('utf-8', 'replace')}"
-    if response.status in UNAVAILABLE:
-        return ModelUnavailable(said, _seconds(response.headers.get("Retry-After")))
-    if 400 <= response.status < 500:
+def _refusal(path: str, answer: Answer) -> ModelError:
+    said = f"{path} answered {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}"
+    if answer.status in UNAVAILABLE:
+        return ModelUnavailable(said, _seconds(answer.retry_after))
+    if 400 <= answer.status < 500:
         return ModelRefused(said)
     return ModelAnswerInvalid(said)
-
-
-def _translated(path: str, error: Exception) -> ModelError:
-    cause = _cause(error)
-    # urllib3 derives a refused connection from its time-outs; it is none.
-    late = isinstance(error, PoolTimeout) and not isinstance(error, NewConnectionError)
-    if late or isinstance(cause, TimeoutError):
-        return ModelTimeout(f"{path} did not answer in time")
-    # What is cut off is a server gone away; any other breach of HTTP is no model server at all.
-    if isinstance(cause, HTTPException) and not isinstance(cause, ConnectionError | IncompleteRead | DroppedConnection):
-        return ModelAnswerInvalid(f"{path} answered no HTTP: {cause!r}")
-    return ModelUnavailable(f"{path} cannot be reached: {cause}")
-
-
-def _cause(error: Exception) -> BaseException:
-    """What is inside the wrapper that urllib3 puts around errors of the connection."""
-    inner = error.args[-1] if isinstance(error, ProtocolError) and error.args else None
-    return inner if isinstance(inner, BaseException) else error
 
 
 def _seconds(retry_after: str | None) -> float | None:

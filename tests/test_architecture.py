@@ -57,7 +57,7 @@ HOMES = {
     ),
     "alembic": (["app/store/migrations/"], "a database is brought up to date in one place"),
     "sqlite3": (["app/store/"], "PostgreSQL is a sibling of one file"),
-    "urllib3": (["ml_clients/"], "models are called by their clients"),
+    "httptools": (["ml_clients/connection.py"], "answers of models are parsed where they are received"),
     "requests": (
         ["app/__main__.py", "app/compare/driver.py", "app/compare/system.py"],
         "only commands and test drivers call us over HTTP",
@@ -100,7 +100,7 @@ HOMES = {
     ),
 }
 
-# layer: what it may not import, directly (design.md, part 5: imports run one way)
+# layer: what it may not import, directly (imports run one way: docs/architecture.md)
 ABOVE = {
     "ml_clients/": ["app"],
     "app/contract.py": [

@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -206,14 +207,39 @@ def _row(section: str, word: str) -> str:
 
 def test_every_requirement_has_its_reason() -> None:
     rows = cells(page("dependencies"))
-    for name in re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.txt").read_text(), re.MULTILINE):
+    for name in required("requirements.in"):
         why, home, licence = rows[name]
         assert why
         assert licence
         for path in re.findall(r"`([a-z_]+/[\w/.]*)`", home):
             assert (ROOT / path).exists(), path
-    for name in re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE):
+    for name in required("requirements-dev.in"):
         assert name in page("dependencies")
+
+
+def test_every_command_in_contributing_exists() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", page, re.MULTILINE)) <= targets
+    for name in re.findall(r"\.venv/bin/([a-z-]+)", page):
+        assert shutil.which(name, path=str(Path(sys.executable).parent)), name
+    for path in re.findall(r"`((?:app|tests|ml_clients|docs|\.ci)(?:/[a-z_.]+)+)`", page):
+        assert (ROOT / path).exists(), path
+
+
+def required(file: str) -> list[str]:
+    """The packages that a list of ours names itself."""
+    return re.findall(r"^([a-z0-9][a-z0-9-]*)", (ROOT / file).read_text(), re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["requirements", "requirements-dev"])
+def test_a_lock_file_has_all_that_is_required_with_hashes_and_names_no_registry(name: str) -> None:
+    lock = (ROOT / f"{name}.txt").read_text()
+    locked = re.findall(r"^([a-z0-9-]+)==[^\n]*\\\n    --hash=sha256:", lock, re.MULTILINE)
+    assert set(required(f"{name}.in")) <= set(locked)
+    assert "://" not in lock
+    entries = [line for line in lock.splitlines() if line and not line.startswith((" ", "#"))]
+    assert [re.split("==", entry)[0] for entry in entries] == locked
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from app.compare.system import ROOT, free_port
 from app.settings import Settings
@@ -33,7 +34,7 @@ class Web:
         self._root = root
         self._environment = environment(PORT=str(port), DATA_DIR=str(data), **settings)
 
-    def __enter__(self) -> Web:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -208,8 +208,10 @@ def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
         ("lateness of the clients themselves", [(name, each.late) for name, each in found.items()]),
     ]
     for task in of.tasks(found):
-        for measure in ("answer", "wait", "run"):
-            rows.append((f"{task}: {measure}", list(_by_variant(found, task, measure).items())))
+        rows.extend(
+            (f"{task}: {measure}", list(_by_variant(found, task, measure).items()))
+            for measure in ("answer", "wait", "run")
+        )
     return rows
 
 

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import Self
 
 import msgspec
 import psutil
@@ -74,7 +75,7 @@ class System:
             **settings,
         }
 
-    def __enter__(self) -> System:
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -287,7 +287,7 @@ def _verdict(task: str, all_figures: Figures, bounds: dict[str, Any], machine: d
     )
 
 
-def _reason(task: str, choice: Choice, all_figures: Figures, bounds: dict[str, Any]) -> str:
+def _reason(task: str, choice: Choice, all_figures: Figures, bounds: dict[str, Any]) -> str:  # noqa: PLR0911 # a rule, a sentence
     take, rival = choice.take or "", choice.rival
     if rival is None:
         return f"Only {take} was measured, so there is nothing to compare it with."

@@ -44,7 +44,7 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 LAG_EVERY = 0.02  # seconds between two looks at the hub
-LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub (design.md, promise 5)
+LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub
 M_ARENA_MAX = -8  # malloc.h
 IDLE_GREENLETS = 64  # kept for the next function that may block
 
@@ -60,7 +60,7 @@ class Green:
         # The writer's real threads take the interpreter lock often and briefly: hand it back to the hub ten times
         # sooner than the default 5 ms.
         sys.setswitchinterval(0.0001)
-        # With 2,000 clients full collections stalled the hub for 250-540 ms (findings.md).
+        # With 2,000 clients full collections stalled the hub for 250-540 ms (docs/adr/0006-eventlet.md).
         gc.set_threshold(10_000, 50, 1_000)
         allow_many_files()
         _share_memory()
@@ -108,7 +108,7 @@ class Green:
         """Run on the hub's own loop.
 
         Not eventlet's spawn_for_awaitable: that prints caught exceptions, and a waiter that gives up leaves the
-        coroutine running (findings.md).
+        coroutine running (docs/adr/0006-eventlet.md).
         """
         task = eventlet.hubs.get_hub().loop.create_task(coroutine)
         done = eventlet.event.Event()

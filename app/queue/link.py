@@ -3,7 +3,7 @@
 nats-py takes 270 + 301 us of CPU a job in web process and worker (a task, a future, a timer and a header object for each
 message); past it, on the same connection, it is 104 + 30 (docs/adr/0004). In: whole messages are cut out of what was
 received and handed to plain functions. Out: what is sent in one loop round is one write. This file alone touches
-nats-py's private names; requirements.txt pins its version, and tests/queue/test_link.py fails when they move.
+nats-py's private names; requirements.in pins its version, and tests/queue/test_link.py fails when they move.
 """
 
 from __future__ import annotations

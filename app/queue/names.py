@@ -1,4 +1,4 @@
-"""Names of streams, subjects and consumers, as the contract has them (design.md, part 1)."""
+"""Names of streams, subjects and consumers, as docs/contract.md has them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ export function drawer({ panel, toggle, scrim, rest, wide, openWide }) {
     draw();
     if (room.matches) return;
     // Focus goes into the sheet and comes back to where it was opened from.
-    (open ? panel.querySelector("[data-close]") : toggle).focus();
+    (open ? /** @type {HTMLElement} */ (panel.querySelector("[data-close]")) : toggle).focus();
   }
 
   toggle.addEventListener("click", () => set(!state.open));

@@ -38,5 +38,6 @@ export function icon(name) {
 
 /** Draws the icon that each `data-icon` element of the template names. */
 export function drawIcons() {
-  for (const spot of document.querySelectorAll("[data-icon]")) spot.replaceChildren(icon(spot.dataset.icon));
+  const spots = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-icon]"));
+  for (const spot of spots) spot.replaceChildren(icon(/** @type {Parameters<typeof icon>[0]} */ (spot.dataset.icon)));
 }

@@ -1,6 +1,6 @@
 /** Short notes at the foot of the page that go away by themselves. */
 
-import { byId, h } from "./dom.js";
+import { byId, h, inside } from "./dom.js";
 import { icon } from "./icons.js";
 import { errorWords } from "./words.js";
 
@@ -12,8 +12,7 @@ const STAYS_MS = 7000;
  * @param {"plain"|"bad"} [tone]
  */
 export function toast(words, tone = "plain") {
-  const shown = [...byId("toasts").children];
-  shown.find((one) => one.dataset.words === words)?.remove();
+  inside(byId("toasts")).find((one) => one.dataset.words === words)?.remove();
   const close = h("button", { class: "button button-icon", type: "button", "aria-label": "Dismiss" }, icon("close"));
   const note = h("div", { class: "toast", "data-tone": tone, "data-words": words, "data-testid": "toast" }, h("p", {}, words), close);
   close.addEventListener("click", () => note.remove());
@@ -24,7 +23,7 @@ export function toast(words, tone = "plain") {
 /** Shows an error of the server, in plain words. @param {{code?: string, message?: string, field?: string}} error */
 export function complain(error) {
   // Anything but an answer with an error is a mistake of ours, and the console names the line.
-  if (!error.code) console.error(error);
+  if (!error.code) console.error(error); // eslint-disable-line no-console
   toast(errorWords(error), "bad");
 }
 

@@ -76,6 +76,7 @@ function inWords(value) {
 }
 
 const meansNothing = (r) => !r || (typeof r === "object" && Object.values(r).every((held) => !held));
+/** @param {string} words @param {Said["tone"]} [tone] @returns {Said} */
 const said = (words, tone = "plain") => ({ words, tone });
 const plain = (name) => String(name).replaceAll("_", " ");
 const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);

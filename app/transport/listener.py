@@ -54,7 +54,7 @@ class Listener:
             if self._listening is None:
                 return
             try:
-                fd, address = self._listening._accept()  # type: ignore[attr-defined]  # of _socket.socket, below it
+                fd, address = self._listening._accept()  # type: ignore[attr-defined]  # noqa: SLF001 # of _socket.socket
             except (BlockingIOError, ConnectionAbortedError):
                 return
             except OSError as error:

@@ -62,8 +62,7 @@ def report(judged: Sequence[Judged]) -> str:
         f"{'':>10}" + "".join(f"{said:>11}" for said in URGENCIES),
     ]
     pairs = Counter((one.example.urgency, one.verdict["urgency"]) for one in judged)
-    for wanted in URGENCIES:
-        lines.append(f"{wanted:>10}" + "".join(f"{pairs[wanted, said]:>11}" for said in URGENCIES))
+    lines.extend(f"{wanted:>10}" + "".join(f"{pairs[wanted, said]:>11}" for said in URGENCIES) for wanted in URGENCIES)
     wrong = [one for one in judged if not (one.intent_right and one.urgency_right)]
     return "\n".join([*lines, "", *map(_difference, wrong)])
 

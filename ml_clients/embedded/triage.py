@@ -58,7 +58,7 @@ class Triage:
                 return cls(encoder, weights["intents"], weights["urgencies"])
         triage = cls.learn(encoder, examples)
         part = kept.with_name(f"{kept.stem}.part.npz")
-        np.savez(part, intents=triage._intents, urgencies=triage._urgencies)
+        np.savez(part, intents=triage._intents, urgencies=triage._urgencies)  # noqa: SLF001 # its own
         part.replace(kept)
         return triage
 

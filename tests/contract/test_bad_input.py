@@ -171,7 +171,7 @@ def test_nesting_no_parser_follows_is_refused_and_the_connection_goes_on(raw: Ra
     [
         "4", "42", "42[]", "42{}", "42[1]", "42[null,{}]", '42["connect"]', '42["disconnect",{}]', '42["typing",',
         "427", "42-1[]", '45-["typing",{}]', '4599-["typing",{"_placeholder":true,"num":0}]', '450-["typing",{}]',
-        "43[]", "431[1]", "4699-1[]", "49", "47", "4x", "6", "44{}", "42/elsewhere,[\"typing\",{}]", "40/elsewhere,",
+        "43[]", "431[1]", "4699-1[]", "49", "47", "4x", "6", "44{}", '42/elsewhere,["typing",{}]', "40/elsewhere,",
         "40{}", '42["(unreadable)"]', "42" + "9" * 200 + "[]",
     ],
 )  # fmt: skip

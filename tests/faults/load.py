@@ -66,7 +66,7 @@ class Crowd:
         for person in self.people:
             if not person.connected:
                 await person.reconnect()
-        found, states = Findings(), {state: 0 for state in FINAL}
+        found, states = Findings(), dict.fromkeys(FINAL, 0)
         for number in range(self.rooms):
             room = await self.room(number)
             found.add(audit(room, [person.record for person in self.people[number * 2 : number * 2 + 2]]))

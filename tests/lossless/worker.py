@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from tests.guest import WAIT
 from tests.lossless.evidence import until
@@ -27,7 +28,7 @@ class Worker:
                 stderr=file,
             )
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import requests
 
@@ -29,7 +29,7 @@ class Served:
     def __init__(self, mode: str, log: Path, **options: Any) -> None:
         self.mode, self.log, self._options = mode, log, options
 
-    def __enter__(self) -> Served:
+    def __enter__(self) -> Self:
         command = [sys.executable, "-m", "tests.transport.served", self.mode, json.dumps(self._options)]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)

@@ -50,6 +50,6 @@ def test_it_connects_asks_hears_sends_bytes_and_comes_back(served: Served, folde
         ["stock", "plain"],
         ["binary", [1, 2, 3]],
         ["shout", "all"],
-        ["transport", transports.split(",")[-1]],
+        ["transport", transports.rsplit(",", maxsplit=1)[-1]],
         ["back", "again"],
     ]

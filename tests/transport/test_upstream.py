@@ -27,7 +27,7 @@ def test_the_versions_are_those_it_was_written_for(package: str) -> None:
     assert importlib.metadata.version(package) == WRITTEN_FOR[package], (
         "read what changed in PRIVATE, then raise it here"
     )
-    assert f"{package}=={WRITTEN_FOR[package]}" in (ROOT / "requirements.txt").read_text().splitlines()
+    assert f"{package}=={WRITTEN_FOR[package]}" in (ROOT / "requirements.in").read_text().split()
 
 
 @pytest.mark.parametrize(("owner", "name"), [(owner, name) for owner, names in PRIVATE.items() for name in names])

@@ -1,7 +1,7 @@
 /** Chips: what the models found, one per job, filling in as news comes. */
 
 import { duration } from "../clock.js";
-import { h } from "../dom.js";
+import { h, inside } from "../dom.js";
 import { icon } from "../icons.js";
 import { errorWords, percent, resultWords, stateWord, taskTitle } from "../words.js";
 
@@ -11,7 +11,7 @@ import { errorWords, percent, resultWords, stateWord, taskTitle } from "../words
  * @param {Object} job as in `job:update`
  */
 export function showChip(home, job) {
-  const before = [...home.children].find((chip) => chip.dataset.job === job.id);
+  const before = inside(home).find((one) => one.dataset.job === job.id);
   const now = chip(job);
   if (before) before.replaceWith(now);
   else home.append(now);

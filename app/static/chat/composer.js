@@ -16,7 +16,7 @@ const SILENT_MS = 4_000;
  * @returns {{focus: () => void, take: () => string}} `take` empties it and gives what was written
  */
 export function composer(on) {
-  const text = byId("composer");
+  const text = byId("composer", HTMLTextAreaElement);
   const typing = typingSignal(on.typing);
   const take = () => {
     const written = text.value;

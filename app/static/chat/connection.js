@@ -10,7 +10,9 @@ export class Refused extends Error {
   /** @param {{code: string, message?: string, field?: string, retry_after?: number}} error */
   constructor(error) {
     super(error.message ?? "");
-    Object.assign(this, { code: error.code, field: error.field, retry_after: error.retry_after });
+    this.code = error.code;
+    this.field = error.field;
+    this.retry_after = error.retry_after;
   }
 }
 

@@ -6,7 +6,9 @@ const NEAR_PX = 90;
 export class Following {
   /** @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, toEnd: HTMLElement}} parts */
   constructor({ log, pending, scroll, toEnd }) {
-    Object.assign(this, { scroll, toEnd, atEnd: true });
+    this.scroll = scroll;
+    this.toEnd = toEnd;
+    this.atEnd = true;
     this.onScroll = () => this.#look();
     this.onClick = () => this.toTheEnd();
     scroll.addEventListener("scroll", this.onScroll, { passive: true });

@@ -55,7 +55,7 @@ function chat(me) {
   const typing = new TypingLine(me.id);
   const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
   const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
-  const room = new Room(connection, me.room, {});
+  const room = new Room(connection, me.room);
   const timeline = new Timeline(parts, { me: me.id, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), ...entries });
   const tray = new Tray(byId("tray"), { me: me.id, cancel: (job) => cancel(connection, room, job), ...entries });
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
@@ -154,7 +154,7 @@ function back(stop, error = "") {
 }
 
 function drawers() {
-  const [bar, talk, members, panel, scrim] = ["bar", "talk", "members", "panel", "scrim"].map(byId);
+  const [bar, talk, members, panel, scrim] = ["bar", "talk", "members", "panel", "scrim"].map((id) => byId(id));
   drawer({ panel, toggle: byId("panel-toggle"), scrim, rest: [bar, talk, members], wide: "(min-width: 1101px)", openWide: true });
   drawer({ panel: members, toggle: byId("members-toggle"), scrim, rest: [bar, talk, panel], wide: "(min-width: 861px)", openWide: true });
 }

@@ -48,7 +48,7 @@ export const mlLabel = (task) => (task ? taskTitle(task) : "Model");
  */
 export function decorate(element, previous) {
   const newDay = !previous || dayKey(previous.dataset.at) !== dayKey(element.dataset.at);
-  const soon = previous && Math.abs(new Date(element.dataset.at) - new Date(previous.dataset.at)) < TOGETHER_MS;
+  const soon = previous && Math.abs(Date.parse(element.dataset.at) - Date.parse(previous.dataset.at)) < TOGETHER_MS;
   element.querySelector(":scope > .day")?.remove();
   if (newDay) element.prepend(h("div", { class: "day" }, dayWords(element.dataset.at)));
   element.dataset.follows = String(Boolean(!newDay && soon && element.dataset.kind === "user" && previous.dataset.from === element.dataset.from));
@@ -76,10 +76,10 @@ function bubble(message, alert, again) {
 /** What a model wrote: lines that begin with a dash become a list, the rest stays as it is. */
 function findings({ text, data }) {
   const blocks = [];
-  const lines = text.split("\n");
+  const given = text.split("\n");
   // The label above the bubble says the same already.
-  if (lines.length > 1 && lines[0] === mlLabel(data?.task)) lines.shift();
-  for (const line of lines) {
+  if (given.length > 1 && given[0] === mlLabel(data?.task)) given.shift();
+  for (const line of given) {
     const item = /^[-•*] +/.test(line);
     const last = blocks.at(-1);
     if (last && last.item === item) last.lines.push(line);

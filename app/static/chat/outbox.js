@@ -13,6 +13,7 @@ const TRIES = 8;
  * @property {"sending"|"waiting"|"failed"} state waiting: for the connection or for a better time
  * @property {Object} [error] why it waits or failed
  * @property {string} at RFC 3339
+ * @property {number} [tries] so far
  */
 
 /** A queue of events that survives breaks and reloads. */
@@ -26,13 +27,18 @@ export class Outbox {
    * @param {() => void} on.notInRoom
    */
   constructor(connection, place, on) {
-    Object.assign(this, { connection, place, on, open: false, busy: false });
+    this.connection = connection;
+    this.place = place;
+    this.on = on;
+    this.open = false;
+    this.busy = false;
     this.entries = remembered(place);
     for (const entry of this.entries) on.changed(entry);
   }
 
   /** Adds an event and sends it as soon as it can go. `payload` holds its key. @returns {Entry} */
   add(event, payload) {
+    /** @type {Entry} */
     const entry = { key: payload.key, event, payload, state: this.open ? "sending" : "waiting", at: new Date().toISOString() };
     this.entries.push(entry);
     this.#changed(entry);

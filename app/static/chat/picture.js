@@ -34,7 +34,7 @@ function lost(button) {
 }
 
 function view(src, words) {
-  const viewer = byId("viewer");
+  const viewer = byId("viewer", HTMLDialogElement);
   const close = h("button", { class: "button button-icon", type: "button", "aria-label": "Close" }, icon("close"));
   close.addEventListener("click", () => viewer.close());
   viewer.replaceChildren(h("img", { src, alt: words }), close);

@@ -11,7 +11,7 @@ export class Room {
   /**
    * @param {import("./connection.js").Connection} connection
    * @param {string} name
-   * @param {Object} on
+   * @param {Object} [on] may be set later, before `join`
    * @param {(messages: Object[], news: boolean) => void} on.messages next in order; `news` when they were not there at first
    * @param {(older: Object[]) => void} on.history
    * @param {(job: Object) => void} on.job
@@ -22,7 +22,9 @@ export class Room {
    * @param {(error: Object) => void} on.error the room cannot be joined
    */
   constructor(connection, name, on) {
-    Object.assign(this, { connection, name, on });
+    this.connection = connection;
+    this.name = name;
+    this.on = on;
     this.sequence = new Sequence();
     this.jobs = new Jobs();
     this.oldest = null;

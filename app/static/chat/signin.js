@@ -11,10 +11,10 @@ const ROOM = /^[A-Za-z0-9_.-]{1,64}$/;
  * @param {string} [error] why the last try was refused
  */
 export function showSignIn(enter, error = "") {
-  const form = byId("signin-form");
+  const form = byId("signin-form", HTMLFormElement);
   const { name, room } = prefill();
-  form.elements.name.value = name;
-  form.elements.room.value = room;
+  byId("signin-name", HTMLInputElement).value = name;
+  byId("signin-room", HTMLInputElement).value = room;
   byId("signin-error").textContent = error;
   form.onsubmit = (event) => {
     event.preventDefault();

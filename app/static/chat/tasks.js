@@ -36,7 +36,7 @@ function start(task, on) {
 }
 
 function openForm(task, on) {
-  const dialog = byId("ask");
+  const dialog = byId("ask", HTMLDialogElement);
   const fields = Object.entries(task.args).map(([name, type]) => field(name, String(type)));
   const form = h("form", { method: "dialog", "aria-label": taskAction(task.task) },
     h("h2", {}, taskAction(task.task)),

@@ -1,6 +1,6 @@
 /** The conversation: messages in order, chips under them, unsent ones below, and where the reader is. */
 
-import { h } from "../dom.js";
+import { h, inside } from "../dom.js";
 import { Following } from "./following.js";
 import { decorate, messageElement } from "./message.js";
 import { showChip } from "./chips.js";
@@ -19,7 +19,8 @@ export class Timeline {
    * @param {(entry: Object) => void} on.discard
    */
   constructor(parts, on) {
-    Object.assign(this, { parts, on });
+    this.parts = parts;
+    this.on = on;
     this.following = new Following(parts);
     this.clear();
     this.watcher = new IntersectionObserver(([seen]) => { if (seen.isIntersecting) this.#older(); }, { root: parts.scroll, rootMargin: "200px" });
@@ -47,7 +48,7 @@ export class Timeline {
   append(messages, news) {
     for (const message of messages) {
       const element = this.#draw(message);
-      decorate(element, this.parts.log.lastElementChild);
+      decorate(element, /** @type {HTMLElement|null} */ (this.parts.log.lastElementChild));
       element.classList.toggle("fresh", news);
       this.parts.log.append(element);
     }
@@ -59,7 +60,7 @@ export class Timeline {
   /** Shows older messages above the others, without moving what the reader looks at. @param {Object[]} messages */
   prepend(messages) {
     const { log } = this.parts;
-    const oldest = log.firstElementChild;
+    const oldest = /** @type {HTMLElement|null} */ (log.firstElementChild);
     this.following.hold(() => {
       const elements = messages.filter(({ seq }) => !this.shown.has(seq)).map((message) => this.#draw(message));
       elements.forEach((element, place) => decorate(element, elements[place - 1] ?? null));
@@ -114,7 +115,7 @@ export class Timeline {
 
   #chips(seq) { return this.shown.get(seq).element.querySelector(".chips"); }
 
-  #pending(key) { return [...this.parts.pending.children].find((one) => one.dataset.key === key); }
+  #pending(key) { return inside(this.parts.pending).find((one) => one.dataset.key === key); }
 
   async #older() {
     if (this.loading || this.complete || this.shown.size === 0) return;

@@ -1,6 +1,6 @@
 /** Requested work that has no message of its own yet: what was asked, how far it is, and cancelling it. */
 
-import { h } from "../dom.js";
+import { h, inside } from "../dom.js";
 import { icon } from "../icons.js";
 import { errorWords, shorten, taskTitle } from "../words.js";
 import { chip } from "./chips.js";
@@ -18,7 +18,10 @@ export class Tray {
    * @param {(entry: Object) => void} on.discard
    */
   constructor(home, on) {
-    Object.assign(this, { home, on, asked: new Map(), dismissed: new Set() });
+    this.home = home;
+    this.on = on;
+    this.asked = new Map();
+    this.dismissed = new Set();
     home.replaceChildren();
   }
 
@@ -70,5 +73,5 @@ export class Tray {
     if (focused) row.querySelector("button")?.focus();
   }
 
-  #row(id) { return [...this.home.children].find((row) => row.dataset.id === id); }
+  #row(id) { return inside(this.home).find((row) => row.dataset.id === id); }
 }

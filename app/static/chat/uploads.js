@@ -19,7 +19,7 @@ export async function upload(room, file) {
 
 /** Opens the file picker. @param {(file: File) => void} take */
 export function pick(take) {
-  const input = byId("upload-input");
+  const input = byId("upload-input", HTMLInputElement);
   input.onchange = () => { takeImages(input.files, take); input.value = ""; };
   input.click();
 }
@@ -34,7 +34,7 @@ export function receiveImages(take) {
   const over = (event) => { if (hasFiles(event)) { event.preventDefault(); drop.hidden = false; } };
   talk.ondragenter = over;
   talk.ondragover = over;
-  talk.ondragleave = (event) => { if (!talk.contains(event.relatedTarget)) drop.hidden = true; };
+  talk.ondragleave = (event) => { if (!talk.contains(/** @type {Node|null} */ (event.relatedTarget))) drop.hidden = true; };
   talk.ondrop = (event) => {
     drop.hidden = true;
     if (!hasFiles(event)) return;
@@ -44,7 +44,7 @@ export function receiveImages(take) {
   byId("composer").onpaste = (event) => {
     if (event.clipboardData?.files.length) { event.preventDefault(); takeImages(event.clipboardData.files, take); }
   };
-  const input = byId("upload-input");
+  const input = byId("upload-input", HTMLInputElement);
   input.onchange = () => { takeImages(input.files, take); input.value = ""; };
 }
 

@@ -13,7 +13,9 @@ const EDGE = { left: 38, right: 4, top: 8, bottom: 24 };
 export class Chart {
   /** @param {HTMLElement} home @param {HTMLElement} tableHome */
   constructor(home, tableHome) {
-    Object.assign(this, { home, tableHome, bars: [] });
+    this.home = home;
+    this.tableHome = tableHome;
+    this.bars = [];
     new ResizeObserver(() => this.#draw()).observe(home);
   }
 

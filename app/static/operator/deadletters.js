@@ -14,7 +14,10 @@ const BASE = "/api/dead-letters";
 export class DeadLetters {
   /** @param {HTMLElement} section @param {HTMLElement} home of the table */
   constructor(section, home) {
-    Object.assign(this, { section, home, served: true, shown: "" });
+    this.section = section;
+    this.home = home;
+    this.served = true;
+    this.shown = "";
   }
 
   /** Asks the server, unless it said before that it does not serve them. */

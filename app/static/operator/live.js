@@ -16,12 +16,12 @@ const ALL = "*";
 /** The section: asks for what is new, keeps the window, and shows it. */
 export class Live {
   constructor() {
-    this.task = byId("live-task");
-    this.minutes = byId("live-minutes");
-    this.moment = byId("live-moment");
+    this.task = byId("live-task", HTMLSelectElement);
+    this.minutes = byId("live-minutes", HTMLSelectElement);
+    this.moment = byId("live-moment", HTMLInputElement);
     this.plots = new Plots(byId("live-plots"), (back, words) => this.#at(back, words));
     for (const choice of [this.task, this.minutes]) choice.addEventListener("change", () => this.refresh().catch(complain));
-    this.moment.addEventListener("input", () => this.plots.look(this.moment.max - this.moment.value || null));
+    this.moment.addEventListener("input", () => this.plots.look(Number(this.moment.max) - this.moment.valueAsNumber || null));
     byId("live-details").addEventListener("toggle", () => this.#table());
     this.#at(0, "now");
   }
@@ -60,14 +60,14 @@ export class Live {
   }
 
   #at(back, words) {
-    this.moment.value = this.moment.max - back;
-    this.moment.style.setProperty("--filled", `${(100 * this.moment.value) / this.moment.max}%`);
+    this.moment.valueAsNumber = Number(this.moment.max) - back;
+    this.moment.style.setProperty("--filled", `${(100 * this.moment.valueAsNumber) / Number(this.moment.max)}%`);
     this.moment.setAttribute("aria-valuetext", words);
     byId("live-at").textContent = words;
   }
 
   #table() {
-    if (this.report && byId("live-details").open) byId("live-table").replaceChildren(liveTable(this.report.points));
+    if (this.report && byId("live-details", HTMLDetailsElement).open) byId("live-table").replaceChildren(liveTable(this.report.points));
   }
 }
 

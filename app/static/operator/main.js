@@ -34,7 +34,7 @@ async function round() {
     freshness("fresh", `Live, ${new Date().toLocaleTimeString()}`);
   } catch (error) {
     // Anything but an answer with an error is a mistake of ours, and the console names the line.
-    if (!error.code) console.error(error);
+    if (!error.code) console.error(error); // eslint-disable-line no-console
     freshness("lost", error.code ? errorWords(error) : "The answer of the server was not understood.");
   }
   clearTimeout(timer);

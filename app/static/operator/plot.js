@@ -74,10 +74,12 @@ function runs({ points, span, x, y }, value) {
 /** Where a point is drawn. @param {Object} point @returns {number} milliseconds */
 export const middle = (point) => new Date(point.at).getTime() + point.seconds * 500;
 
+/** @returns {SVGElement[]} */
 function stroke({ foot }, mark, run) {
   const line = run.map((spot) => spot.map((each) => each.toFixed(1)).join(",")).join(" ");
   // A reading with nothing beside it has no line to be part of.
   if (run.length === 1) return [s("circle", { class: `dot dot-${mark}`, cx: run[0][0], cy: run[0][1], r: mark === "thin" ? 1.6 : 2.2 })];
+  /** @type {SVGElement[]} */
   const parts = [s("polyline", { class: mark, points: line })];
   if (mark === "area") parts.unshift(s("polygon", { class: "fill", points: `${run[0][0]},${foot} ${line} ${run.at(-1)[0]},${foot}` }));
   return parts;

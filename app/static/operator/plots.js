@@ -13,7 +13,12 @@ const WITH_AXIS = ["under-way", "health"];
 export class Plots {
   /** @param {HTMLElement} home @param {(back: number, words: string) => void} moment */
   constructor(home, moment) {
-    Object.assign(this, { home, moment, points: [], span: null, marks: [], back: null });
+    this.home = home;
+    this.moment = moment;
+    this.points = [];
+    this.span = null;
+    this.marks = [];
+    this.back = null;
     this.figures = ROWS.map((row) => row.cells.map((cell, side) => frame(row, cell, side)));
     home.replaceChildren(...ROWS.flatMap((row, number) => [partHead(row, ROWS[number - 1]), rowOf(row, this.figures[number])].filter(Boolean)));
     home.addEventListener("pointermove", (event) => this.#follow(event));
@@ -23,7 +28,9 @@ export class Plots {
 
   /** @param {Object[]} points oldest first @param {{from: number, to: number, step: number}} span @param {number[]} marks */
   show(points, span, marks) {
-    Object.assign(this, { points, span, marks });
+    this.points = points;
+    this.span = span;
+    this.marks = marks;
     this.#draw();
   }
 

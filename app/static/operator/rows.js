@@ -5,8 +5,8 @@ import { linear, tenfold } from "./scale.js";
 import { size } from "./tiles.js";
 
 /** @typedef {{name: string, mark: "line"|"thin"|"area"|"bar"|"bar-bad", value: (point: Object) => number|null}} Series */
-/** @typedef {{label?: string, series: Series[]}} Cell one plot; `label` where the two of a row differ */
-/** @typedef {{name: string, title?: string, about?: string, whole?: boolean, scale: Function, words: (value: number) => string, apart?: boolean, cells: Cell[]}} Row
+/** @typedef {{label?: string, words?: (value: number) => string, series: Series[]}} Cell one plot; `label` and `words` where the two of a row differ */
+/** @typedef {{name: string, title?: string, about?: string, whole?: boolean, scale: Function, words?: (value: number) => string, apart?: boolean, cells: Cell[]}} Row
  * `whole`: of the whole process, whichever task is chosen; `apart`: the two do not share their axis */
 
 export const PATHS = ["simple", "queued"];
