@@ -160,20 +160,20 @@ class Writer:
                 try:
                     operation.prepare(group.rows)
                     group.operations.append(operation)
-                except Exception:  # a mistake of ours: the others must not pay for it
-                    return self._without(group, operation)
+                except Exception as error:  # a mistake of ours: the others must not pay for it
+                    return self._without(group, operation, error)
         return group
 
-    def _without(self, group: _Group, wrong: Operation) -> _Group:
+    def _without(self, group: _Group, wrong: Operation, error: Exception) -> _Group:
         """Put the group back as it was and give up the operation that made a mistake: its rows may be half there."""
         effects = self._make_effects()
-        self._give_up(wrong, effects)
+        self._give_up(wrong, effects, error)
         self._put_back(group)
         self.publish(effects)
         return _Group([], group.started)
 
-    def _give_up(self, wrong: Operation, effects: Any) -> None:
-        log.exception("an operation could not be prepared", operation=type(wrong).__name__)
+    def _give_up(self, wrong: Operation, effects: Any, error: Exception) -> None:
+        log.error("an operation could not be prepared", operation=type(wrong).__name__, exc_info=error)
         wrong.undo()
         self._call(wrong.failed, effects, StoreUnavailable("a mistake on our side"))
 
@@ -235,15 +235,15 @@ class Writer:
             alone = _Group([operation], group.started)
             try:
                 operation.prepare(alone.rows)
-            except Exception:  # as in `_prepared`
-                self._give_up(operation, effects)
+            except Exception as mistake:  # as in `_prepared`
+                self._give_up(operation, effects, mistake)
                 continue
-            error = self._write(alone)
-            if error is None:
+            refused = self._write(alone)
+            if refused is None:
                 self._call(operation.done, effects)
             else:
                 operation.undo()
-                self._fail_one(operation, error, effects)
+                self._fail_one(operation, refused, effects)
         self._group = None
         self.publish(effects)
         self._next()
