@@ -103,9 +103,16 @@ def ml_url(systems: Callable[[str], System]) -> str:
     return ready[1]
 
 
-@pytest.fixture(scope="module", params=["simple", "queued", "auto", "simple on threads"])
+SITES = [
+    *("simple", "queued", "auto", "simple on threads"),  # each path and each mode once
+    pytest.param("queued on threads", marks=pytest.mark.slow),
+    pytest.param("auto on threads", marks=pytest.mark.slow),
+]
+
+
+@pytest.fixture(scope="module", params=SITES)
 def site(request: pytest.FixtureRequest, systems: Callable[[str], System]) -> Iterator[Site]:
-    """Every path in turn, and the simple one without eventlet besides."""
+    """Every path in turn, and the simple one without eventlet besides; in `make slow` every path without it."""
     path, _, threads = request.param.partition(" on ")
     running = systems("threading" if threads else "eventlet")
     running.flag(path)
