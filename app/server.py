@@ -137,7 +137,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     """The whole web process from its settings; raises StoreRefused or TaskDeclarationInvalid in one sentence."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     loop, tasks = concurrency.loop, declared.discover()
-    ml_clients.configure(settings.ml_url)
+    ml_clients.configure(settings.ml_url, concurrency.wait_readable)
     store = Store(settings.database, concurrency, Effects)
     flask, sockets, transport = _flask(settings, concurrency)
     metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop), UserCode(concurrency)

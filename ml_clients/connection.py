@@ -10,6 +10,7 @@ import ssl
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from functools import cached_property
 
 import httptools
@@ -27,6 +28,9 @@ MAX_IDLE_SECONDS = 60.0
 RECEIVE_BYTES = 64 * 1024
 # Each block is sent against what is left of the deadline. A body up to this size travels with its head.
 SEND_BYTES = 64 * 1024
+
+# How to wait for the first byte of an answer; None: as the socket does. See transport.configure.
+wait_readable: Callable[[int, float], bool] | None = None
 
 
 class Disconnected(ConnectionError):
@@ -63,6 +67,7 @@ class Answer:
         off, NotHttp.
         """
         try:
+            _await_first_byte(sock, ends_at)
             while not self.complete:
                 sock.settimeout(seconds_until(ends_at))
                 self._feed(self._next_bytes(sock))
@@ -254,6 +259,13 @@ def _send_all(sock: socket.socket, data: bytes, ends_at: float) -> None:
     while rest:
         sock.settimeout(seconds_until(ends_at))
         rest = rest[sock.send(rest[:SEND_BYTES]) :]
+
+
+def _await_first_byte(sock: socket.socket, ends_at: float) -> None:
+    if wait_readable is None or isinstance(sock, ssl.SSLSocket):  # TLS may hold bytes that the descriptor no longer has
+        return
+    if not wait_readable(sock.fileno(), seconds_until(ends_at)):
+        raise TimeoutError("the server did not answer before the deadline of the call")
 
 
 def _is_silent(sock: socket.socket) -> bool:

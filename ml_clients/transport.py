@@ -4,15 +4,16 @@ import json
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from string import punctuation
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from ml_clients import connection
 from ml_clients.connection import Answer, Connections, NotHttp
 from ml_clients.deadline import call_ends_at
 from ml_clients.errors import (
@@ -35,7 +36,7 @@ Balance = Annotated[float, msgspec.Meta(ge=-1, le=1)]
 Kind = TypeVar("Kind")
 
 _NOT_IN_A_TARGET = re.compile(r"[^!-~]")
-_decoder = lru_cache(None)(msgspec.json.Decoder)
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {}
 _first = threading.Lock()  # msgspec 0.22 crashes where two threads are the first to use a type
 
 
@@ -47,26 +48,39 @@ class Server:
     prefix: str
 
 
-def configure(url: str) -> None:
+def configure(url: str, wait_readable: Callable[[int, float], bool] | None = None) -> None:
     """From now on every call goes to the model server at this base URL.
+
+    `wait_readable(fd, seconds)` waits for the first byte of an answer, where the process has a cheaper way to do so than
+    its sockets; it returns whether the descriptor was readable in time.
 
     Raises ValueError when it is no http or https URL. Until it is called the embedded server's
     own default address holds.
     """
     global _server  # one process talks to one model server
     _server = server_at(url)
+    connection.wait_readable = wait_readable
 
 
 def ask(path: str, question: dict[str, Any], answer: type[Kind]) -> Kind:
     """The server's answer to a question, both JSON, checked to be of the given type."""
-    body = call(_server, "POST", path, json.dumps(question).encode(), "application/json")
+    body = call(_server, "POST", path, _encoded(question), "application/json")
     return decode(body, answer, path)
+
+
+def _encoded(question: dict[str, Any]) -> bytes:
+    try:
+        return msgspec.json.encode(question)
+    except UnicodeEncodeError:  # half a surrogate pair, which json writes as an escape
+        return json.dumps(question).encode()
 
 
 def decode(body: bytes, kind: type[Kind], who: str) -> Kind:
     """The body, which is JSON, as this kind of answer; raises ModelAnswerInvalid that names who gave it."""
-    with _first:
-        decoder = _decoder(kind)  # type: ignore[arg-type]  # a class can be hashed
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        with _first:
+            decoder = _decoders.setdefault(kind, msgspec.json.Decoder(kind))
     try:
         answer: Kind = decoder.decode(body)
         return answer

@@ -84,6 +84,13 @@ class Concurrency(Protocol):
     def await_(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         """The coroutine's value; it is cancelled and TimeoutError raised after `timeout` seconds."""
 
+    @property
+    def wait_readable(self) -> Callable[[int, float], bool] | None:
+        """A way to wait for a file descriptor that costs less than a socket's own: whether it was readable in time.
+
+        None where there is none.
+        """
+
     def tls(self) -> Any:
         """An `ssl.SSLContext` for clients that `await_` runs: the system's authorities, or those of SSL_CERT_FILE."""
 

@@ -92,6 +92,8 @@ class Threads:
             future.cancel()
             raise
 
+    wait_readable = None  # the kernel's own wait is the cheapest
+
     def tls(self) -> Any:
         """The standard library's."""
         return ssl.create_default_context()

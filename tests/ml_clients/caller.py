@@ -1,4 +1,6 @@
-"""A process that calls a model, on threads or on green threads: `python -m tests.ml_clients.caller MODE URL CALLS`.
+"""A process that calls a model, on threads, on green threads, or as the web process does:
+
+    python -m tests.ml_clients.caller MODE URL CALLS
 
 CALLS is JSON: lists of calls `{"text", "within", "size"}`. The calls of one list are made at once, the lists one after
 the other. A call with a `size` sends a picture of so many bytes, one without asks for the language of its text. Prints
@@ -20,6 +22,11 @@ if MODE == "eventlet":
     import eventlet
 
     eventlet.monkey_patch()
+WAIT_READABLE = None
+if MODE == "web process":
+    from app.concurrency import patch
+
+    WAIT_READABLE = patch("eventlet").wait_readable
 
 import threading  # noqa: E402 # after the patch
 
@@ -28,7 +35,7 @@ from ml_clients import language, picture  # noqa: E402
 
 
 def main(url: str, groups: list[list[dict[str, Any]]]) -> None:
-    ml_clients.configure(url)
+    ml_clients.configure(url, WAIT_READABLE)
     before = open_sockets()
     print(json.dumps([made(calls, before) for calls in groups]))
 

@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 ENGLISH = answer(b'{"language": "en", "confidence": 0.9}')
 PNG = b"\x89PNG\r\n\x1a\n"
 
-both_modes = pytest.mark.parametrize("mode", ["threads", "eventlet"])
+every_mode = pytest.mark.parametrize("mode", ["threads", "eventlet", "web process"])
 
 
 def calls(mode: str, *groups: list[dict[str, Any]], scheme: str = "http", **environment: str) -> list[dict[str, Any]]:
@@ -68,7 +68,7 @@ def drips(head: bytes) -> Callable[[socket.socket], None]:
     return drip
 
 
-@both_modes
+@every_mode
 def test_calls_at_once_get_their_own_answers_and_leave_no_more_than_one_connection_each(mode: str) -> None:
     words = {bytes([a, b]): answer(b'{"language": "%c%c", "confidence": 1}' % (a, b)) for a in b"abcd" for b in b"wxyz"}
     server = by_text(
@@ -83,7 +83,7 @@ def test_calls_at_once_get_their_own_answers_and_leave_no_more_than_one_connecti
     assert len(connections) <= len(words)
 
 
-@both_modes
+@every_mode
 def test_each_kind_of_slowness_ends_at_the_deadline_and_leaves_no_connection(mode: str) -> None:
     server = by_text(
         {
@@ -103,7 +103,7 @@ def test_each_kind_of_slowness_ends_at_the_deadline_and_leaves_no_connection(mod
     assert result["sockets"] == 0
 
 
-@both_modes
+@every_mode
 def test_a_server_that_reads_slowly_or_not_at_all_is_left_at_the_deadline(mode: str) -> None:
     def handle(connection: socket.socket, number: int) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -120,7 +120,7 @@ def test_a_server_that_reads_slowly_or_not_at_all_is_left_at_the_deadline(mode: 
         assert result["sockets"] == 0
 
 
-@both_modes
+@every_mode
 def test_connections_that_the_server_closed_are_replaced_unseen(mode: str) -> None:
     """One answer a connection, which is closed without a word: at once, or with the next question."""
 
@@ -137,7 +137,7 @@ def test_connections_that_the_server_closed_are_replaced_unseen(mode: str) -> No
     assert results[-1]["sockets"] <= 1
 
 
-@both_modes
+@every_mode
 def test_a_server_started_again_costs_nobody_an_answer(mode: str) -> None:
     at_once = threading.Barrier(4)
     again = threading.Event()
@@ -157,7 +157,7 @@ def test_a_server_started_again_costs_nobody_an_answer(mode: str) -> None:
     assert results[1]["sockets"] <= 4
 
 
-@both_modes
+@every_mode
 def test_large_bodies_go_both_ways_whole(mode: str) -> None:
     def handle(connection: socket.socket, number: int) -> None:
         while request := read_request(connection):
@@ -171,7 +171,7 @@ def test_large_bodies_go_both_ways_whole(mode: str) -> None:
     assert connections == [0]
 
 
-@both_modes
+@every_mode
 def test_a_server_behind_tls_is_asked_over_kept_connections(mode: str, tmp_path: Path) -> None:
     authority, context = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -190,7 +190,11 @@ def test_a_server_behind_tls_is_asked_over_kept_connections(mode: str, tmp_path:
     assert untrusted["answers"] == ["model_unavailable"]
 
 
-def test_a_green_thread_that_is_killed_leaves_no_half_answer_to_the_next_call() -> None:
+WEB_PROCESS = 'from app.concurrency import patch; wait = patch("eventlet").wait_readable'
+
+
+@pytest.mark.parametrize("set_up", ["eventlet.monkey_patch(); wait = None", WEB_PROCESS])
+def test_a_green_thread_that_is_killed_leaves_no_half_answer_to_the_next_call(set_up: str) -> None:
     def slow(connection: socket.socket) -> None:
         time.sleep(0.5)
         connection.sendall(answer(b'{"language": "de", "confidence": 1}'))
@@ -198,7 +202,7 @@ def test_a_green_thread_that_is_killed_leaves_no_half_answer_to_the_next_call() 
     with talking_to(by_text({b"slow": slow, b"hello": lambda sock: sock.sendall(ENGLISH)})):
         port = str(transport._server.pool.port)
         ran = subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", KILLED, port],
+            [sys.executable, "-W", "ignore", "-c", KILLED.replace("SET_UP", set_up), port],
             capture_output=True,
             text=True,
             timeout=60,
@@ -209,10 +213,10 @@ def test_a_green_thread_that_is_killed_leaves_no_half_answer_to_the_next_call() 
 
 KILLED = """
 import sys, eventlet
-eventlet.monkey_patch()
+SET_UP
 import ml_clients
 from ml_clients import language, transport
-ml_clients.configure("http://127.0.0.1:" + sys.argv[1])
+ml_clients.configure("http://127.0.0.1:" + sys.argv[1], wait)
 print(language.detect("hello")["language"])
 call = eventlet.spawn(language.detect, "slow")
 eventlet.sleep(0.1)
