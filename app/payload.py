@@ -60,13 +60,15 @@ def ready(kind: K) -> K:
 class Reader(Generic[T]):
     """Reads one type from JSON in one pass; what looks suspicious, or does not fit, takes the slow way to a good error."""
 
-    def __init__(self, kind: type[T]) -> None:
-        self._kind = kind
+    def __init__(self, kind: type[T], free_form: bool = True) -> None:
+        """`free_form`: whether some of it may be any JSON, and so nested deeper than is good."""
+        self._kind, self._free_form = kind, free_form
         self._decode = msgspec.json.Decoder(kind).decode
 
     def read(self, data: bytes) -> T:
         """The data as the type; raises Refused(bad_request) that names the field and what is expected."""
-        if not _ESCAPES.search(data) and data.count(b"{") + data.count(b"[") <= MAX_DEPTH:
+        shallow = not self._free_form or data.count(b"{") + data.count(b"[") <= MAX_DEPTH
+        if shallow and not _ESCAPES.search(data):
             try:
                 return self._decode(data)
             except msgspec.MsgspecError:

@@ -15,7 +15,7 @@ import structlog
 from app.chat.clients import Client
 from app.chat.events import Answer, Events
 from app.chat.rate import Rates
-from app.contract import Auth, Person
+from app.contract import Auth, Create, Person
 from app.effects import Effects, Reply
 from app.metrics import Metrics
 from app.payload import Reader, Refused, read, ready
@@ -40,7 +40,7 @@ class Event:
     def __init__(self, name: str, kind: type[Any], answer: Callable[[Client, Any], Answer]) -> None:
         self.name, self.answer = name, answer
         self._kind = ready(kind)
-        self._reader: Reader[tuple[str, Any]] = Reader(tuple[str, kind])  # type: ignore[valid-type]  # made at run time
+        self._reader: Reader[tuple[str, Any]] = Reader(tuple[str, kind], free_form=kind is Create)  # type: ignore[valid-type]  # made at run time
 
     def read(self, body: bytes) -> Any:
         """The data of an event, given as the JSON array of name and data; raises Refused."""

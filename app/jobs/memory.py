@@ -25,6 +25,9 @@ from app.tasks import Task
 log = structlog.get_logger()
 
 
+RETRY_SECONDS = 0.5  # until a job that could not be loaded is looked for again
+
+
 class Memory:
     """Memory is the truth for what is in it; the ledger is its record, and the truth for everything else."""
 
@@ -82,7 +85,11 @@ class Memory:
         """Do on the job what an operation wanted to do on an object that is not the job any more."""
 
         async def load() -> None:
-            job = await self.find(operation.job.id)
+            try:
+                job = await self.find(operation.job.id)
+            except StoreUnavailable:
+                self._loop.call_later(RETRY_SECONDS, self.again, operation)
+                return
             if job is not None:
                 operation.job = job
                 self.store.add(operation)
