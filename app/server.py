@@ -148,7 +148,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
     publisher = Publisher(transport, rooms, routing.submit)
     store.writer.publish = publisher.apply
-    announcer = Announcer(loop, publisher.show_jobs)
+    announcer = Announcer(loop, publisher.show_jobs, store.writer.when_committed)
     load_room, history = partial(_load_room, store, rooms), partial(_history, store)
     life = Lifecycle(
         store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, uploads.link, load_room, history,

@@ -102,6 +102,7 @@ class Events:
         continued = who.pages.pop(room.name, None) == what.after is not None
         unfinished = dict(room.jobs)
         page = await self._read_page(room, what.after, continued)
+        await self._store.committed()  # jobs in memory are shown as they are in the ledger
         theirs = {job.n: unfinished.get(job.n, job) for job in page.jobs}  # those in memory are newer
         if not continued:
             known = seq_of_last(page, what.after)

@@ -14,8 +14,14 @@ QUICK_SECONDS = 0.05  # a job that is done sooner is shown once, with its answer
 class Announcer:
     """Shows each job that is not done in time, with one timer for all; from then on every step of it is shown."""
 
-    def __init__(self, loop: AbstractEventLoop, show: Callable[[list[Job]], None]) -> None:
-        self._loop, self._show = loop, show
+    def __init__(
+        self,
+        loop: AbstractEventLoop,
+        show: Callable[[list[Job]], None],
+        when_committed: Callable[[Callable[[], None]], None] = lambda call: call(),
+    ) -> None:
+        """`when_committed` calls a function once jobs in memory are as they are in the ledger."""
+        self._loop, self._show, self._when_committed = loop, show, when_committed
         self._watched: deque[tuple[float, Job]] = deque()
         self._known: set[int] = set()  # places of the jobs that were shown
         self._looking = False
@@ -25,7 +31,7 @@ class Announcer:
         self._watched.append((self._loop.time() + QUICK_SECONDS, job))
         if not self._looking:
             self._looking = True
-            self._loop.call_later(QUICK_SECONDS, self._look)
+            self._loop.call_later(QUICK_SECONDS, self._when_committed, self._look)
 
     def is_known(self, job: Job, from_now_on: bool = False) -> bool:
         """Whether clients have seen this job, and so must see its next step."""
@@ -48,6 +54,6 @@ class Announcer:
         if slow:
             self._show(slow)
         if self._watched:
-            self._loop.call_at(self._watched[0][0], self._look)
+            self._loop.call_at(self._watched[0][0], self._when_committed, self._look)
         else:
             self._looking = False

@@ -255,6 +255,8 @@ class Lifecycle(Memory):
             return False
         if said and not job.final:
             self._worker_begins(job, said)
+        if self.store.writer.is_writing:
+            return False  # what memory says may not come true; a run in vain does no harm
         return job.final or job.deaths >= MAX_DEATHS
 
     def _worker_begins(self, job: Job, said: bytes) -> None:

@@ -74,7 +74,8 @@ class Memory:
         return await self._loading[id]
 
     async def look_up(self, id: str) -> Job | None:
-        """The job as it stands, without taking it up."""
+        """The job as it stands in the ledger, without taking it up."""
+        await self.store.committed()
         return self.jobs.get(id) or await self.store.read(lambda connection: ledger.find(connection, id))
 
     def is_stale(self, job: Job) -> bool:
@@ -104,6 +105,7 @@ class Memory:
             await self._load_room(job.room)
             if id not in self.jobs:
                 self.parked_jobs -= job.parked
+                job.parked = False  # the ledger says so with the next step
                 self.hold(job)
             return self.jobs[id]
         finally:

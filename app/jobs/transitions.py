@@ -226,7 +226,7 @@ class Park(Operation):
         job = self.job
         self.before = None
         moved_on = job.final or job.attempt != self.attempt or job.path != "queued" or job.state == "retrying"
-        if moved_on or self.life.is_stale(job):
+        if moved_on or job.parked or self.life.is_stale(job):
             return
         self.before = copy(job)
         job.published, job.stream_seq, job.parked = job.attempt, self.stream_seq, job.state == "accepted"

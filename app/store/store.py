@@ -81,6 +81,12 @@ class Store:
         self.writer.when_idle(partial(_resolve, done, None, None))
         await done
 
+    async def committed(self) -> None:
+        """Return when memory holds nothing that is not committed: what is shown of it then is true."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self.writer.when_committed(partial(_resolve, done, None, None))
+        await done
+
     async def close(self) -> None:
         """Commit what waits, then let the database go."""
         await self.settled()

@@ -87,6 +87,7 @@ class Writer:
         self._pause = 0.0
         self._work = threads.os_queue()
         self._idle: list[Callable[[], None]] = []
+        self._after_group: list[Callable[[], None]] = []
         self._exclusive_turn = False
         self._loop.call_soon(self._tick)
         threads.os_thread(self._serve_thread)
@@ -107,6 +108,18 @@ class Writer:
             call()
         else:
             self._idle.append(call)
+
+    def when_committed(self, call: Callable[[], None]) -> None:
+        """Call this when memory holds nothing that is not committed: now, unless a group is under way in the thread."""
+        if self._group is None:
+            call()
+        else:
+            self._after_group.append(call)
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether memory may hold what is not committed yet."""
+        return self._group is not None
 
     def stop(self) -> None:
         """End the writer's thread; nothing may be added any more."""
@@ -202,7 +215,13 @@ class Writer:
             self._call(operation.done, effects)
         self._group = None
         self.publish(effects)
+        self._memory_is_true()
         self._next()
+
+    def _memory_is_true(self) -> None:
+        calls, self._after_group = self._after_group, []
+        for call in calls:
+            self._call(call)
 
     def _next(self) -> None:
         if self._is_idle():
@@ -219,6 +238,7 @@ class Writer:
         self._put_back(group)
         self._pause = min(max(LOCK_PAUSES[0], self._pause * 2), LOCK_PAUSES[1])
         self._group = None
+        self._memory_is_true()
         self._schedule(self._pause)
 
     def _put_back(self, group: _Group) -> None:
@@ -246,6 +266,7 @@ class Writer:
                 self._fail_one(operation, refused, effects)
         self._group = None
         self.publish(effects)
+        self._memory_is_true()
         self._next()
 
     def _fail(self, group: _Group, error: Exception) -> None:
@@ -259,6 +280,7 @@ class Writer:
             self._fail_one(operation, error, effects)
         self._group = None
         self.publish(effects)
+        self._memory_is_true()
         self._next()
 
     def _fail_one(self, operation: Operation, error: Exception, effects: Any) -> None:
@@ -314,4 +336,5 @@ class Writer:
 
     def _after_exclusive(self) -> None:
         self._group = None
+        self._memory_is_true()
         self._next()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -75,3 +75,16 @@ def test_it_goes_on_looking_after_it_had_nothing_to_do(
         pass_time(own)
         pass_time(own)
     assert shown == [[1], [2]]
+
+
+def test_a_job_that_is_being_written_is_shown_once_it_is_as_in_the_ledger(own: OwnLoop) -> None:
+    waiting: list[Callable[[], None]] = []
+    shown: list[list[Job]] = []
+    announcer = Announcer(own.loop, shown.append, waiting.append)
+    announcer.watch(job(1))
+    pass_time(own)
+    assert (len(waiting), shown) == (1, [])
+
+    waiting.pop()()
+
+    assert len(shown) == 1
