@@ -151,7 +151,8 @@ class Process:
         self.due, self.user_code = Due(loop), UserCode(self.own)
         self.life = Lifecycle(
             self.store, self.rooms, tasks, self.routing, self.metrics, loop, self.user_code,
-            Announcer(loop, self.publisher.show_jobs, self.store.writer.when_committed), self.due, lambda upload: f"/uploads/{upload}",
+            Announcer(loop, self.publisher.show_jobs, self.store.writer.when_committed),
+            self.due, lambda upload: f"/uploads/{upload}",
             self._load_room, self._history, True,
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
