@@ -249,27 +249,29 @@ class Lifecycle(Memory):
         self.store.add(Launch(self, job))
 
     def is_over(self, id: str, said: bytes) -> bool:
-        """Whether a worker need not run this job: it is cancelled, or over. `said` is what the worker says of its run."""
+        """Whether a worker need not run this job: it is cancelled, or over.
+
+        `said` is `["RUN", ATTEMPT]` when the worker was given the job again: word that a run begins, which cannot come
+        too late.
+        """
         job = self.jobs.get(id)
-        if job is None:
-            return False
-        if said and not job.final:
-            self._worker_begins(job, said)
-        if self.store.writer.is_writing:
+        if said:
+            self._run_begins(id, job, said)
+        if job is None or self.store.writer.is_writing:
             return False  # what memory says may not come true; a run in vain does no harm
         return job.final or job.deaths >= MAX_DEATHS
 
-    def _worker_begins(self, job: Job, said: bytes) -> None:
-        """A worker has been given a job again and asks before it runs it: an announcement that cannot come too late."""
+    def _run_begins(self, id: str, job: Job | None, said: bytes) -> None:
         try:
             run, attempt = msgspec.json.decode(said, type=tuple[str, int])
         except msgspec.MsgspecError:
             return
-        if attempt == job.attempt and job.run is not None and job.run != run and job.deaths + 1 >= MAX_DEATHS:
+        begun = job is not None and not job.final and job.attempt == attempt and job.run not in (None, run)
+        if job is not None and begun and job.deaths + 1 >= MAX_DEATHS:
             job.deaths += 1  # counted now, so that it is not run again
             self.died(job)
         else:
-            self.store.add(Note(self, job, attempt, run, None))
+            self.announced(id, attempt, run, None)
 
     # Again and again
 
@@ -295,6 +297,7 @@ class Lifecycle(Memory):
                 self.expire(job)
 
     def expire(self, job: Job) -> None:
+        """End a job whose deadline has come."""
         if not job.final:
             self.settle(job, job.attempt, failure("deadline", "no answer before the deadline"))
 

@@ -144,7 +144,7 @@ class JetStream:
 
     async def _subscribe(self) -> None:
         self.inbox.cancelled.update(await self._cancelled_lately())
-        await self._queue.answer_workers(self._is_over)
+        await self._queue.answer_workers(lambda id, said: id in self.inbox.cancelled or self._is_over(id, said))
         names, inbox = self._queue.names, self.inbox
         inbox.results = await self._queue.pull(names.results, RESULTS_CONSUMER, RESULTS_IN_FLIGHT, inbox.take)
         inbox.dead = await self._queue.pull(names.dead, DEAD_CONSUMER, RESULTS_IN_FLIGHT, inbox.take_dead)

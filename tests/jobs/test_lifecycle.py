@@ -150,3 +150,21 @@ def test_a_result_of_a_job_nobody_knows_is_taken_off_all_the_same(start: Start) 
     process.result("nothing", 1, FINE)
     process.turn()
     assert process.broker.acknowledged == [b"nothing.1"]
+
+
+def test_runs_of_a_parked_job_that_never_end_are_counted_when_workers_ask(start: Start) -> None:
+    process = start({"count": count}, flag=lambda task, room: "queued")
+    ann = process.guest("ann", "lobby")
+    (id,) = ask(process, ann, "a")
+    process.life.park(process.life.jobs[id], 1, 7)
+    process.turn()
+    assert id not in process.life.jobs
+
+    answers = []
+    for run in ("r1", "r2", "r3", "r4"):
+        answers.append(process.life.is_over(id, f'["{run}",1]'.encode()))
+        process.turn()
+
+    assert answers == [False, False, False, True]
+    assert process.stored(id).state == "failed"
+    assert '"poison"' in (process.stored(id).error or "")
