@@ -17,4 +17,4 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     """The web process, put together from its settings."""
     from app.server import create_app as create
 
-    return create(settings, concurrency)
+    return concurrency.call(create, settings, concurrency)  # on the loop: timers are set while parts are made
