@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
+from tests import shapes
 from tests.conftest import Site
 from tests.guest import Guest
 
 LINES = 510
 JOBS = 1000  # in one answer
 ON_MESSAGE = ("triage", "language", "sentiment")
+
+
+def ended(seen: list[tuple[str, Any]]) -> set[str]:
+    """Jobs whose end was shown."""
+    return {data["id"] for name, data in seen if name == "job:update" and data["state"] in shapes.FINAL}
 
 
 def test_a_long_absence_is_made_up_for_in_steps(site: Site, guests: Callable[..., Guest], room: str) -> None:
@@ -23,8 +30,7 @@ def test_a_long_absence_is_made_up_for_in_steps(site: Site, guests: Callable[...
     newest = ben.join(room)
     assert [m["seq"] for m in newest["messages"]] == list(range(LINES - 49, LINES + 1))
     assert "more" not in newest
-    for seq in range(1, LINES + 1):
-        ann.found(seq, *ON_MESSAGE)
+    ann.wait(lambda seen: len(ended(seen)) == LINES * len(ON_MESSAGE))
     pages = [ben.join(room, after=0)]
     while pages[-1].get("more"):
         pages.append(ben.join(room, after=pages[-1]["messages"][-1]["seq"]))
