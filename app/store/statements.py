@@ -9,7 +9,9 @@ from app.store.schema import jobs, messages
 MESSAGE_COLUMNS = tuple(column.name for column in messages.columns)
 JOB_COLUMNS = tuple(column.name for column in jobs.columns)
 START_COLUMNS = ("path", "state", "started")
-SETTLE_COLUMNS = ("state", "started", "finished", "ms", "result", "error", "delivered", "dead", "changed", "parked")
+SETTLE_COLUMNS = (
+    *("state", "deaths", "started", "finished", "ms", "result", "error", "delivered", "dead", "changed", "parked"),
+)
 PARK_COLUMNS = ("published", "stream_seq", "parked")
 # Whatever may change in a job's life: for the rare transitions.
 LIFE_COLUMNS = (
