@@ -20,6 +20,7 @@ from app.concurrency import Concurrency
 from app.ids import new_id
 from app.jobs.job import Job
 from app.payload import Refused
+from app.store.hand_back import hand_back
 from app.store.schema import jobs, uploads
 from app.store.store import Store
 
@@ -105,15 +106,7 @@ class Uploads:
         """The function's value, computed in a real thread."""
         loop = self._concurrency.loop
         done: asyncio.Future[T] = loop.create_future()
-
-        def work() -> None:
-            try:
-                value, error = function(*args), None
-            except Exception as raised:  # raised again where the value is awaited
-                value, error = None, raised
-            loop.call_soon_threadsafe(_resolve, done, value, error)
-
-        self._concurrency.os_thread(work)
+        self._concurrency.os_thread(hand_back, loop, done, function, *args)
         return await done
 
     def check(self, method: str, id: str, expires: str, signature: str) -> None:
@@ -128,15 +121,6 @@ class Uploads:
 
     def _signer(self, method: str) -> Signer:
         return Signer(self._key, salt=f"upload-{method}")
-
-
-def _resolve(done: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    if done.done():
-        return
-    if error is not None:
-        done.set_exception(error)
-    else:
-        done.set_result(value)
 
 
 def _look_at(content: bytes) -> tuple[str, int, int]:

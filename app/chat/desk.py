@@ -17,6 +17,7 @@ from app.chat.events import Answer, Events
 from app.chat.rate import Rates
 from app.contract import Auth, Create, Person
 from app.effects import Effects, Reply
+from app.jobs.transitions import ANSWER_SECONDS
 from app.metrics import Metrics
 from app.payload import Reader, Refused, read, ready
 from app.store.errors import StoreUnavailable
@@ -170,9 +171,6 @@ class Desk:
         effects = Effects()
         effects.refuse(reply, refused)
         self._publish(effects)
-
-
-ANSWER_SECONDS = 4.5  # within which whoever asks is told that it is stored, or that it will not be
 
 
 def _not_known(body: bytes) -> Refused:

@@ -15,6 +15,7 @@ import structlog
 
 from app.contract import MAX_RESULT_BYTES, Outcome, failure
 from app.jobs.job import Job
+from app.store.hand_back import hand_back
 from app.store.writer import Threads
 from app.tasks import Said, Task
 
@@ -65,20 +66,7 @@ class UserCode:
     def _serve(self, work: Any) -> None:
         while (asked := work.get()) is not None:
             done, function, args = asked
-            try:
-                value, error = function(*args), None
-            except Exception as raised:  # handed to whoever waits
-                value, error = None, raised
-            self._loop.call_soon_threadsafe(_resolve, done, value, error)
-
-
-def _resolve(done: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    if done.done():
-        return
-    if error is not None:
-        done.set_exception(error)
-    else:
-        done.set_result(value)
+            hand_back(self._loop, done, function, *args)
 
 
 def leads_to_nothing(tasks: Mapping[str, Task], job: Job, outcome: Outcome) -> bool:

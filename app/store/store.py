@@ -13,6 +13,7 @@ from sqlalchemy import Connection, exc
 from app.store import migrations
 from app.store.checkpoints import Checkpoints
 from app.store.errors import StoreLocked, StoreRefused, StoreUnavailable
+from app.store.hand_back import hand_back, resolve
 from app.store.operation import Operation
 from app.store.sqlite import Database, translated
 from app.store.writer import Threads, Writer
@@ -78,13 +79,13 @@ class Store:
     async def settled(self) -> None:
         """Return once everything added so far is committed or given up: what is read then includes it."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self.writer.when_idle(partial(_resolve, done, None, None))
+        self.writer.when_idle(partial(resolve, done))
         await done
 
     async def committed(self) -> None:
         """Return when memory holds nothing that is not committed: what is shown of it then is true."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self.writer.when_committed(partial(_resolve, done, None, None))
+        self.writer.when_committed(partial(resolve, done))
         await done
 
     async def close(self) -> None:
@@ -105,26 +106,11 @@ class Store:
         while (asked := self._reads.get()) is not None:
             query, done = asked
             self._report(done, _read, connection, query)
-        self._loop.call_soon_threadsafe(_resolve, ended, None, None)
+        self._loop.call_soon_threadsafe(resolve, ended)
 
     def _report(self, done: asyncio.Future[Any], work: Callable[..., Any], *args: Any) -> None:
         """Do the work here, in a thread, and give what comes of it to whoever waits on the loop."""
-        try:
-            value, error = work(*args), None
-        except exc.DatabaseError as failed:
-            value, error = None, _translated(failed)
-        except Exception as failed:  # raised again where the value is awaited
-            value, error = None, failed
-        self._loop.call_soon_threadsafe(_resolve, done, value, error)
-
-
-def _resolve(done: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
-    if done.done():
-        return  # nobody waits any more
-    if error is not None:
-        done.set_exception(error)
-    else:
-        done.set_result(value)
+        hand_back(self._loop, done, _with_our_errors, work, *args)
 
 
 def _read(connection: Connection, query: Callable[[Connection], Any]) -> Any:
@@ -137,6 +123,13 @@ def _read(connection: Connection, query: Callable[[Connection], Any]) -> Any:
 def _changed(connection: Connection, change: Callable[[Connection], Any]) -> Any:
     with connection.begin():
         return change(connection)
+
+
+def _with_our_errors(work: Callable[..., T], *args: Any) -> T:
+    try:
+        return work(*args)
+    except exc.DatabaseError as failed:
+        raise _translated(failed) from failed.orig
 
 
 def _translated(error: exc.DatabaseError) -> Exception:

@@ -213,6 +213,10 @@ class Writer:
         effects = self._make_effects()
         for operation in group.operations:
             self._call(operation.done, effects)
+        self._end_group(effects)
+
+    def _end_group(self, effects: Any) -> None:
+        """Its operations are answered: send the effects, then turn to the next group."""
         self._group = None
         self.publish(effects)
         self._memory_is_true()
@@ -264,10 +268,7 @@ class Writer:
             else:
                 operation.undo()
                 self._fail_one(operation, refused, effects)
-        self._group = None
-        self.publish(effects)
-        self._memory_is_true()
-        self._next()
+        self._end_group(effects)
 
     def _fail(self, group: _Group, error: Exception) -> None:
         for operation in reversed(group.operations):
@@ -278,10 +279,7 @@ class Writer:
             self._checkpoints.cut()  # a full disk with a long log: the log is what can be made shorter
         for operation in group.operations:
             self._fail_one(operation, error, effects)
-        self._group = None
-        self.publish(effects)
-        self._memory_is_true()
-        self._next()
+        self._end_group(effects)
 
     def _fail_one(self, operation: Operation, error: Exception, effects: Any) -> None:
         if isinstance(error, StoreConflict):
