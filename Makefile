@@ -12,8 +12,11 @@ help: ## this list
 run: $(VENV)/installed assets ## set up and start everything on embedded defaults
 	@exec $(BIN)/python -m app.run
 
+# Three on two cores, as tests wait a good part of their time. Each starts systems of its own.
+SIDE_BY_SIDE := --numprocesses 3 --dist worksteal
+
 test: $(VENV)/installed-dev assets ## set up and run every test
-	@exec $(BIN)/python -m pytest
+	@exec $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for their time
 	@exec $(BIN)/python -m pytest -m slow
