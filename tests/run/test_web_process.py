@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -88,11 +89,13 @@ def test_past_max_clients_nobody_is_let_in(tmp_path: Path) -> None:
 
 
 def test_past_max_backlog_jobs_are_refused_or_skipped_and_chat_goes_on(tmp_path: Path) -> None:
-    """The models are away, so that nothing runs out of the way."""
-    with Web(tmp_path, MAX_BACKLOG="3", MAX_INFLIGHT="1", ML_URL="http://127.0.0.1:9", RATE_LIMIT="off") as web:
-        ann = Guest(web.url, "Ann")
-        ann.join("lobby")
-        for number in range(30):
-            ann.say("lobby", f"Line {number}")
-        assert ann.saw("job:update", state="skipped")["message"] >= 1
-        ann.close()
+    """The model server takes calls and never answers, so that nothing runs out of the way."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        models = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with Web(tmp_path, MAX_BACKLOG="3", MAX_INFLIGHT="1", ML_URL=models, RATE_LIMIT="off") as web:
+            ann = Guest(web.url, "Ann")
+            ann.join("lobby")
+            for number in range(30):
+                ann.say("lobby", f"Line {number}")
+            assert ann.saw("job:update", state="skipped")["message"] >= 1
+            ann.close()
