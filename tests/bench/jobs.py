@@ -12,32 +12,33 @@ from tests.bench import servers as start
 from tests.bench.crowd import Crowd, LoadFailed
 from tests.bench.dialects import SPILLWAY, job_template
 from tests.bench.figures import cpu_microseconds
-from tests.bench.loads import Jobs, MessagesWithJobs, templates
+from tests.bench.loads import Jobs, Load, MessagesWithJobs, Paced, templates
 from tests.bench.measure import Sample, measure
 from tests.bench.peers.places import NODE_FOLDER, PYTHON_FOLDER, SCRIPTS
 from tests.bench.servers import Servers
-from tests.bench.sides import Figures, Measurement, Side, Size, loads_of, own_rooms, times
+from tests.bench.sides import TEXT, Figures, Measurement, Side, Size, loads_of, own_rooms, times
 
 ANSWER_SECONDS = 15.0
 
 
 @contextmanager
-def spillway_jobs(size: Size, queued: bool, clients: int, window: int) -> Iterator[Measurement]:
-    """No-op jobs of Spillway, asked for one by one."""
+def spillway_jobs(
+    size: Size, queued: bool, clients: int, window: int, chat: float = 0.0, long: float = 1.0
+) -> Iterator[Measurement]:
+    """No-op jobs of Spillway, asked for one by one, beside so many chat messages a second."""
     with (
         start.spillway(start.ON_REQUEST, queued) as started,
         Crowd(started.port, SPILLWAY).open() as crowd,
     ):
         people = crowd.connect(own_rooms(clients)(size))
-        yield lambda: job_figures(
-            measure(
-                crowd,
-                [Jobs(templates(people, lambda room: job_template(room, "noop")), window)],
-                size.warm_up,
-                size.seconds,
-                started.cpu,
-            )
-        )
+        talking = crowd.connect(["chat"]) if chat else []
+
+        def loads() -> list[Load]:
+            jobs = Jobs(templates(people, lambda room: job_template(room, "noop")), window)
+            spoken = templates(talking, lambda room: SPILLWAY.template(room, TEXT))
+            return [jobs, Paced(spoken, chat)] if chat else [jobs]
+
+        yield lambda: job_figures(measure(crowd, loads(), size.warm_up, size.seconds * long, started.cpu))
 
 
 @contextmanager

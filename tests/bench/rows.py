@@ -22,6 +22,7 @@ from tests.bench.stall import big_writes
 
 CHAT = ["Spillway", "Node socket.io", "Flask-SocketIO"]
 MEGABYTES = 7.0
+CHAT_RATE = 20.0  # messages a second beside which a queue should keep its pace
 
 
 @dataclass(frozen=True)
@@ -118,6 +119,7 @@ def _chat_rows() -> list[Row]:
 def _job_rows() -> list[Row]:
     floor = partial(producer_side, "a bare green thread", "", green_threads)
     nats = partial(producer_side, "nats-py alone", "", raw_nats)
+    beside_chat = partial(spillway_jobs, queued=True, clients=20, window=5, long=2.0)
     others = [partial(producer_side, "BullMQ", "bullmq", bullmq), partial(producer_side, "Celery", "celery", celery)]
     return [
         Row(
@@ -166,6 +168,21 @@ def _job_rows() -> list[Row]:
             [
                 Line("queued job, one at a time, until done, p50", "p50_ms", "ms", at_most=2.5),
                 Line("the same, p99", "p99_ms", "ms"),
+            ],
+        ),
+        Row(
+            "queued-chat",
+            [
+                _ours(partial(beside_chat, chat=CHAT_RATE)),
+                _ours(partial(beside_chat, chat=0.0), "the same without chat"),
+            ],
+            [
+                Line(
+                    "queued no-op jobs, 100 in flight, beside 20 chat messages a second: jobs",
+                    "per_second",
+                    "a second",
+                    at_least_times=0.9,
+                )
             ],
         ),
         Row(
