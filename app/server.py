@@ -18,6 +18,7 @@ from app import tasks as declared
 from app.chat import reading
 from app.chat.desk import Desk
 from app.chat.events import Events
+from app.chat.loading import Loading
 from app.chat.packets import SafePacket, refuse_the_rest
 from app.chat.rate import Rates
 from app.chat.waiting import REMEMBERED, Waiting
@@ -77,7 +78,7 @@ class Server:
     waiting: Waiting
     metrics: Metrics
     loops: Loops
-    load_rooms: Callable[[set[str]], Any]
+    loading: Loading
     settings: Settings
     concurrency: Concurrency
 
@@ -93,7 +94,7 @@ class Server:
         for room, sender, at in await self.store.read(lambda c: reading.newest_by_people(c, REMEMBERED * 4)):
             self.waiting.wrote(room, sender, at)
         if self.settings.ledger:
-            await resume(self.life, self.load_rooms)
+            await resume(self.life, self.loading.all_of)
             if self.settings.nats_url and (self.flags.wants_queue() or self.life.parked_jobs):
                 self.routing.open_queue()
         self.life.begin()
@@ -149,21 +150,21 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     publisher = Publisher(transport, rooms, routing.submit)
     store.writer.publish = publisher.apply
     announcer = Announcer(loop, publisher.show_jobs, store.writer.when_committed)
-    load_room, history = partial(_load_room, store, rooms), partial(_history, store)
+    loading = Loading(store, rooms)
     life = Lifecycle(
-        store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, uploads.link, load_room, history,
-        settings.ledger,
+        store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, uploads.link, loading.room,
+        loading.history, settings.ledger,
     )  # fmt: skip
     runner.settle = life.settle
     if isinstance(runner, Background):
         runner.begin = life.start
-    events = Events(store, rooms, tasks, life, user_code, waiting, transport.broadcast, uploads.in_room, loop)
+    events = Events(store, rooms, loading, tasks, life, user_code, waiting, transport.broadcast, uploads.in_room, loop)
     rates = Rates(settings.rate_limit)
     desk = Desk(events, store, rates, metrics, publisher.apply, settings.max_clients, loop)
     _connect(transport, desk)
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, waiting, metrics, Loops(loop),
-        partial(_load_rooms, store, rooms), settings, concurrency,
+        loading, settings, concurrency,
     )  # fmt: skip
     flags.changed = partial(_flag_changed, server)
     _export(metrics, partial(_readings, server))
@@ -241,21 +242,6 @@ def _connect(transport: Transport, desk: Desk) -> None:
 
     transport.on_connect, transport.on_disconnect, transport.on_event = connect, desk.disconnect, desk.take
     refuse_the_rest(transport.server, desk.why_not)
-
-
-async def _load_room(store: Store, rooms: Rooms, name: str) -> None:
-    if rooms.find(name) is None:
-        await _load_rooms(store, rooms, {name})
-
-
-async def _load_rooms(store: Store, rooms: Rooms, names: set[str]) -> None:
-    for name, seq in (await store.read(lambda connection: reading.newest_seqs(connection, names))).items():
-        rooms.take_up(name, seq)
-
-
-async def _history(store: Store, room: str, limit: int) -> list[dict[str, str]]:
-    await store.settled()
-    return await store.read(lambda connection: reading.history(connection, room, limit))
 
 
 def _flag_changed(server: Server, flag: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import msgspec
 
 from app.chat import reading
 from app.chat.clients import Client, members
+from app.chat.loading import Loading
 from app.chat.post import Post, with_link
 from app.chat.waiting import Waiting
 from app.contract import (
@@ -52,6 +53,7 @@ class Events:
         self,
         store: Store,
         rooms: Rooms,
+        loading: Loading,
         tasks: Mapping[str, Task],
         life: Lifecycle,
         user_code: UserCode,
@@ -61,7 +63,7 @@ class Events:
         loop: AbstractEventLoop,
     ) -> None:
         """`in_room` says whether an upload was sent to a room."""
-        self._store, self._rooms, self._tasks, self._life = store, rooms, tasks, life
+        self._store, self._rooms, self._loading, self._tasks, self._life = store, rooms, loading, tasks, life
         self._user_code, self._waiting, self._broadcast, self._in_room = user_code, waiting, broadcast, in_room
         self._loop = loop
         self._on_message = on_message(tasks)
@@ -83,17 +85,9 @@ class Events:
 
     # Rooms
 
-    async def load_room(self, name: str) -> Room:
-        """The room, counting from where it is in the database."""
-        room = self._rooms.find(name)
-        if room is None:
-            seq = await self._store.read(lambda connection: reading.newest_seq(connection, name))
-            room = self._rooms.take_up(name, seq)
-        return room
-
     async def join(self, who: Client, what: Join) -> dict[str, Any]:
         """Enter a room. Live events flow from before anything is read, so that nothing falls in between."""
-        room = self._rooms.find(what.room) or await self.load_room(what.room)
+        room = await self._loading.room(what.room)
         room.listeners[who.connection] = None
         who.rooms.add(room.name)
         if who.connection.closed:  # it left while the room was loaded, and nobody would take it out again
@@ -194,7 +188,7 @@ class Events:
         if what.upload is not None and not await self._in_room(what.upload, what.room):
             raise Refused("not_found", f"there is no upload {what.upload} in room {what.room}", "upload")
         wanted = [task for task in self._on_message if await wants_message(self._user_code, task, what.text)]
-        histories = {task.name: await self._history(task, what.room) for task in wanted if task.history}
+        histories = {task.name: await self._loading.history(what.room, task.history) for task in wanted if task.history}
         return self._post(who, what, wanted, histories)
 
     def _post(self, who: Client, what: Send, wanted: list[Task], histories: dict[str, Any]) -> Post:
@@ -228,7 +222,7 @@ class Events:
             raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
         given = dict(args)
         if task.history:
-            lines = await self._history(task, what.room)
+            lines = await self._loading.history(what.room, task.history)
             given["history"] = fitting(lines, len(msgspec.json.encode(args)))
         return self._request(who, what, task, args, given)
 
@@ -249,11 +243,6 @@ class Events:
         if job is None or job.room not in who.rooms:
             raise Refused("not_found", "there is no such job in a room you are in", "job")
         return {"job": view(job if job.final and job.delivered else await self._life.cancel(job))}
-
-    async def _history(self, task: Task, room: str) -> list[dict[str, str]]:
-        """What was written before, what is being stored at this moment included."""
-        await self._store.settled()
-        return await self._store.read(lambda connection: reading.history(connection, room, task.history))
 
     def _check_open(self) -> None:
         if self.draining:

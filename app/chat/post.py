@@ -18,6 +18,7 @@ from app.jobs.transitions import ANSWER_SECONDS, NOT_STORED, Accept
 from app.payload import Refused
 from app.rooms import Room
 from app.store.operation import Find, Operation, Rows, add_row
+from app.store.statements import message_row
 
 Wrote = Callable[[str, str, float], None]  # room, sender and time of a user message that was stored
 
@@ -31,31 +32,28 @@ class Post(Operation):
         self.life, self.room, self.who, self.what, self.wrote = life, room, who, what, wrote
         self.reply: Reply | None = None
         self.expires = life.now() + ANSWER_SECONDS
-        self.id, self.at, self.seq = new_id(), time.time(), 0
+        self.at = time.time()
+        self.message = MessageView(
+            room=room.name,
+            seq=0,  # until it has its number
+            id=new_id(),
+            key=what.key,
+            sender=who,
+            kind="user",
+            text=what.text,
+            upload=what.upload,
+            at=rfc3339(self.at),
+        )
         self.accepts = [Accept(life, job) for job in jobs]
         self.prepared = 0
 
     def prepare(self, rows: Rows) -> None:
         """Take the room's next number, and prepare the jobs with it."""
         self.room.next_seq += 1
-        self.seq = self.room.next_seq
-        what, who = self.what, self.who
-        row = (
-            self.room.name,
-            self.seq,
-            self.id,
-            what.key,
-            who.id,
-            who.name,
-            "user",
-            what.text,
-            None,
-            what.upload,
-            None,
-        )
-        add_row(rows, "message", (*row, self.at))
+        self.message.seq = self.room.next_seq
+        add_row(rows, "message", message_row(self.message, self.at))
         for accept in self.accepts:
-            accept.job.message = self.seq
+            accept.job.message = self.message.seq
             self.prepared += 1
             accept.prepare(rows)
 
@@ -68,10 +66,10 @@ class Post(Operation):
 
     def done(self, effects: Effects) -> None:
         """Acknowledge the message, show it, and start its jobs."""
-        self.room.seq = self.seq
+        self.room.seq = self.message.seq
         self.wrote(self.room.name, self.who.id, self.at)
         self.life.metrics.message_stored("user")
-        message = Raw(msgspec.json.encode(self._view()))  # once for both
+        message = Raw(msgspec.json.encode(with_link(self.message, self.life.link)))  # once for both
         if self.reply is not None:
             effects.reply(self.reply, {"message": message})
         effects.show("message:new", self.room, message)
@@ -95,21 +93,6 @@ class Post(Operation):
             effects.refuse(self.reply, Refused("conflict", why, "key"))
         else:
             effects.reply(self.reply, {"message": with_link(known, self.life.link), "duplicate": True})
-
-    def _view(self) -> MessageView:
-        what = self.what
-        message = MessageView(
-            room=self.room.name,
-            seq=self.seq,
-            id=self.id,
-            key=what.key,
-            sender=self.who,
-            kind="user",
-            text=what.text,
-            upload=what.upload,
-            at=rfc3339(self.at),
-        )
-        return with_link(message, self.life.link)
 
 
 def with_link(message: MessageView, link: Callable[[str], str]) -> MessageView:

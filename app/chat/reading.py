@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -60,7 +61,7 @@ def newest_seq(connection: Connection, room: str) -> int:
     return max(found[0] or 0, found[1] or 0)
 
 
-def newest_seqs(connection: Connection, names: set[str]) -> dict[str, int]:
+def newest_seqs(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     """The newest `seq` of each of these rooms."""
     return {name: newest_seq(connection, name) for name in names}
 

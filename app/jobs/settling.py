@@ -19,6 +19,7 @@ from app.jobs.life import Life
 from app.jobs.retries import next_attempt
 from app.jobs.transitions import Accept, restore
 from app.store.operation import Operation, Rows, add_row
+from app.store.statements import message_row
 
 
 class Settle(Operation):
@@ -188,37 +189,23 @@ class Delivered:
         job, room = self.job, self.room
         room.next_seq += 1
         kind = "system" if job.state == "failed" else "ml"
-        at, id, about = time.time(), new_id(), context(job)
-        data = msgspec.json.encode(about).decode()
-        upload = self.said.upload
-        row = (
-            room.name,
-            room.next_seq,
-            id,
-            None,
-            SPILLWAY.id,
-            SPILLWAY.name,
-            kind,
-            self.said.text,
-            data,
-            upload,
-            job.id,
-        )
-        add_row(rows, "message", (*row, at))
-        if upload is not None:
-            about["url"] = self.life.link(upload)
-        return MessageView(
+        at, about = time.time(), context(job)
+        message = MessageView(
             room=room.name,
             seq=room.next_seq,
-            id=id,
+            id=new_id(),
             sender=SPILLWAY,
             kind=kind,
             text=self.said.text,
             data=about,
-            upload=upload,
+            upload=self.said.upload,
             job=job.id,
             at=rfc3339(at),
         )
+        add_row(rows, "message", message_row(message, at))
+        if message.upload is not None:
+            about["url"] = self.life.link(message.upload)  # links end, so none is stored
+        return message
 
     def undo(self) -> None:
         """Give back what was taken."""

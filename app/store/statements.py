@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
+import msgspec
+
+from app.contract import MessageView
 from app.store.schema import jobs, messages
 
 MESSAGE_COLUMNS = tuple(column.name for column in messages.columns)
@@ -40,6 +44,16 @@ def _insert(table: str, columns: Iterable[str]) -> str:
 
 def _update(columns: Iterable[str]) -> str:
     return f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in columns)} WHERE n = ?"  # noqa: S608 - our names
+
+
+def message_row(message: MessageView, at: float) -> tuple[Any, ...]:
+    """The row of a message that was written at this time, for the statement "message"."""
+    data = msgspec.json.encode(message.data).decode() if message.data is not None else None
+    who = message.sender
+    return (
+        *(message.room, message.seq, message.id, message.key, who.id, who.name),
+        *(message.kind, message.text, data, message.upload, message.job, at),
+    )
 
 
 # In the order in which they run: a job's message before the job, the job before what happens to it. Later ones win, so

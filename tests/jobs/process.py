@@ -11,16 +11,15 @@ import json
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.chat import reading
 from app.chat.clients import Client
 from app.chat.desk import Desk
 from app.chat.events import Events
+from app.chat.loading import Loading
 from app.chat.rate import Rates
 from app.chat.waiting import Waiting
 from app.contract import Outcome, Person
@@ -148,45 +147,35 @@ class Process:
         self.publisher = Publisher(self.wire, self.rooms, self.routing.submit)
         self.publisher.acknowledge = self.broker.acknowledge
         self.store.writer.publish = self.publisher.apply
-        self.due, self.user_code = Due(loop), UserCode(self.own)
+        self.due, self.user_code, self.loading = Due(loop), UserCode(self.own), Loading(self.store, self.rooms)
         self.life = Lifecycle(
             self.store, self.rooms, tasks, self.routing, self.metrics, loop, self.user_code,
             Announcer(loop, self.publisher.show_jobs, self.store.writer.when_committed),
             self.due, lambda upload: f"/uploads/{upload}",
-            self._load_room, self._history, True,
+            self.loading.room, self.loading.history, True,
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
         self.events = Events(
-            self.store, self.rooms, tasks, self.life, self.user_code, Waiting(), self.wire.broadcast, _in_room, loop
-        )
+            self.store, self.rooms, self.loading, tasks, self.life, self.user_code, Waiting(), self.wire.broadcast,
+            _in_room, loop,
+        )  # fmt: skip
         self.desk = Desk(self.events, self.store, Rates(None), self.metrics, self.publisher.apply, 100, loop)
 
     def _begin(self, run: Any, job: Job, attempt: int) -> None:
         self.runs.append((job, attempt))
 
-    async def _load_room(self, name: str) -> None:
-        await self._load_rooms({name})
-
-    async def _load_rooms(self, names: set[str]) -> None:
-        seqs = await self.store.read(partial(reading.newest_seqs, names=names))
-        for name, seq in seqs.items():
-            self.rooms.take_up(name, seq)
-
-    async def _history(self, room: str, limit: int) -> list[dict[str, str]]:
-        return await self.store.read(lambda connection: reading.history(connection, room, limit))
-
     # What a test does with it
 
     def start(self) -> None:
         """Take up what the last life left."""
-        self.own.run(resume(self.life, self._load_rooms))
+        self.own.run(resume(self.life, self.loading.all_of))
 
     def guest(self, name: str, *rooms: str) -> Guest:
         """Somebody who is in these rooms."""
         guest = Guest(name, f"sid-{name}")
         guest.who = Client(guest, Person(name, name), "address")
         self.desk.clients.add(guest.who)
-        self.own.run(self._load_rooms(set(rooms)))
+        self.own.run(self.loading.all_of(rooms))
         for room in rooms:
             self.rooms[room].listeners[guest] = None
             guest.who.rooms.add(room)

@@ -1,0 +1,35 @@
+"""Bringing into memory what the database has of a room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from app.chat import reading
+from app.rooms import Room, Rooms
+from app.store.store import Store
+
+
+class Loading:
+    """Rooms that are not in memory, and what was written in them."""
+
+    def __init__(self, store: Store, rooms: Rooms) -> None:
+        self._store, self._rooms = store, rooms
+
+    async def room(self, name: str) -> Room:
+        """The room, counting from where it is in the database; raises StoreUnavailable."""
+        found = self._rooms.find(name)
+        if found is None:
+            await self.all_of({name})
+            found = self._rooms[name]
+        return found
+
+    async def all_of(self, names: Iterable[str]) -> None:
+        """Load all of these rooms in one reading; raises StoreUnavailable."""
+        seqs = await self._store.read(lambda connection: reading.newest_seqs(connection, names))
+        for name, seq in seqs.items():
+            self._rooms.take_up(name, seq)
+
+    async def history(self, room: str, limit: int) -> list[dict[str, str]]:
+        """What people wrote last, what is being stored at this moment included; raises StoreUnavailable."""
+        await self._store.settled()
+        return await self._store.read(lambda connection: reading.history(connection, room, limit))
