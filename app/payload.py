@@ -26,6 +26,7 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=64)]
 # In JSON, control characters and lone surrogates can only be written as one of these escapes.
 _ESCAPES = re.compile(rb"\\[ubfr]")
 _UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+_TURNING = re.compile("[\t\n\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PATH = re.compile(r"at `\$\.?([^`]*)`")
 _NAME = re.compile(r"(?:unknown|required) field `([^`]+)`")
 
@@ -92,6 +93,14 @@ def read(data: Any, kind: type[T]) -> T:
     """The data as `kind`, made ready before; raises Refused(bad_request) that names the field and what would be right."""
     _check_values(data)
     return convert(data, kind)
+
+
+def check_name(name: str, field: str) -> None:
+    """Raise Refused(bad_request) for a name that would break the line it is shown in, or turn its text around."""
+    found = _TURNING.search(name)
+    if found:
+        why = f"has no tabs, line breaks or characters that turn text around, and here is U+{ord(found[0]):04X}"
+        raise Refused("bad_request", f"a name {why}", field)
 
 
 def _refusal(sentence: str) -> Refused:

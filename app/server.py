@@ -51,6 +51,7 @@ from app.store.store import Store
 from app.transport.transport import Transport
 from app.uploads import Uploads
 from app.web import api, errors, guard, health, pages
+from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
 from app.web.live import live
 from app.web.uploads import uploads as upload_routes
@@ -59,6 +60,7 @@ log = structlog.get_logger()
 
 MAX_EVENT_BYTES = 256 * 1024  # a text of 8,192 code points takes at most 96 KiB in JSON; the rest is room for arguments
 HARD_EXIT_SECONDS = 10  # beyond the drain, after which the process is ended by the kernel
+SPARE_SESSIONS = 256  # beyond MAX_CLIENTS, for those who are told that there is no room
 PING_SECONDS = (20, 20)  # between two pings, and for the answer: half-open connections are gone after both
 WAIT_SECONDS = 30.0  # how long a request waits for what is done on the loop
 
@@ -160,7 +162,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         runner.begin = life.start
     events = Events(store, rooms, loading, tasks, life, user_code, waiting, transport.broadcast, uploads.in_room, loop)
     rates = Rates(settings.rate_limit)
-    desk = Desk(events, store, rates, metrics, publisher.apply, settings.max_clients, loop)
+    desk = Desk(events, store, rates, metrics, publisher.apply, lambda: transport.sessions > settings.max_clients, loop)
     _connect(transport, desk)
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, waiting, metrics, Loops(loop),
@@ -180,9 +182,11 @@ def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketI
         concurrency,
         serializer=SafePacket,
         max_http_buffer_size=MAX_EVENT_BYTES,
-        cors_allowed_origins=list(settings.cors_origins) or None,
+        cors_allowed_origins=lambda origin, environ: guard.may_connect(settings, origin, environ.get("HTTP_HOST", "")),
         ping_interval=PING_SECONDS[0],
         ping_timeout=PING_SECONDS[1],
+        max_sessions=settings.max_clients + SPARE_SESSIONS,
+        pending_per_address=settings.pending_per_address,
     )
     sockets = SocketIO(flask, async_mode=concurrency.name, manage_session=False)
     transport.plug_into(sockets)
@@ -258,6 +262,10 @@ def _routes(server: Server, uploads: Uploads) -> None:
         return server.concurrency.await_(coroutine, WAIT_SECONDS)
 
     guard.register(flask, settings)
+    # The outermost first: Socket.IO is a layer below these, and Flask below that.
+    flask.wsgi_app = guard.OurHost(  # type: ignore[method-assign]  # as Flask's own documentation has it
+        Bounded(flask.wsgi_app, settings.max_upload_bytes, MAX_EVENT_BYTES), settings
+    )
     errors.register(flask)
     for blueprint in (
         pages.pages(),

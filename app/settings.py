@@ -122,6 +122,9 @@ class Settings:
     allow_open: bool = setting("", _yes, "1 lets AUTH=open listen beyond loopback")
     cors_origins: tuple[str, ...] = setting("", _origins, "other origins whose pages may connect")
     max_clients: int = setting("10000", _number(1, 1_000_000), "connected clients")
+    pending_per_address: int = setting(
+        "64", _number(1, 1_000_000), "connections of one address that are still to send a request, or to connect"
+    )
     max_inflight: int = setting("64", _number(1, 10_000), "jobs running at once on the simple path")
     max_backlog: int = setting("20000", _number(0, 10_000_000), "jobs waiting on the simple path")
     rate_limit: float | None = setting("50", _rate, "events a second a connection, or off")

@@ -19,7 +19,7 @@ from app.contract import Auth, Create, Person
 from app.effects import Effects, Reply
 from app.jobs.transitions import ANSWER_SECONDS
 from app.metrics import Metrics
-from app.payload import Reader, Refused, read, ready
+from app.payload import Reader, Refused, check_name, read, ready
 from app.store.errors import StoreUnavailable
 from app.store.operation import Operation
 from app.store.store import Store
@@ -72,11 +72,12 @@ class Desk:
         rates: Rates,
         metrics: Metrics,
         publish: Callable[[Effects], None],
-        max_clients: int,
+        full: Callable[[], bool],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
+        """`full` says whether there are too many clients, counting one who is about to be let in."""
         self._events, self._store, self._rates, self._metrics = events, store, rates, metrics
-        self._publish, self._max_clients, self._loop = publish, max_clients, loop
+        self._publish, self._full, self._loop = publish, full, loop
         self._table = {name.encode(): Event(name, *each) for name, each in events.table().items()}
         self._counters = {name: partial(metrics.event_answered, name) for name in (*events.table(), "unknown")}
         self.clients: set[Client] = set()
@@ -84,7 +85,9 @@ class Desk:
     def connect(self, connection: Any, address: str, auth: Any) -> None:
         """Let somebody in; raises Refused."""
         who = read(auth, Auth)
-        if len(self.clients) >= self._max_clients:
+        check_name(who.name, "name")
+        check_name(who.id or "", "id")
+        if self._full():
             raise Refused("busy", "too many people are connected: try again in a moment", retry_after=5.0)
         connection.who = Client(connection, Person(who.id or who.name, who.name), address)
         self.clients.add(connection.who)

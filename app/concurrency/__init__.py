@@ -11,6 +11,8 @@ from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
+from app.concurrency.paced import Pace
+
 T = TypeVar("T")
 
 
@@ -31,8 +33,8 @@ class Mailbox(Protocol):
         """How many items wait."""
 
 
-PassOn = Callable[[socket.socket, Any, bytes], None]
-"""Takes an accepted socket, its peer's address, and the bytes that were read from it already."""
+PassOn = Callable[[socket.socket, Any, Pace], None]
+"""Takes an accepted socket, its peer's address, and what its pace is: the bytes read already are in there."""
 
 
 class Listener(Protocol):

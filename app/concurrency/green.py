@@ -24,6 +24,7 @@ from greenlet import getcurrent, greenlet
 
 from app.concurrency import DeadlineReached, Listener, Mailbox
 from app.concurrency.listening import allow_many_files, listen
+from app.concurrency.paced import IDLE_SECONDS, Pace, paced
 
 os.environ.setdefault("EVENTLET_HUB", "asyncio")  # before the first import of eventlet, which reads it once
 with warnings.catch_warnings():
@@ -175,12 +176,12 @@ class Green:
         server = eventlet.spawn(
             eventlet.wsgi.server,
             accepted,
-            _with_upgrades(wsgi, listener),
+            paced(_with_upgrades(wsgi, listener), lambda environ: environ["eventlet.input"].get_socket().pace),
             custom_pool=eventlet.GreenPool(requests),
             log_output=False,
             debug=False,
             socket_timeout=60,
-            keepalive=30,
+            keepalive=IDLE_SECONDS,
         )
         listener.open(listening, wsgi, accepted.put)
         asked = eventlet.event.Event()
@@ -230,30 +231,31 @@ class _Accepted:
         self.family, self.getsockname, self.close = listening.family, listening.getsockname, listening.close
         self._waiting = eventlet.queue.LightQueue()
 
-    def put(self, sock: socket.socket, address: Any, first: bytes) -> None:
+    def put(self, sock: socket.socket, address: Any, pace: Pace) -> None:
         """Have this connection served."""
-        self._waiting.put((_Replayed(sock, first), address))
+        self._waiting.put((_Paced(sock, pace), address))
 
     def accept(self) -> Any:
         """The next connection and its peer's address; waits."""
         return self._waiting.get()
 
 
-class _Replayed(eventlet.greenio.GreenSocket):  # type: ignore[misc]  # eventlet ships no types
-    """A socket from which some bytes were read already: they come first."""
+class _Paced(eventlet.greenio.GreenSocket):  # type: ignore[misc]  # eventlet ships no types
+    """A socket on which a client has its time to send."""
 
-    def __init__(self, sock: socket.socket, first: bytes) -> None:
+    def __init__(self, sock: socket.socket, pace: Pace) -> None:
         super().__init__(sock)
-        self._first = memoryview(first)
+        self.pace = pace
+        pace.belongs_to(sock)
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """What eventlet's server reads with, through makefile()."""
-        if not self._first:
-            return super().recv_into(buffer, nbytes, flags)  # type: ignore[no-any-return]  # as above
-        size = min(len(self._first), nbytes or len(buffer))
-        memoryview(buffer)[:size] = self._first[:size]
-        self._first = self._first[size:]
-        return size
+        return self.pace.receive_into(self, super().recv_into, buffer, nbytes, flags)
+
+    def close(self) -> None:
+        """As any other."""
+        self.pace.closed()
+        super().close()
 
 
 def _with_upgrades(wsgi: Any, listener: Listener) -> Any:

@@ -17,8 +17,9 @@ from typing import Any, TypeVar
 
 import structlog
 
-from app.concurrency import Listener, Mailbox
+from app.concurrency import Listener, Mailbox, PassOn
 from app.concurrency.listening import allow_many_files, listen
+from app.concurrency.paced import Pace, paced
 
 log = structlog.get_logger()
 
@@ -147,7 +148,7 @@ def _answer(answer: Future[T], function: Callable[..., T], args: tuple[Any, ...]
         answer.set_exception(error)
 
 
-def _http(wsgi: Any, listening: socket.socket, requests: int) -> Callable[[socket.socket, Any, bytes], None]:
+def _http(wsgi: Any, listening: socket.socket, requests: int) -> PassOn:
     """What serves the requests of a connection in a thread of its own, and hangs up when there are too many."""
     from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
@@ -168,10 +169,12 @@ def _http(wsgi: Any, listening: socket.socket, requests: int) -> Callable[[socke
                 room.release()
 
     host, port = listening.getsockname()[:2]
-    server = Server(host, port, wsgi, Quiet, fd=listening.fileno())
+    server = Server(
+        host, port, paced(wsgi, lambda environ: environ["werkzeug.socket"].pace), Quiet, fd=listening.fileno()
+    )
 
-    def serve(sock: socket.socket, address: Any, first: bytes) -> None:
-        connection = _Replayed(sock, first)
+    def serve(sock: socket.socket, address: Any, pace: Pace) -> None:
+        connection = _Paced(sock, pace)
         if room.acquire(blocking=False):
             server.process_request(connection, address)
         else:
@@ -180,22 +183,23 @@ def _http(wsgi: Any, listening: socket.socket, requests: int) -> Callable[[socke
     return serve
 
 
-class _Replayed(socket.socket):
-    """A socket from which some bytes were read already: they come first."""
+class _Paced(socket.socket):
+    """A socket on which a client has its time to send."""
 
-    def __init__(self, sock: socket.socket, first: bytes) -> None:
+    def __init__(self, sock: socket.socket, pace: Pace) -> None:
         super().__init__(fileno=sock.detach())
         self.setblocking(True)
-        self._first = memoryview(first)
+        self.pace = pace
+        pace.belongs_to(self)
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """What Werkzeug's handler reads with, through makefile()."""
-        if not self._first:
-            return super().recv_into(buffer, nbytes, flags)
-        size = min(len(self._first), nbytes or len(buffer))
-        memoryview(buffer)[:size] = self._first[:size]
-        self._first = self._first[size:]
-        return size
+        return self.pace.receive_into(self, super().recv_into, buffer, nbytes, flags)
+
+    def close(self) -> None:
+        """As any other."""
+        self.pace.closed()
+        super().close()
 
 
 class _Workers:

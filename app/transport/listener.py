@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
 
 from app.concurrency import PassOn
+from app.concurrency.paced import Pace
 from app.transport.handshake import UPGRADE, BadRequest, Upgrade, check_handshake, parse
+from app.transport.pending import Pending, Unfinished
 
 log = structlog.get_logger()
 
@@ -22,11 +25,12 @@ PAUSE_SECONDS = 0.5  # without a file to spare, before accepting is tried again
 class Listener:
     """As app.concurrency has it. Whatever it calls is called on the loop."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, path: str, head_seconds: float) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: str, head_seconds: float, pending: Pending) -> None:
         self._loop, self._begin, self._head_seconds = loop, b"GET " + path.encode(), head_seconds
+        self._pending = pending
         self._listening: socket.socket | None = None
         self._wsgi: Any = None
-        self._pass_on: PassOn = lambda sock, address, first: sock.close()
+        self._pass_on: PassOn = lambda sock, address, pace: sock.close()
 
     def open(self, listening: socket.socket, wsgi: Any, pass_on: PassOn) -> None:
         """Begin to accept."""
@@ -63,7 +67,8 @@ class Listener:
             # As accept() does, which looks up names for three numbers we know.
             sock = type(self._listening)(self._family, socket.SOCK_STREAM, 0, fd)
             sock.setblocking(False)
-            Head(self._loop, sock, address, self._head_seconds, self._head_read).begin()
+            head = Head(self._loop, sock, address, self._head_seconds, self._head_read)
+            head.begin(self._pending.of(address[0], partial(self._loop.call_soon_threadsafe, head.hang_up)))
 
     def _pause(self, listening: socket.socket, error: OSError) -> None:
         """Not a try each round: a listening socket stays readable as long as somebody waits."""
@@ -75,7 +80,7 @@ class Listener:
         if self._listening:
             self._loop.add_reader(self._listening, self._accept)
 
-    def _head_read(self, sock: socket.socket, address: Any, data: bytes) -> None:
+    def _head_read(self, sock: socket.socket, address: Any, data: bytes, unfinished: Unfinished) -> None:
         """Decide who serves a connection by its first request."""
         end = data.find(b"\r\n\r\n")
         head = data[:end]
@@ -85,13 +90,15 @@ class Listener:
                 if "websocket" in environ.get("HTTP_UPGRADE", "").lower():
                     environ.update(REMOTE_ADDR=address[0], REMOTE_PORT=str(address[1]))
                     environ.update(SERVER_NAME=self._name[0], SERVER_PORT=str(self._name[1]))
+                    unfinished.done()  # its session counts from now on
                     self._upgrade(sock, environ, data[end + 4 :])
                     return
         except BadRequest as refused:
+            unfinished.done()
             answer(self._loop, sock, refused.status, refused.headers)
             return
         self._loop.remove_reader(sock.fileno())
-        self._pass_on(sock, address, data)
+        self._pass_on(sock, address, Pace(data, unfinished))
 
     def _upgrade(self, sock: socket.socket, environ: dict[str, Any], early: bytes) -> None:
         """Let the application finish a handshake, or send what it answers instead; raises BadRequest."""
@@ -114,7 +121,7 @@ class Listener:
 class Head:
     """The beginning of a connection, until its first request head is there."""
 
-    __slots__ = ("_address", "_data", "_done", "_loop", "_seconds", "_sock", "_timer")
+    __slots__ = ("_address", "_data", "_done", "_loop", "_seconds", "_sock", "_timer", "_unfinished")
 
     def __init__(
         self,
@@ -122,14 +129,15 @@ class Head:
         sock: socket.socket,
         address: Any,
         seconds: float,
-        done: Callable[[socket.socket, Any, bytes], None],
+        done: Callable[[socket.socket, Any, bytes, Unfinished], None],
     ) -> None:
         self._loop, self._sock, self._address, self._seconds, self._done = loop, sock, address, seconds, done
         self._data = bytearray()
 
-    def begin(self) -> None:
+    def begin(self, unfinished: Unfinished) -> None:
         """Read until it is there; hang up on who takes too long."""
-        self._timer = self._loop.call_later(self._seconds, self._give_up)
+        self._unfinished = unfinished
+        self._timer = self._loop.call_later(self._seconds, self.hang_up)
         self._loop.add_reader(self._sock.fileno(), self._readable)
 
     def _readable(self) -> None:
@@ -140,22 +148,26 @@ class Head:
         except OSError:
             data = b""
         if not data:
-            self._give_up()
+            self.hang_up()
             return
         searched = max(len(self._data) - 3, 0)
         self._data += data
         if self._data.find(b"\r\n\r\n", searched) >= 0:
             # The reader stays, for whoever reads next takes its place in the loop more cheaply than anew.
             self._timer.cancel()
-            self._done(self._sock, self._address, bytes(self._data))
+            self._done(self._sock, self._address, bytes(self._data), self._unfinished)
         elif len(self._data) > MAX_HEAD_BYTES:
             self._timer.cancel()
+            self._unfinished.done()
             answer(self._loop, self._sock, "431 Request Header Fields Too Large")
 
-    def _give_up(self) -> None:
-        self._timer.cancel()
-        self._loop.remove_reader(self._sock.fileno())
-        self._sock.close()
+    def hang_up(self) -> None:
+        """Close it, unless its head is there."""
+        if not self._timer.cancelled():
+            self._timer.cancel()
+            self._unfinished.done()
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
 
 
 def answer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from app.concurrency import Concurrency
@@ -26,11 +27,23 @@ from app.transport.packets import (
     Reason,
     decode_body,
 )
+from app.transport.pending import Pending
 from app.transport.polling import Polling
 from app.transport.probe import Probe
 from app.transport.websocket import Receiver, WebSocket
 
 POLL_GRACE_SECONDS = 10.0  # a request for packets is answered by a ping at the latest
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds, as Transport has them."""
+
+    connect_seconds: float
+    max_unsent: int
+    max_packets: int
+    max_sessions: int
+    pending: Pending
 
 
 class Owner(Protocol):
@@ -39,10 +52,8 @@ class Owner(Protocol):
     concurrency: Concurrency
     ping_interval: float
     ping_timeout: float
-    connect_seconds: float
     max_message: int
-    max_unsent: int
-    max_packets: int
+    limits: Limits
 
     def take(self, session: Session, packet: Incoming) -> bool:
         """As `inbox.Reader`."""
@@ -67,6 +78,7 @@ class Session:
         "_inbox",
         "_owner",
         "_polling",
+        "_unfinished",
         "closed",
         "connected",
         "connection",
@@ -76,7 +88,7 @@ class Session:
         "websocket",
     )
 
-    def __init__(self, owner: Owner, sid: str) -> None:
+    def __init__(self, owner: Owner, sid: str, address: str) -> None:
         self._owner, self.sid = owner, sid
         self.websocket: WebSocket | None = None
         self._polling: Polling | None = None
@@ -87,6 +99,7 @@ class Session:
         self.session: dict[str, Any] = {}  # what the application keeps here through `server.save_session`
         self.closed, self.connected, self._failed = False, True, False
         self.connection: Connection | None = None
+        self._unfinished = owner.limits.pending.of(address, self.close)
         self.expect_connect()
 
     # What python-engineio asks of its sockets, from any thread
@@ -155,10 +168,11 @@ class Session:
         """Hang up unless the client connects to a namespace soon."""
         if not self._deadline and not self.closed:
             loop = self._owner.concurrency.loop
-            self._deadline = loop.call_later(self._owner.connect_seconds, self.end, Reason.TRANSPORT_CLOSE, True)
+            self._deadline = loop.call_later(self._owner.limits.connect_seconds, self.end, Reason.TRANSPORT_CLOSE, True)
 
     def has_connected(self) -> None:
         """It did."""
+        self._unfinished.done()
         if self._deadline:
             self._deadline.cancel()
             self._deadline = None
@@ -261,7 +275,7 @@ class Session:
         if self.closed or not self._polling:
             return
         self._polling.add(packet)
-        if self._polling.exceeds(self._owner.max_packets, self._owner.max_unsent):
+        if self._polling.exceeds(self._owner.limits.max_packets, self._owner.limits.max_unsent):
             self._polling.rest()
             # Soon, not now: whoever sends to many must not be called back in between.
             self._owner.concurrency.loop.call_soon(self.end, Reason.TRANSPORT_ERROR, False)

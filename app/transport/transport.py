@@ -10,6 +10,8 @@ from app.concurrency import Concurrency
 from app.transport.connection import Connection
 from app.transport.listener import Listener
 from app.transport.packets import OutgoingText
+from app.transport.pending import Pending
+from app.transport.session import Limits
 from app.transport.upstream.server import Hooks, Server, plug_into
 from app.transport.websocket import Output
 
@@ -34,22 +36,32 @@ class Transport(Hooks):
         max_packets: int = 2000,
         head_seconds: float = 10.0,
         connect_seconds: float = 10.0,
+        max_sessions: int = 100_000,
+        pending_per_address: int = 64,
         **options: Any,
     ) -> None:
-        """Bounds: `max_unsent` bytes wait for one client (and `max_packets` for one that polls), then it is cut off.
+        """Bounds: `max_unsent` bytes wait for one client (and `max_packets` for one that polls), then it is cut off;
+        `max_sessions` are open, further ones are refused; `pending_per_address` connections of one address may be
+        still to send a request, or to connect.
 
         `options` are those of python-socketio's server.
         """
         self._concurrency = concurrency
         self._output = Output(concurrency.loop, max_unsent)
-        limits = {"connect_seconds": connect_seconds, "max_unsent": max_unsent, "max_packets": max_packets}
+        pending = Pending(pending_per_address)
+        limits = Limits(connect_seconds, max_unsent, max_packets, max_sessions, pending)
         self.server = Server(concurrency, self, self._output, limits, **options)
-        self.listener = Listener(concurrency.loop, PATH, head_seconds)
+        self.listener = Listener(concurrency.loop, PATH, head_seconds, pending)
 
     @property
     def connections(self) -> dict[str, Connection]:
         """Connected clients by their Socket.IO sid."""
         return self.server.connections
+
+    @property
+    def sessions(self) -> int:
+        """How many clients there are, those who have not connected yet included."""
+        return len(self.server.eio.sockets)
 
     def broadcast(self, connections: Iterable[Connection], body: bytes) -> None:
         """Send an event, a JSON array of its name and its arguments, to many; packed once."""

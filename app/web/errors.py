@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -9,6 +11,7 @@ from flask import Flask, jsonify
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
+from app.concurrency.paced import HANG_UP
 from app.payload import Refused
 from app.store.errors import StoreUnavailable
 
@@ -59,6 +62,16 @@ def register(app: Flask) -> None:
     def internal(_: Exception) -> ResponseReturnValue:
         log.exception("request failed")  # noqa: LOG004 # Flask calls it inside its own except
         return _answer({"code": "internal", "message": "something went wrong on our side"}, 500)
+
+
+def answer_wsgi(environ: dict[str, Any], start_response: Any, refused: Refused) -> list[bytes]:
+    """Answer a request that goes no further, and have its connection closed: what it sends besides is not read."""
+    environ[HANG_UP] = True
+    body = json.dumps({"error": refused.as_error()}).encode()
+    status = HTTPStatus(STATUS[refused.code])
+    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response(f"{status.value} {status.phrase}", fields)
+    return [body]
 
 
 def _answer(error: dict[str, Any], status: int) -> ResponseReturnValue:

@@ -164,12 +164,22 @@ def test_who_wants_no_answer_gets_none(process: Process, ann: Guest) -> None:
 
 
 def test_no_more_come_in_than_there_is_room_for(process: Process, ann: Guest) -> None:
-    process.desk._max_clients = 2
+    process.desk._full = lambda: len(process.desk.clients) >= 2
     process.desk.connect(Guest("ben", "sid-ben"), "address", {"name": "Ben"})
     with pytest.raises(Refused, match="too many people"):
         process.desk.connect(Guest("eve", "sid-eve"), "address", {"name": "Eve"})
     process.desk.disconnect(ann)
     process.desk.connect(Guest("eve", "sid-eve"), "address", {"name": "Eve"})
+
+
+@pytest.mark.parametrize("character", ["\n", "\t", "\u202e", "\u2066", "\u2028"])
+@pytest.mark.parametrize("field", ["name", "id"])
+def test_no_name_breaks_a_line_or_turns_text_around(process: Process, field: str, character: str) -> None:
+    with pytest.raises(Refused, match=f"U\\+{ord(character):04X}") as refused:
+        process.desk.connect(Guest("eve", "sid-eve"), "address", {"name": "Eve", field: f"E{character}ve"})
+    assert refused.value.code == "bad_request"
+    assert refused.value.field == field
+    process.desk.connect(Guest("eve", "sid-eve"), "address", {"name": "Eve", field: "\u0645\u0631\u064a\u0645 O'Neil"})
 
 
 @pytest.mark.parametrize("auth", [None, {}, {"name": ""}, {"name": 7}, {"name": "x", "colour": "red"}, "Ann"])

@@ -159,7 +159,7 @@ class Process:
             self.store, self.rooms, self.loading, tasks, self.life, self.user_code, Waiting(), self.wire.broadcast,
             _in_room, loop,
         )  # fmt: skip
-        self.desk = Desk(self.events, self.store, Rates(None), self.metrics, self.publisher.apply, 100, loop)
+        self.desk = Desk(self.events, self.store, Rates(None), self.metrics, self.publisher.apply, lambda: False, loop)
 
     def _begin(self, run: Any, job: Job, attempt: int) -> None:
         self.runs.append((job, attempt))

@@ -8,6 +8,7 @@ from app.concurrency import patch
 from app.transport.frames import pack
 from app.transport.handshake import UPGRADE
 from app.transport.listener import Listener
+from app.transport.pending import Pending
 from app.transport.websocket import Output, WebSocket
 
 concurrency = patch("eventlet")
@@ -38,7 +39,7 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 concurrency.serve(
     application,
-    Listener(concurrency.loop, "/", 10.0),
+    Listener(concurrency.loop, "/", 10.0, Pending(10_000)),
     "127.0.0.1",
     0,
     10,

@@ -77,8 +77,10 @@ class Engine(engineio.Server):  # type: ignore[misc]  # ships no types
         return self._owner.concurrency.call(self._open, environ, upgrade, jsonp_index)
 
     def _open(self, environ: dict[str, Any], upgrade: Upgrade | None, jsonp_index: Any) -> Any:
+        if len(self.sockets) >= self._owner.limits.max_sessions:
+            return {**self._bad_request("Too many clients"), "status": "503 SERVICE UNAVAILABLE"}
         sid = self.generate_id()
-        session = Bridged(self._owner, sid)
+        session = Bridged(self._owner, sid, str(environ.get("REMOTE_ADDR", "")))
         self.sockets[sid] = self._owner.sessions[sid] = session
         first = self._opening(sid, "websocket" if upgrade else "polling")
         self._trigger_event("connect", sid, _kept(environ))
@@ -120,7 +122,10 @@ class Bridged(Session):
         length = environ.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or int(length) > self._owner.max_message:
             raise ContentTooLongError
-        body = environ["wsgi.input"].read(int(length))
+        try:
+            body = environ["wsgi.input"].read(int(length))
+        except OSError:  # its time was over
+            body = b""
         if len(body) < int(length):
             raise EngineIOError("a body is cut short")
         try:

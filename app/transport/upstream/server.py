@@ -14,7 +14,7 @@ from app.concurrency import Concurrency
 from app.transport.connection import Connection
 from app.transport.handshake import Upgrade
 from app.transport.packets import Attachment, End, Incoming
-from app.transport.session import Session
+from app.transport.session import Limits, Session
 from app.transport.upstream.engine import Engine
 from app.transport.upstream.rooms import Rooms
 from app.transport.websocket import Output, Receiver, WebSocket
@@ -40,10 +40,8 @@ class Hooks:
 class Server(socketio.Server):  # type: ignore[misc]  # ships no types
     """python-socketio's server, which hands what it can to the application's hooks on the loop."""
 
-    def __init__(self, concurrency: Concurrency, hooks: Hooks, output: Output, limits: dict[str, Any], **options: Any):
-        self.concurrency, self._hooks, self._output = concurrency, hooks, output
-        self.connect_seconds = limits["connect_seconds"]
-        self.max_unsent, self.max_packets = limits["max_unsent"], limits["max_packets"]
+    def __init__(self, concurrency: Concurrency, hooks: Hooks, output: Output, limits: Limits, **options: Any):
+        self.concurrency, self._hooks, self._output, self.limits = concurrency, hooks, output, limits
         self.sessions: dict[str, Session] = {}  # by Engine.IO sid, until their last packet is handled
         self.connections: dict[str, Connection] = {}
         super().__init__(client_manager=Rooms(), async_mode=concurrency.name, async_handlers=False, **options)
