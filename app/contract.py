@@ -57,6 +57,12 @@ class MoreJobs(RoomEvent):
     after: Id
 
 
+class Who(RoomEvent):
+    """room:who"""
+
+    after: Identifier | None = None
+
+
 class Leave(RoomEvent):
     """room:leave"""
 
@@ -100,6 +106,15 @@ class Person(msgspec.Struct, frozen=True):
 
 
 SPILLWAY = Person("spillway", "Spillway")  # who speaks for the tasks
+
+
+class MembersChanged(msgspec.Struct):
+    """Who came to a room and who went, as `room:members` tells it."""
+
+    room: str
+    joined: list[Person]
+    left: list[str]
+    count: int
 
 
 class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):

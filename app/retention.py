@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, delete, func, literal_column, select
+from sqlalchemy import Connection, delete, func, literal_column, select, text
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from app.contract import FINAL
@@ -18,9 +18,22 @@ log = structlog.get_logger()
 
 DAY = 86_400.0
 LOOK_SECONDS = 3600.0
+UNUSED_SECONDS = 3600.0
+UNUSED_LOOK_SECONDS = 600.0
 AT_ONCE = 500  # rows in one write, so that nobody waits long behind it
 
 _rowid: Any = literal_column("messages.rowid")
+
+
+async def remove_unused(store: Store, folder: Path) -> None:
+    """Remove images that no message shows and no job was asked for with, an hour after they were sent."""
+    before, total = time.time() - UNUSED_SECONDS, 0
+    while files := await store.change(lambda connection: _remove_unused(connection, before)):
+        for id in files:
+            (folder / id).unlink(missing_ok=True)
+        total += len(files)
+    if total:
+        log.info("removed images that nobody used", images=total)
 
 
 async def remove_old(store: Store, days: int, folder: Path) -> None:
@@ -40,6 +53,13 @@ async def remove(store: Store, before: float, folder: Path) -> int:
         total += gone
         if gone == 0:
             return total
+
+
+def _remove_unused(connection: Connection, before: float) -> list[str]:
+    unused = select(uploads.c.id).where(text("used = 0"), uploads.c.at < before).limit(AT_ONCE)
+    files = list(connection.execute(unused).scalars())
+    connection.execute(delete(uploads).where(uploads.c.id.in_(files)))
+    return files
 
 
 def _remove_some(connection: Connection, before: float) -> tuple[int, list[str]]:

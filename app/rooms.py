@@ -10,6 +10,7 @@ import msgspec
 
 from app.jobs.job import Job
 from app.jobs.line import Line
+from app.members import Members
 
 MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
 
@@ -17,14 +18,29 @@ MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
 class Room:
     """One room in memory; `seq` is that of its newest stored message, `next_seq` counts what is being stored."""
 
-    __slots__ = ("jobs", "lines", "listeners", "members_due", "name", "next_seq", "seq")
+    __slots__ = ("jobs", "lines", "listeners", "members", "members_due", "name", "next_seq", "seq")
 
     def __init__(self, name: str, seq: int) -> None:
         self.name, self.seq, self.next_seq = name, seq, seq
         self.listeners: dict[Any, None] = {}  # connections, in the order in which they came
+        self.members = Members()  # who is behind them
         self.members_due = False  # who is here is about to be told
         self.jobs: dict[int, Job] = {}  # unfinished, by their place in the order of acceptance; not the parked ones
         self.lines: dict[str, Line] = {}  # of ordered tasks
+
+    def let_in(self, connection: Any) -> None:
+        """From now on this connection hears what happens here; in vain when it does already."""
+        if connection not in self.listeners:
+            self.listeners[connection] = None
+            self.members.add(connection.who.person)
+
+    def let_out(self, connection: Any) -> bool:
+        """It hears nothing more; False when it did not."""
+        if connection not in self.listeners:
+            return False
+        del self.listeners[connection]
+        self.members.remove(connection.who.person)
+        return True
 
     @property
     def idle(self) -> bool:

@@ -35,6 +35,7 @@ from app.jobs.job import Job
 from app.jobs.lifecycle import SWEEP_SECONDS, Lifecycle
 from app.jobs.resume import resume
 from app.jobs.transitions import Requeue
+from app.links import Links
 from app.live.watch import SAMPLE_SECONDS, sample
 from app.loops import Loops
 from app.metrics import Metrics
@@ -44,7 +45,7 @@ from app.paths.plain import LEDGER_OFF_WARNING, Plain
 from app.paths.routing import Routing
 from app.payload import Refused
 from app.publisher import Publisher
-from app.retention import LOOK_SECONDS, remove_old
+from app.retention import LOOK_SECONDS, UNUSED_LOOK_SECONDS, remove_old, remove_unused
 from app.rooms import Rooms, packet
 from app.settings import Settings, secret_key
 from app.store.store import Store
@@ -105,6 +106,7 @@ class Server:
         readings = partial(_readings, self)
         self.loops.every(SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, readings, self.life.under_way))
         days, folder = self.settings.retention_days, self.settings.data_dir / "uploads"
+        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, folder))
         if days:
             self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, folder))
 
@@ -144,7 +146,10 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     store = Store(settings.database, concurrency, Effects)
     flask, sockets, transport = _flask(settings, concurrency)
     metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop), UserCode(concurrency)
-    uploads = Uploads(store, concurrency, settings.data_dir / "uploads", secret_key(settings), settings.url)
+    links = Links(secret_key(settings), settings.url)
+    uploads = Uploads(
+        store, concurrency, settings.data_dir / "uploads", links, settings.max_upload_bytes, settings.upload_rate
+    )
     flags = Flags(store, settings, tasks)
     runner = _runner(settings, concurrency, sockets, tasks, uploads)
     queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher)
@@ -154,13 +159,13 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     announcer = Announcer(loop, publisher.show_jobs, store.writer.when_committed)
     loading = Loading(store, rooms)
     life = Lifecycle(
-        store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, uploads.link, loading.room,
+        store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, links.to, uploads.size, loading.room,
         loading.history, settings.ledger,
     )  # fmt: skip
     runner.settle = life.settle
     if isinstance(runner, Background):
         runner.begin = life.start
-    events = Events(store, rooms, loading, tasks, life, user_code, waiting, transport.broadcast, uploads.in_room, loop)
+    events = Events(store, rooms, loading, tasks, life, user_code, waiting, transport.broadcast, uploads, loop)
     rates = Rates(settings.rate_limit)
     desk = Desk(events, store, rates, metrics, publisher.apply, lambda: transport.sessions > settings.max_clients, loop)
     _connect(transport, desk)
@@ -198,7 +203,7 @@ def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketI
 def _runner(
     settings: Settings, concurrency: Concurrency, sockets: SocketIO, tasks: Any, uploads: Uploads
 ) -> Background | Plain:
-    links = uploads.links if settings.ledger else uploads.links_of_unkept
+    links = uploads.links.of if settings.ledger else uploads.links_of_unkept
 
     def run(job: Job) -> Outcome:
         task = tasks.get(job.task)
@@ -227,7 +232,7 @@ def _queue(
         # Here and not at the top: while every flag says simple, nats is never imported.
         from app.paths.jetstream import open_queue
 
-        runner = open_queue(settings, concurrency, tasks, uploads.links, life())
+        runner = open_queue(settings, concurrency, tasks, uploads.links.of, life())
         publisher().acknowledge = runner.acknowledge
         return runner
 
@@ -273,7 +278,7 @@ def _routes(server: Server, uploads: Uploads) -> None:
         api.api(settings, server.store, life.tasks, server.flags, partial(_figures, server), life.look_up, wait),
         live(server.metrics.live, life.tasks, server.flags),
         dead_letters(server.store, life, wait),
-        upload_routes(uploads, settings.max_upload_bytes, wait),
+        upload_routes(uploads, wait),
     ):
         flask.register_blueprint(blueprint)
 

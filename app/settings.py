@@ -128,6 +128,7 @@ class Settings:
     max_inflight: int = setting("64", _number(1, 10_000), "jobs running at once on the simple path")
     max_backlog: int = setting("20000", _number(0, 10_000_000), "jobs waiting on the simple path")
     rate_limit: float | None = setting("50", _rate, "events a second a connection, or off")
+    upload_rate: float | None = setting("30", _rate, "images a minute a person, or off")
     max_upload_bytes: int = setting("10485760", _number(1, 1 << 30), "size of one upload")
     ack_wait: float = setting("10", _number(0.2, 3600, float), "seconds without a heartbeat until a job is given again")
     drain_seconds: float = setting("10", _number(0, 3600, float), "seconds given to running jobs when stopping")

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from itsdangerous import Signer
-from PIL import Image, UnidentifiedImageError
+import structlog
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import insert as upsert
 
 from app.concurrency import Concurrency
 from app.ids import new_id
 from app.jobs.job import Job
+from app.links import Links
 from app.payload import Refused
+from app.pictures import look_at
+from app.rate import Buckets
 from app.store.hand_back import hand_back
 from app.store.schema import jobs, uploads
 from app.store.store import Store
 
 T = TypeVar("T")
 
-TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
-MAX_PIXELS = 40_000_000  # what the embedded model server takes; the largest phone cameras stay below when saved as JPEG
-LINK_SECONDS = 24 * 3600
-UNKEPT = 10_000  # jobs without a ledger whose output is still taken
+log = structlog.get_logger()
+
+DECODED_AT_ONCE = 2  # a large one takes 160 MB meanwhile
+REMEMBERED = 10_000  # sizes of images, and jobs without a ledger whose output is still taken
+ADDRESS = 10.0  # times what one person may send
+BYTES_AN_HOUR = 20.0  # times the largest upload, for one person
+CANNOT_BE_WRITTEN = Refused("busy", "the image could not be kept just now: try again", retry_after=1.0)
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -45,30 +48,69 @@ class Upload(msgspec.Struct, frozen=True):
 
 
 class Uploads:
-    """Keeps the files under DATA_DIR and their rows in the store."""
+    """Keeps the files under DATA_DIR and their rows in the store. On the loop, except where it says otherwise."""
 
-    def __init__(self, store: Store, concurrency: Concurrency, folder: Path, key: str, url: str) -> None:
-        self._store, self._concurrency, self._folder, self._key, self._url = store, concurrency, folder, key, url
+    def __init__(
+        self,
+        store: Store,
+        concurrency: Concurrency,
+        folder: Path,
+        links: Links,
+        max_bytes: int,
+        rate: float | None,
+    ) -> None:
+        """A person may send `rate` images a minute, each of at most `max_bytes`."""
+        self._store, self._concurrency, self._folder, self.links = store, concurrency, folder, links
+        self.max_bytes, self._rate, self._buckets = max_bytes, rate, Buckets()
+        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
         self._unkept: dict[str, str] = {}  # room of the newest jobs that no ledger knows
+        self._sizes: dict[str, tuple[int, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
+    async def take(self, room: str, token: str, address: str, content: bytes) -> str:
+        """Keep an image that somebody in this room sends; raises Refused."""
+        self._check_rate(self.links.person(room, token), address, len(content))
+        return await self.keep(room, content)
+
     async def keep(self, room: str, content: bytes, id: str | None = None) -> str:
-        """Keep an image and return its ID; raises Refused when it is not one or claims too many pixels."""
-        kind, width, height = await self._in_thread(_look_at, content)
+        """Keep an image and return its ID; raises Refused when it is not one, or cannot be written."""
+        async with self._decoding:
+            kind, width, height = await self._in_thread(look_at, content)
         upload = Upload(id or new_id(), room, kind, len(content), width, height, time.time())
         # The file first: a row without its file would be a promise we cannot keep.
-        await self._in_thread(_write, self._folder / upload.id, content)
+        try:
+            await self._in_thread(_write, self._folder / upload.id, content)
+        except OSError as error:
+            log.error("an image cannot be kept", error=str(error))
+            raise CANNOT_BE_WRITTEN from None
         values = msgspec.structs.asdict(upload)
-        change = upsert(uploads).values(**values).on_conflict_do_update(index_elements=[uploads.c.id], set_=values)
+        change = upsert(uploads).values(**values, used=False)
+        change = change.on_conflict_do_update(index_elements=[uploads.c.id], set_=values)
         await self._store.change(lambda connection: connection.execute(change) and None)
+        _remember(self._sizes, upload.id, (width, height))
         return upload.id
 
     async def find(self, id: str) -> tuple[Upload, bytes]:
         """The upload and its content; raises Refused(not_found)."""
-        row = await self._store.read(lambda c: c.execute(select(uploads).where(uploads.c.id == id)).first())
-        if row is None:
+        upload = await self._find(id)
+        if upload is None:
             raise Refused("not_found", "there is no such upload")
-        return Upload(**row._mapping), await self._in_thread((self._folder / id).read_bytes)
+        try:
+            return upload, await self._in_thread((self._folder / id).read_bytes)
+        except FileNotFoundError:  # removed in this moment
+            raise Refused("not_found", "there is no such upload") from None
+
+    async def is_in(self, room: str, id: str) -> bool:
+        """Whether this upload was sent to this room."""
+        upload = await self._find(id)
+        if upload is not None:
+            _remember(self._sizes, id, (upload.width, upload.height))
+        return upload is not None and upload.room == room
+
+    def size(self, id: str) -> dict[str, int]:
+        """`{width, height}` in pixels of an upload that was kept or asked for lately; empty for others."""
+        known = self._sizes.get(id)
+        return {"width": known[0], "height": known[1]} if known else {}
 
     async def room_of_job(self, id: str) -> str:
         """The room of the job whose output this is; raises Refused(not_found)."""
@@ -79,28 +121,26 @@ class Uploads:
             raise Refused("not_found", "there is no such upload")
         return str(room)
 
-    def link(self, id: str) -> str:
-        """A signed path to see the upload, good for a day."""
-        return self._signed("GET", id, time.time() + LINK_SECONDS)
-
-    def links(self, job: Job) -> dict[str, str]:
-        """What a worker needs: a URL to GET the job's upload and one to PUT its output, good until the job's deadline."""
-        given: dict[str, Any] = msgspec.json.decode(job.args)
-        source = {"get": self._url + self._signed("GET", given["upload"], job.deadline)} if "upload" in given else {}
-        return {**source, "put": self._url + self._signed("PUT", job.id, job.deadline)}
-
     def links_of_unkept(self, job: Job) -> dict[str, str]:
-        """As `links`, for LEDGER=off: its room is remembered here, as no ledger will know it when its output comes."""
-        self._unkept[job.id] = job.room
-        if len(self._unkept) > UNKEPT:
-            del self._unkept[next(iter(self._unkept))]
-        return self.links(job)
+        """As `links.of`, for LEDGER=off, from any thread: no ledger will know the job's room when its output comes."""
+        _remember(self._unkept, job.id, job.room)
+        return self.links.of(job)
 
-    async def in_room(self, id: str, room: str) -> bool:
-        """Whether this upload was sent to this room."""
-        return await self._store.read(
-            lambda c: bool(c.execute(select(uploads.c.room).where(uploads.c.id == id)).scalar() == room)
-        )
+    def _check_rate(self, person: str, address: str, size: int) -> None:
+        if self._rate is None:
+            return
+        for name, times in ((f"person {person}", 1.0), (f"address {address}", ADDRESS)):
+            images, most = self._rate * times, self.max_bytes * BYTES_AN_HOUR * times
+            wait = self._buckets.of(name, images / 60, images).take()
+            wait = wait or self._buckets.of(f"bytes of {name}", most / 3600, most).take(size)
+            if wait:
+                why = f"a person sends at most {self._rate:g} images a minute, and so many bytes an hour"
+                raise Refused("rate_limited", why, retry_after=max(0.001, round(wait, 3)))
+
+    async def _find(self, id: str) -> Upload | None:
+        columns = [uploads.c[name] for name in Upload.__struct_fields__]
+        row = await self._store.read(lambda c: c.execute(select(*columns).where(uploads.c.id == id)).first())
+        return Upload(*row) if row is not None else None
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """The function's value, computed in a real thread."""
@@ -109,43 +149,19 @@ class Uploads:
         self._concurrency.os_thread(hand_back, loop, done, function, *args)
         return await done
 
-    def check(self, method: str, id: str, expires: str, signature: str) -> None:
-        """Raise Refused(forbidden) unless we signed this link and it still holds."""
-        good = self._signer(method).verify_signature(f"{id}.{expires}".encode(), signature)
-        if not good or not expires.isdigit() or int(expires) < time.time():
-            raise Refused("forbidden", "this link is not valid any more")
 
-    def _signed(self, method: str, id: str, expires: float) -> str:
-        value = f"{id}.{int(expires)}"
-        return f"/uploads/{id}?exp={int(expires)}&sig={self._signer(method).get_signature(value).decode()}"
-
-    def _signer(self, method: str) -> Signer:
-        return Signer(self._key, salt=f"upload-{method}")
-
-
-def _look_at(content: bytes) -> tuple[str, int, int]:
-    """Type and size of an image, from its header; its pixels are never unpacked here."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # we refuse with our own bound below
-            with Image.open(io.BytesIO(content), formats=list(TYPES)) as image:
-                kind, (width, height) = TYPES[image.format or ""], image.size
-                if width * height <= MAX_PIXELS:
-                    image.verify()
-    except Image.DecompressionBombError:
-        raise Refused(
-            "too_large", f"the image has too many pixels: at most {MAX_PIXELS:,} are allowed", "file"
-        ) from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, KeyError):
-        raise Refused("bad_request", "this is not an image: PNG, JPEG, GIF or WebP is right", "file") from None
-    if width * height > MAX_PIXELS:
-        raise Refused(
-            "too_large", f"the image has {width} x {height} pixels: at most {MAX_PIXELS:,} in all are allowed", "file"
-        )
-    return kind, width, height
+def _remember(known: dict[str, T], id: str, value: T) -> None:
+    """Note it, and forget the oldest where there are too many."""
+    known[id] = value
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]
 
 
 def _write(path: Path, content: bytes) -> None:
     part = path.with_suffix(f".{new_id()}")
-    part.write_bytes(content)
-    part.replace(path)  # nobody ever sees half a file
+    try:
+        part.write_bytes(content)
+        part.replace(path)  # nobody ever sees half a file
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise

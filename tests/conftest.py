@@ -77,7 +77,13 @@ def systems(parts: None) -> Iterator[Callable[[str], System]]:
         def system(mode: str) -> System:
             if mode not in running:
                 running[mode] = stack.enter_context(
-                    System(ASYNC_MODE=mode, RATE_LIMIT="off", MAX_INFLIGHT="4", MAX_UPLOAD_BYTES="1000000")
+                    System(
+                        ASYNC_MODE=mode,
+                        RATE_LIMIT="off",
+                        UPLOAD_RATE="off",
+                        MAX_INFLIGHT="4",
+                        MAX_UPLOAD_BYTES="1000000",
+                    )
                 )
             return running[mode]
 

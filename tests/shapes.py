@@ -85,7 +85,9 @@ class Members(Shape):
     """room:members"""
 
     room: str
-    members: list[Sender]
+    joined: list[Sender]
+    left: list[str]
+    count: Annotated[int, Meta(ge=0)]
 
 
 class Types(Shape):
@@ -138,7 +140,9 @@ class Joined(Done):
     seq: Annotated[int, Meta(ge=0)]
     messages: Annotated[list[Message], Meta(max_length=500)]
     jobs: Annotated[list[Job], Meta(max_length=1000)]
-    members: list[Sender]
+    members: Annotated[list[Sender], Meta(max_length=200)]
+    member_count: Annotated[int, Meta(ge=1)]
+    upload_token: str
     wait: Annotated[int, Meta(ge=0)]
     more: Literal[True] | msgspec.UnsetType = msgspec.UNSET
     more_jobs: Literal[True] | msgspec.UnsetType = msgspec.UNSET
@@ -157,6 +161,14 @@ class Rest(Done):
 
     jobs: Annotated[list[Job], Meta(max_length=1000)]
     more_jobs: Literal[True] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Here(Done):
+    """room:who"""
+
+    members: Annotated[list[Sender], Meta(max_length=200)]
+    count: Annotated[int, Meta(ge=1)]
+    more: Literal[True] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Sent(Done):
@@ -183,6 +195,7 @@ ACKS: dict[str, type[Done]] = {
     "room:join": Joined,
     "room:history": Past,
     "room:jobs": Rest,
+    "room:who": Here,
     "room:leave": Done,
     "message:send": Sent,
     "job:create": Created,

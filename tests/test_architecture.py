@@ -35,9 +35,9 @@ HOMES = {
     "websockets": (["app/transport/frames.py"], "we use its mask, and no more"),
     "openfeature": (["app/flags/provider.py"], "another flag service is another provider, and nothing else"),
     "prometheus_client": (["app/metrics.py"], "every figure is declared in one place"),
-    "itsdangerous": (["app/uploads.py"], "links are signed and checked in one place"),
+    "itsdangerous": (["app/links.py"], "links are signed and checked in one place"),
     "PIL": (
-        ["app/uploads.py", "ml_clients/embedded/", "app/compare/driver.py"],
+        ["app/pictures.py", "ml_clients/embedded/", "app/compare/driver.py"],
         "images are looked at where they come in; drivers make some to send",
     ),
     "sqlalchemy": (

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app import rooms as module
+from app.contract import Person
 from app.rooms import Rooms
+
+
+class Somebody:
+    """A connection of somebody."""
+
+    who = SimpleNamespace(person=Person("ann", "Ann"))
 
 
 def test_a_room_is_counted_from_where_it_was_first_taken_up() -> None:
@@ -24,7 +32,7 @@ def test_the_rooms_longest_idle_are_forgotten_first_and_busy_ones_never(monkeypa
     made = {name: rooms.take_up(name, 0) for name in ("a", "b", "c", "d")}
     for name in "ab":
         rooms.let_go(made[name])
-    made["a"].listeners["ann"] = None  # came back
+    made["a"].let_in(Somebody())  # came back
     rooms.let_go(made["c"])
     rooms.let_go(made["d"])
     assert {room.name for room in rooms} == {"a", "c", "d"}
@@ -33,7 +41,7 @@ def test_the_rooms_longest_idle_are_forgotten_first_and_busy_ones_never(monkeypa
 @pytest.mark.parametrize(
     "busy",
     [
-        lambda room: room.listeners.update(ann=None),
+        lambda room: room.let_in(Somebody()),
         lambda room: room.jobs.update({1: None}),
         lambda room: room.line("answer").join(1),
         lambda room: setattr(room, "next_seq", 1),

@@ -31,9 +31,3 @@ class Client:
     def sid(self) -> str:
         """The connection's Socket.IO sid."""
         return str(self.connection.sid)
-
-
-def members(listeners: Iterable[Any]) -> list[dict[str, str]]:
-    """Everybody behind these connections once, in the order of arrival, as `{id, name}`."""
-    people = {connection.who.person.id: connection.who.person for connection in listeners}
-    return [{"id": person.id, "name": person.name} for person in people.values()]

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from app.chat import reading
-from app.chat.clients import Client, members
+from app.chat.clients import Client
 from app.chat.loading import Loading
 from app.chat.post import Post, with_link
 from app.chat.waiting import Waiting
@@ -29,6 +29,7 @@ from app.contract import (
     MoreJobs,
     Send,
     Typing,
+    Who,
 )
 from app.jobs.consequences import UserCode, fitting, wants_message
 from app.jobs.job import Job, view
@@ -40,10 +41,11 @@ from app.rooms import Room, Rooms, packet
 from app.store.operation import Operation
 from app.store.store import Store
 from app.tasks import Task, on_message
+from app.uploads import Uploads
 
 Answer = dict[str, Any] | Operation | Coroutine[Any, Any, dict[str, Any] | Operation]
 
-MEMBERS_SECONDS = 0.05  # who is here is told at most so often to a room
+MEMBERS_SECONDS = 0.25  # who is here is told at most so often to a room
 
 
 class Events:
@@ -59,12 +61,11 @@ class Events:
         user_code: UserCode,
         waiting: Waiting,
         broadcast: Callable[[Any, bytes], None],
-        in_room: Callable[[str, str], Coroutine[Any, Any, bool]],
+        uploads: Uploads,
         loop: AbstractEventLoop,
     ) -> None:
-        """`in_room` says whether an upload was sent to a room."""
         self._store, self._rooms, self._loading, self._tasks, self._life = store, rooms, loading, tasks, life
-        self._user_code, self._waiting, self._broadcast, self._in_room = user_code, waiting, broadcast, in_room
+        self._user_code, self._waiting, self._broadcast, self._uploads = user_code, waiting, broadcast, uploads
         self._loop = loop
         self._on_message = on_message(tasks)
         self._conditional = any(task.when or task.history for task in self._on_message)
@@ -76,6 +77,7 @@ class Events:
             "room:join": (Join, self.join),
             "room:history": (History, self.history),
             "room:jobs": (MoreJobs, self.jobs),
+            "room:who": (Who, self.who),
             "room:leave": (Leave, self.leave),
             "message:send": (Send, self.send),
             "job:create": (Create, self.create),
@@ -88,7 +90,7 @@ class Events:
     async def join(self, who: Client, what: Join) -> dict[str, Any]:
         """Enter a room. Live events flow from before anything is read, so that nothing falls in between."""
         room = await self._loading.room(what.room)
-        room.listeners[who.connection] = None
+        room.let_in(who.connection)
         who.rooms.add(room.name)
         if who.connection.closed:  # it left while the room was loaded, and nobody would take it out again
             self.forget(who)
@@ -110,7 +112,9 @@ class Events:
             "seq": page.seq,
             "messages": self._linked(page.messages),
             "jobs": _views([theirs[n] for n in sorted(theirs)][: reading.JOBS_PAGE]),
-            "members": members(room.listeners),
+            "members": room.members.page()[0],
+            "member_count": room.members.count,
+            "upload_token": self._uploads.links.token(room.name, who.person.id),
             "wait": self._waiting.seconds(),
             **more,
         }
@@ -136,6 +140,13 @@ class Events:
             raise Refused("not_found", f"there is no job {what.after} in room {what.room}", "after")
         theirs, more = found
         return {"jobs": _views(theirs), **({"more_jobs": True} if more else {})}
+
+    def who(self, who: Client, what: Who) -> dict[str, Any]:
+        """The people in a room, those after an id."""
+        _check_in_room(who, what.room)
+        here = self._rooms[what.room].members
+        people, more = here.page(what.after)
+        return {"members": people, "count": here.count, **({"more": True} if more else {})}
 
     def leave(self, who: Client, what: Leave) -> dict[str, Any]:
         """Leave a room."""
@@ -163,14 +174,14 @@ class Events:
 
     def _tell_members(self, room: Room) -> None:
         room.members_due = False
-        if room.listeners:
-            here = members(room.listeners)
-            self._broadcast(room.listeners, packet("room:members", {"room": room.name, "members": here}))
+        changes = room.members.changes(room.name)
+        if changes is not None and room.listeners:
+            self._broadcast(room.listeners, packet("room:members", changes))
 
     def _take_out(self, who: Client, name: str) -> None:
         who.rooms.discard(name)
         room = self._rooms.find(name)
-        if room is not None and room.listeners.pop(who.connection, who) is None:
+        if room is not None and room.let_out(who.connection):
             self.tell_members(room)
             self._rooms.let_go(room)
 
@@ -185,7 +196,7 @@ class Events:
         return self._post(who, what, self._on_message, {})
 
     async def _send_after_reading(self, who: Client, what: Send) -> Operation:
-        if what.upload is not None and not await self._in_room(what.upload, what.room):
+        if what.upload is not None and not await self._uploads.is_in(what.room, what.upload):
             raise Refused("not_found", f"there is no upload {what.upload} in room {what.room}", "upload")
         wanted = [task for task in self._on_message if await wants_message(self._user_code, task, what.text)]
         histories = {task.name: await self._loading.history(what.room, task.history) for task in wanted if task.history}
@@ -218,7 +229,7 @@ class Events:
         return self._request(who, what, task, args, args)
 
     async def _create_after_reading(self, who: Client, what: Create, task: Task, args: dict[str, Any]) -> Operation:
-        if "upload" in args and not await self._in_room(args["upload"], what.room):
+        if "upload" in args and not await self._uploads.is_in(what.room, args["upload"]):
             raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
         given = dict(args)
         if task.history:
@@ -235,7 +246,7 @@ class Events:
         asked = msgspec.json.encode({"task": task.name, "args": args}, order="sorted").decode()
         who_asks = who.person
         job = new_job(task, what.room, encoded, who_asks.id, who_asks.name, key=what.key, asked=asked)
-        return Accept(self._life, job)
+        return Accept(self._life, job, upload=args.get("upload"))
 
     async def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
         """Cancel a job; a finished one is returned unchanged."""

@@ -42,6 +42,7 @@ class Post(Operation):
             kind="user",
             text=what.text,
             upload=what.upload,
+            data=life.size(what.upload) or None if what.upload is not None else None,
             at=rfc3339(self.at),
         )
         self.accepts = [Accept(life, job) for job in jobs]
@@ -52,6 +53,8 @@ class Post(Operation):
         self.room.next_seq += 1
         self.message.seq = self.room.next_seq
         add_row(rows, "message", message_row(self.message, self.at))
+        if self.message.upload is not None:
+            add_row(rows, "use", (self.message.upload,))
         for accept in self.accepts:
             accept.job.message = self.message.seq
             self.prepared += 1

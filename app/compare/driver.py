@@ -98,8 +98,9 @@ class Writer:
 class RoomUnderLoad:
     """One room: the clients that write there, one that watches, and what both saw of each message and job."""
 
-    def __init__(self, assignment: Assignment, room: int, writers: list[str], upload: str | None) -> None:
-        self._assignment, self._upload = assignment, upload
+    def __init__(self, assignment: Assignment, room: int, writers: list[str], wants_picture: bool) -> None:
+        self._assignment, self._wants_picture = assignment, wants_picture
+        self._upload: str | None = None
         self.name = self.name_of(room)
         self.begin = 0.0
         self.acks: list[Ack] = []
@@ -118,7 +119,10 @@ class RoomUnderLoad:
 
     async def open(self) -> None:
         """Connect all clients, write the room's history, and wait until its jobs are final."""
-        await self._watcher.connect()
+        joined = await self._watcher.connect()
+        if self._wants_picture:
+            token = joined["upload_token"]
+            self._upload = await asyncio.to_thread(_upload_picture, self._assignment.url, self.name, token)
         for writer in self._writers.values():
             await writer.ensure_joined()
         self._watching = asyncio.create_task(self._keep_watching())
@@ -273,9 +277,7 @@ async def drive(assignment: Assignment) -> None:
     """Connect, wait for the start, send the load, wait until all jobs are final, and write what was observed."""
     wants_picture = any("upload" in arguments for arguments in assignment.takes.values())
     rooms = {
-        number: RoomUnderLoad(
-            assignment, number, writers, _upload_picture(assignment.url, number) if wants_picture else None
-        )
+        number: RoomUnderLoad(assignment, number, writers, wants_picture)
         for number, writers in assignment.writers.items()
     }
     for batch in _batches(list(rooms.values()), CONNECTED_AT_ONCE):
@@ -335,13 +337,13 @@ async def _report_progress(rooms: list[RoomUnderLoad]) -> None:
         _write(Progress(sum(len(room.acks) for room in rooms), sum(room.final() for room in rooms)))
 
 
-def _upload_picture(url: str, room: int) -> str:
+def _upload_picture(url: str, room: str, token: str) -> str:
     """Upload an image such as people send to this room; returns its ID."""
     image = BytesIO()
     Image.linear_gradient("L").convert("RGB").resize((640, 480)).save(image, "JPEG")
     answer = requests.post(
         f"{url}/api/uploads",
-        data={"room": RoomUnderLoad.name_of(room)},
+        data={"room": room, "token": token},
         files={"file": ("picture.jpg", image.getvalue(), "image/jpeg")},
         headers={"Origin": url},
         timeout=30,

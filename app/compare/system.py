@@ -43,6 +43,7 @@ ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their da
     "NATS_PREFIX": "",
     "LEDGER": "on",
     "RATE_LIMIT": "off",  # one client sends for all the people of a room
+    "UPLOAD_RATE": "off",
     "LOG_LEVEL": "warning",
 }
 

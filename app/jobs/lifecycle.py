@@ -56,12 +56,13 @@ class Lifecycle(Memory):
         announcer: Announcer,
         due: Due,
         link: Callable[[str], str],
+        size: Callable[[str], dict[str, int]],
         load_room: Callable[[str], Any],
         history: Callable[[str, int], Any],
         durable: bool,
     ) -> None:
         super().__init__(store, rooms, tasks, metrics, loop, announcer, due, load_room)
-        self.routing, self.link, self.durable = routing, link, durable
+        self.routing, self.link, self.size, self.durable = routing, link, size, durable
         self._user_code, self._history = user_code, history
         self.newest = 0  # place in the order of acceptance
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger

@@ -189,7 +189,10 @@ class Delivered:
         job, room = self.job, self.room
         room.next_seq += 1
         kind = "system" if job.state == "failed" else "ml"
-        at, about = time.time(), context(job)
+        at, about, upload = time.time(), context(job), self.said.upload
+        if upload is not None:
+            about |= self.life.size(upload)
+            add_row(rows, "use", (upload,))
         message = MessageView(
             room=room.name,
             seq=room.next_seq,
@@ -198,13 +201,13 @@ class Delivered:
             kind=kind,
             text=self.said.text,
             data=about,
-            upload=self.said.upload,
+            upload=upload,
             job=job.id,
             at=rfc3339(at),
         )
         add_row(rows, "message", message_row(message, at))
-        if message.upload is not None:
-            about["url"] = self.life.link(message.upload)  # links end, so none is stored
+        if upload is not None:
+            about["url"] = self.life.link(upload)  # links end, so none is stored
         return message
 
     def undo(self) -> None:

@@ -20,7 +20,7 @@ from app.jobs import ledger
 from app.jobs.job import Job, view, with_error
 from app.jobs.life import Life
 from app.payload import Refused
-from app.store.operation import Find, Operation, Rows
+from app.store.operation import Find, Operation, Rows, add_row
 from app.tasks import Task
 
 ANSWER_SECONDS = 4.5  # within which whoever asks is told that it is stored, or that it will not be
@@ -29,8 +29,9 @@ ANSWER_SECONDS = 4.5  # within which whoever asks is told that it is stored, or 
 class Accept(Operation):
     """A new job: put into the ledger, on the path its flag says, running at once where there is a slot."""
 
-    def __init__(self, life: Life, job: Job, reply: Reply | None = None) -> None:
-        self.life, self.job, self.reply = life, job, reply
+    def __init__(self, life: Life, job: Job, reply: Reply | None = None, upload: str | None = None) -> None:
+        """`upload` is the one among its arguments, where there is one: from now on it is kept."""
+        self.life, self.job, self.reply, self.upload = life, job, reply, upload
         self.room = life.rooms[job.room]
         self.reserved = False
         if reply is not None:
@@ -48,6 +49,8 @@ class Accept(Operation):
                 job.state, job.started = "running", job.at
         if job.message is None or (job.final and job.message != self.room.next_seq):
             job.changed = self.room.next_seq
+        if self.upload is not None:
+            add_row(rows, "use", (self.upload,))
         if life.durable:
             ledger.insert(rows, job)
             if not job.final and life.is_ordered(job.task):

@@ -117,7 +117,9 @@ uploads = Table(
     Column("width", Integer, nullable=False),
     Column("height", Integer, nullable=False),
     Column("at", Float, nullable=False),
+    Column("used", Boolean, nullable=False),  # a message shows it, or a job was asked for with it
 )
+Index("upload_unused", uploads.c.at, sqlite_where=text("used = 0"))
 
 flags = Table(
     "flags",

@@ -65,5 +65,6 @@ STATEMENTS = {
     "park": _update(PARK_COLUMNS),
     "life": _update(LIFE_COLUMNS),
     "settle": _update(SETTLE_COLUMNS),
+    "use": "UPDATE uploads SET used = 1 WHERE id = ?",
     "mark": "INSERT OR REPLACE INTO marks (name, n) VALUES (?, ?)",
 }

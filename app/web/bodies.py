@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.concurrency.paced import HANG_UP
 from app.payload import Refused
 from app.web.errors import answer_wsgi
 
 FORM_BYTES = 16_384  # around the file of an upload
 MAX_BODY_BYTES = 65_536  # of what is no upload and no event
+IMAGE = "an image"
+EVENT = "what is sent by polling"
 
 
 class Bounded:
@@ -20,19 +23,30 @@ class Bounded:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         length = environ.get("CONTENT_LENGTH") or "0"
-        most, what = self._bound(str(environ.get("PATH_INFO", "")))
-        refused = None
+        what, most, spare = self._bound(str(environ.get("PATH_INFO", "")))
+        refused: Refused | None = None
         if "HTTP_TRANSFER_ENCODING" in environ or not length.isdecimal():
             refused = Refused("bad_request", "the request must say in Content-Length how long its body is")
-        elif int(length) > most:
-            refused = Refused("too_large", f"{what} has at most {most} bytes, not {length}")
+        elif int(length) > most + spare and what == EVENT:
+            environ[HANG_UP] = True  # it is refused below, where its session is ended as well
+        elif int(length) > most + spare:
+            refused = too_large(what, most, "file" if what == IMAGE else None)
         if refused is None:
             return self._wsgi(environ, start_response)
         return answer_wsgi(environ, start_response, refused)
 
-    def _bound(self, path: str) -> tuple[int, str]:
+    def _bound(self, path: str) -> tuple[str, int, int]:
+        """What it is, how large it may be, and what may be around it."""
         if path.startswith("/socket.io"):
-            return self._max_event, "what is sent by polling"
+            return EVENT, self._max_event, 0
         if path == "/api/uploads" or path.startswith("/uploads/"):
-            return self._max_upload + FORM_BYTES, "an upload"
-        return MAX_BODY_BYTES, "a request"
+            return IMAGE, self._max_upload, FORM_BYTES
+        return "a request", MAX_BODY_BYTES, 0
+
+
+def too_large(what: str, most: int, field: str | None = None) -> Refused:
+    """Why it is refused, in the words of people: `an image has at most 10 MB`."""
+    for unit, name in ((1 << 20, "MB"), (1 << 10, "KB"), (1, "bytes")):
+        if most >= unit:
+            return Refused("too_large", f"{what} has at most {round(most / unit, 1):g} {name}", field)
+    return Refused("too_large", f"{what} must be empty", field)

@@ -7,16 +7,17 @@ from flask.typing import ResponseReturnValue
 
 from app.payload import Refused, RoomName, read
 from app.uploads import Uploads
+from app.web.bodies import FORM_BYTES, too_large
 from app.web.waiting import Wait
 
 
-def uploads(kept: Uploads, max_bytes: int, wait: Wait) -> Blueprint:
+def uploads(kept: Uploads, wait: Wait) -> Blueprint:
     """POST /api/uploads, and GET and PUT /uploads/ID by signed link."""
     blueprint = Blueprint("uploads", __name__)
 
     @blueprint.post("/api/uploads")
     def send() -> ResponseReturnValue:
-        _check_size(max_bytes)
+        _check_size(kept.max_bytes)
         file = request.files.get("file")
         if file is None:
             raise Refused("bad_request", "the form needs a field file with the image", "file")
@@ -24,11 +25,13 @@ def uploads(kept: Uploads, max_bytes: int, wait: Wait) -> Blueprint:
             room = read(request.form.get("room"), RoomName)
         except Refused as error:
             raise Refused("bad_request", error.message, "room") from None
-        return jsonify(upload=wait(kept.keep(room, _bounded(file.read(max_bytes + 1), max_bytes)))), 201
+        content = _bounded(file.read(kept.max_bytes + 1), kept.max_bytes)
+        token, address = request.form.get("token", ""), request.remote_addr or ""
+        return jsonify(upload=wait(kept.take(room, token, address, content))), 201
 
     @blueprint.get("/uploads/<id>")
     def show(id: str) -> Response:
-        kept.check("GET", id, request.args.get("exp", ""), request.args.get("sig", ""))
+        kept.links.check("GET", id, request.args.get("exp", ""), request.args.get("sig", ""))
         upload, content = wait(kept.find(id))
         response = Response(content, content_type=upload.type)
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -38,9 +41,9 @@ def uploads(kept: Uploads, max_bytes: int, wait: Wait) -> Blueprint:
 
     @blueprint.put("/uploads/<id>")
     def take(id: str) -> ResponseReturnValue:
-        kept.check("PUT", id, request.args.get("exp", ""), request.args.get("sig", ""))
-        _check_size(max_bytes)
-        content = _bounded(request.get_data(cache=False), max_bytes)
+        kept.links.check("PUT", id, request.args.get("exp", ""), request.args.get("sig", ""))
+        _check_size(kept.max_bytes)
+        content = _bounded(request.get_data(cache=False), kept.max_bytes)
         return jsonify(upload=wait(kept.keep(wait(kept.room_of_job(id)), content, id=id))), 201
 
     return blueprint
@@ -48,11 +51,11 @@ def uploads(kept: Uploads, max_bytes: int, wait: Wait) -> Blueprint:
 
 def _check_size(most: int) -> None:
     """Refuse before reading; some bytes more for the form around the file."""
-    if request.content_length is None or request.content_length > most + 16_384:
-        raise Refused("too_large", f"an upload has at most {most} bytes and says how many (MAX_UPLOAD_BYTES)", "file")
+    if request.content_length is None or request.content_length > most + FORM_BYTES:
+        raise too_large("an image", most, "file")
 
 
 def _bounded(content: bytes, most: int) -> bytes:
     if len(content) > most:
-        raise Refused("too_large", f"an upload has at most {most} bytes (MAX_UPLOAD_BYTES)", "file")
+        raise too_large("an image", most, "file")
     return content

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.chat import rate
+from app import rate
 from app.chat.clients import Client
 from app.chat.rate import Rates
 from app.contract import Person
@@ -83,7 +83,7 @@ def test_the_memory_for_buckets_is_bounded(clock: Time, monkeypatch: pytest.Monk
     rates = Rates(5)
     for number in range(100):
         rates.check(client(f"sid-{number}", f"10.0.0.{number}"))
-    assert len(rates._buckets) <= 10
+    assert len(rates._buckets._buckets) <= 10
 
 
 def test_what_one_sends_past_the_rate_is_not_taken_from_others_at_the_address(clock: Time) -> None:

@@ -270,9 +270,11 @@ def test_any_json_gets_an_ack_in_the_contracts_shape(raw: Raw, event: str, data:
 
 def upload(running: System, room: str, content: bytes) -> tuple[int, str, str]:
     """Status, code and field of a refused upload."""
-    answer = requests.post(
-        f"{running.url}/api/uploads", data={"room": room}, files={"file": ("x.png", content)}, timeout=WAIT
-    )
+    ann = Guest(running.url, "Ann")
+    joined = ann.call("room:join", {"room": room})
+    ann.close(wait=False)
+    form = {"room": room, "token": joined.get("upload_token", "")}
+    answer = requests.post(f"{running.url}/api/uploads", data=form, files={"file": ("x.png", content)}, timeout=WAIT)
     error = answer.json()["error"]
     return answer.status_code, error["code"], error["field"]
 

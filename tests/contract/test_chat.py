@@ -105,13 +105,22 @@ def test_an_id_outlives_the_connection_and_is_the_name_by_default(site: Site, gu
 def test_members_come_and_go_in_the_sight_of_all(site: Site, guests: Come, ann: Guest, room: str) -> None:
     ben = guests(site.url, "Ben", id="b-1")
     assert ben.join(room)["members"] == [{"id": "Ann", "name": "Ann"}, {"id": "b-1", "name": "Ben"}]
-    ann.saw("room:members", members=[{"id": "Ann", "name": "Ann"}, {"id": "b-1", "name": "Ben"}])
+    ann.wait(lambda _: any({"id": "b-1", "name": "Ben"} in told["joined"] for told in ann.all("room:members", count=2)))
     ben.close()
-    ann.saw("room:members", members=[{"id": "Ann", "name": "Ann"}])
+    ann.saw("room:members", joined=[], left=["b-1"], count=1)
 
 
 def test_a_second_tab_is_no_second_member(site: Site, guests: Come, ann: Guest, room: str) -> None:
-    assert guests(site.url, "Ann").join(room)["members"] == [{"id": "Ann", "name": "Ann"}]
+    joined = guests(site.url, "Ann").join(room)
+    assert joined["members"] == [{"id": "Ann", "name": "Ann"}]
+    assert joined["member_count"] == 1
+
+
+def test_who_is_here_can_be_asked(site: Site, guests: Come, ann: Guest, ben: Guest, room: str) -> None:
+    both = [{"id": "Ann", "name": "Ann"}, {"id": "Ben", "name": "Ben"}]
+    assert ann.ok("room:who", {"room": room}) == {"ok": True, "members": both, "count": 2}
+    assert ann.ok("room:who", {"room": room, "after": "Ann"}) == {"ok": True, "members": both[1:], "count": 2}
+    assert ann.refused("room:who", {"room": f"{room}-other"})["code"] == "not_in_room"
 
 
 def test_typing_is_seen_by_the_others(ann: Guest, ben: Guest, room: str) -> None:

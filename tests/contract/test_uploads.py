@@ -22,17 +22,22 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
     return file.getvalue()
 
 
-def send(site: Site, room: str, content: bytes) -> requests.Response:
+def send(site: Site, room: str, token: str, content: bytes) -> requests.Response:
     """POST /api/uploads"""
-    return requests.post(
-        f"{site.url}/api/uploads", data={"room": room}, files={"file": ("cat.png", content)}, timeout=WAIT
-    )
+    form = {"room": room, "token": token}
+    return requests.post(f"{site.url}/api/uploads", data=form, files={"file": ("cat.png", content)}, timeout=WAIT)
 
 
 @pytest.fixture
-def upload(site: Site, room: str) -> str:
+def token(ann: Guest, room: str) -> str:
+    """What lets Ann send images to the room."""
+    return str(ann.join(room)["upload_token"])
+
+
+@pytest.fixture
+def upload(site: Site, room: str, token: str) -> str:
     """An image that was sent to the room."""
-    answer = send(site, room, picture())
+    answer = send(site, room, token, picture())
     assert answer.status_code == 201
     return str(answer.json()["upload"])
 
@@ -62,8 +67,38 @@ def test_a_message_shows_its_image(site: Site, ann: Guest, ben: Guest, room: str
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
-def test_usual_kinds_of_images_are_taken(site: Site, room: str, kind: str) -> None:
-    assert send(site, room, picture(kind)).status_code == 201
+def test_usual_kinds_of_images_are_taken(site: Site, room: str, token: str, kind: str) -> None:
+    assert send(site, room, token, picture(kind)).status_code == 201
+
+
+def test_only_who_joined_a_room_can_send_an_image_to_it(
+    site: Site, guests: Callable[..., Guest], ann: Guest, room: str, token: str
+) -> None:
+    elsewhere = ann.join(f"{room}.other")["upload_token"]
+    for wrong in ("", "x", elsewhere, token[:-1], token[1:]):
+        answer = send(site, room, wrong, picture())
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "not_in_room")
+        assert answer.json()["error"]["field"] == "token"
+    assert send(site, room, token, picture()).status_code == 201
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_an_image_that_is_cut_off_is_refused_with_a_sentence(site: Site, room: str, token: str, kind: str) -> None:
+    whole = picture(kind, (400, 300))
+    answer = send(site, room, token, whole[: len(whole) // 2])
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_request")
+    assert answer.json()["error"]["field"] == "file"
+
+
+def test_the_size_of_an_image_comes_with_its_message(site: Site, ann: Guest, room: str, upload: str) -> None:
+    message = ann.say(room, "Look", upload=upload)
+    size = {"width": 40, "height": 30}
+    assert {name: message["data"][name] for name in size} == size
+    job = ann.ask(room, "monochrome", upload=upload)
+    said = ann.saw("message:new", job=job["id"])
+    assert {name: said["data"][name] for name in size} == size
+    (later, *_) = ann.ok("room:history", {"room": room, "before": said["seq"], "limit": 1})["messages"]
+    assert {name: later["data"][name] for name in size} == size
 
 
 def test_a_link_works_only_as_it_was_signed(site: Site, ann: Guest, room: str, upload: str) -> None:

@@ -77,7 +77,7 @@ def test_who_answers_no_ping_is_let_go_and_the_room_is_told(tmp_path: Path, gues
         ann, silent = guests(web.url, "Ann"), Raw(web.url, {"name": "Silent"})
         ann.join("lobby")
         silent.ask('["room:join",{"room":"lobby"}]')
-        ann.saw("room:members", members=[{"id": "Ann", "name": "Ann"}, {"id": "Silent", "name": "Silent"}])
+        ann.saw("room:members", count=2)
 
         until(lambda: clients(web) == 1, "who says nothing is gone")  # nobody reads from it, so no ping is answered
 

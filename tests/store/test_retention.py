@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, insert, select
 from app.chat import reading
 from app.jobs import ledger
 from app.jobs.job import Job
-from app.retention import AT_ONCE, remove
+from app.retention import AT_ONCE, remove, remove_unused
 from app.store.operation import Operation, Rows, add_row
 from app.store.schema import uploads
 from app.store.store import Store
@@ -122,7 +123,16 @@ def test_old_finished_jobs_go_while_dead_letters_and_unfinished_ones_stay(
 def test_old_uploads_go_with_their_files(own: OwnLoop, store: Store, tmp_path: Path, clean: Clean) -> None:
     for id, at in (("old", OLD), ("new", NEW)):
         (tmp_path / id).write_bytes(b"image")
-        values = {"id": id, "room": "r", "type": "image/png", "bytes": 5, "width": 1, "height": 1, "at": at}
+        values = {
+            "id": id,
+            "room": "r",
+            "type": "image/png",
+            "bytes": 5,
+            "width": 1,
+            "height": 1,
+            "at": at,
+            "used": True,
+        }
         own.run(store.change(lambda c, values=values: c.execute(insert(uploads), values).rowcount))  # type: ignore[misc]
 
     clean()
@@ -130,6 +140,23 @@ def test_old_uploads_go_with_their_files(own: OwnLoop, store: Store, tmp_path: P
     assert not (tmp_path / "old").exists()
     assert (tmp_path / "new").exists()
     assert own.run(store.read(lambda c: c.execute(select(uploads.c.id)).scalars().all())) == ["new"]
+
+
+def test_images_nobody_uses_go_an_hour_after_they_were_sent(
+    own: OwnLoop, store: Store, tmp_path: Path, put: Put
+) -> None:
+    now = time.time()
+    for id, at in (("shown", OLD), ("forgotten", OLD), ("just sent", now)):
+        (tmp_path / id).write_bytes(b"image")
+        values = {"id": id, "room": "r", "type": "image/png", "bytes": 5, "width": 1, "height": 1, "at": at}
+        own.run(store.change(lambda c, values=values: c.execute(insert(uploads), values | {"used": False}).rowcount))  # type: ignore[misc]
+    put("use", [("shown",)])
+
+    own.run(remove_unused(store, tmp_path))
+
+    assert {path.name for path in tmp_path.iterdir()} >= {"shown", "just sent"}
+    assert not (tmp_path / "forgotten").exists()
+    assert own.run(store.read(lambda c: c.execute(select(uploads.c.id)).scalars().all())) == ["shown", "just sent"]
 
 
 def test_more_than_one_write_may_remove_is_removed_all_the_same(

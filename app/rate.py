@@ -1,0 +1,44 @@
+"""How much somebody may do in a time: buckets that fill up again."""
+
+from __future__ import annotations
+
+import time
+
+KEPT = 100_000  # buckets remembered
+
+
+class Bucket:
+    """Fills at `rate` a second up to `size`; what is not in it must be waited for."""
+
+    def __init__(self, rate: float, size: float) -> None:
+        self.rate, self.size = rate, size
+        self.left, self.at = size, time.monotonic()
+
+    def take(self, amount: float = 1.0) -> float:
+        """Take so much; returns 0, or the seconds until there is as much."""
+        now = time.monotonic()
+        self.left = min(self.size, self.left + (now - self.at) * self.rate)
+        self.at = now
+        if self.left < amount:
+            return (amount - self.left) / self.rate
+        self.left -= amount
+        return 0.0
+
+
+class Buckets:
+    """One for each name; the oldest is forgotten where there are too many, having had time to fill up again."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, Bucket] = {}
+
+    def of(self, name: str, rate: float, size: float) -> Bucket:
+        """The bucket of this name."""
+        if name not in self._buckets:
+            if len(self._buckets) >= KEPT:
+                self._buckets.pop(next(iter(self._buckets)))
+            self._buckets[name] = Bucket(rate, size)
+        return self._buckets[name]
+
+    def forget(self, name: str) -> None:
+        """Nobody will ask for it any more."""
+        self._buckets.pop(name, None)

@@ -1,0 +1,110 @@
+"""Images are kept whole or not at all, and nobody fills the disk with them."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from PIL import Image
+
+from app.links import Links
+from app.payload import Refused
+from app.store.store import Store
+from app.uploads import BYTES_AN_HOUR, Uploads
+from tests.own_loop import OwnLoop
+
+LINKS = Links("k" * 32, "http://127.0.0.1")
+
+
+@pytest.fixture
+def own() -> Iterator[OwnLoop]:
+    made = OwnLoop()
+    yield made
+    made.join()
+    made.close()
+
+
+@pytest.fixture
+def store(own: OwnLoop, tmp_path: Path) -> Iterator[Store]:
+    opened = Store(f"sqlite:///{tmp_path / 'x.db'}", own)
+    yield opened
+    own.run(opened.close())
+
+
+def uploads(own: OwnLoop, store: Store, folder: Path, max_bytes: int = 1_000_000, rate: float | None = None) -> Uploads:
+    async def make() -> Uploads:
+        return Uploads(store, cast("Any", own), folder, LINKS, max_bytes, rate)
+
+    return own.run(make())
+
+
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (4, 3)).save(file, "PNG")
+    return file.getvalue()
+
+
+def send(own: OwnLoop, to: Uploads, person: str, address: str = "10.0.0.1") -> str:
+    return own.run(to.take("lobby", LINKS.token("lobby", person), address, picture()))
+
+
+def count_until_refused(own: OwnLoop, to: Uploads, person: str, address: str = "10.0.0.1") -> int:
+    """How many images this person may send at once."""
+    sent: list[str] = []
+
+    def send_on() -> None:
+        while len(sent) < 1000:
+            sent.append(send(own, to, person, address))
+
+    with pytest.raises(Refused, match="images a minute") as refused:
+        send_on()
+    assert refused.value.code == "rate_limited"
+    assert refused.value.retry_after
+    return len(sent)
+
+
+def test_a_person_sends_so_many_and_others_still_may(own: OwnLoop, store: Store, tmp_path: Path) -> None:
+    kept = uploads(own, store, tmp_path / "uploads", rate=3)
+    assert count_until_refused(own, kept, "ann") == 3
+    assert count_until_refused(own, kept, "ann") == 0
+    assert count_until_refused(own, kept, "ben") == 3
+
+
+def test_an_address_sends_so_many_under_whatever_names(own: OwnLoop, store: Store, tmp_path: Path) -> None:
+    kept = uploads(own, store, tmp_path / "uploads", rate=1)
+    assert sum(count_until_refused(own, kept, f"guest {number}") for number in range(15)) == 10
+    assert count_until_refused(own, kept, "eve", "10.0.0.2") == 1
+
+
+def test_a_person_sends_so_many_bytes(own: OwnLoop, store: Store, tmp_path: Path) -> None:
+    kept = uploads(own, store, tmp_path / "uploads", max_bytes=len(picture()), rate=1000)
+    assert count_until_refused(own, kept, "ann") == BYTES_AN_HOUR
+
+
+def test_what_cannot_be_written_is_busy_and_leaves_nothing(own: OwnLoop, store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "uploads"
+    kept = uploads(own, store, folder)
+    shutil.rmtree(folder)
+    folder.write_text("a file where the folder was, as unwritable as a full disk")
+    with pytest.raises(Refused) as refused:
+        send(own, kept, "ann")
+    assert (refused.value.code, refused.value.retry_after) == ("busy", 1.0)
+    folder.unlink()
+    folder.mkdir()
+    id = send(own, kept, "ann")
+    assert [path.name for path in folder.iterdir()] == [id]
+
+
+def test_the_size_of_an_image_is_known(own: OwnLoop, store: Store, tmp_path: Path) -> None:
+    kept = uploads(own, store, tmp_path / "uploads")
+    id = send(own, kept, "ann")
+    assert kept.size(id) == {"width": 4, "height": 3}
+    again = uploads(own, store, tmp_path / "uploads")
+    assert again.size(id) == {}
+    assert own.run(again.is_in("lobby", id))
+    assert not own.run(again.is_in("elsewhere", id))
+    assert again.size(id) == {"width": 4, "height": 3}
