@@ -86,6 +86,16 @@ def {name}(gate: str, number: int = 0) -> dict[str, int]:
 '''
 TASKS["patient"] = WAITS.format(name="patient", attempts=6)
 TASKS["single"] = WAITS.format(name="single", attempts=1)
+TASKS["bulky"] = '''"""Has much to say."""
+
+from app.tasks import task
+
+
+@task(attempts=1)
+def bulky(megabytes: int) -> dict[str, str]:
+    """Answer with so many megabytes"""
+    return {"text": "x" * (megabytes << 20)}
+'''
 TASKS["fickle"] = '''"""Succeeds in the end."""
 
 import os

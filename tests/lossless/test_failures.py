@@ -104,3 +104,10 @@ def test_answers_behind_a_job_that_fails_come_in_their_turn(ann: Guest, room: st
 
     finals = [d["id"] for name, d in ann.seen if name == "job:update" and d["state"] in ("failed", "succeeded")]
     assert finals.index(first["id"]) < finals.index(second["id"])
+
+
+def test_a_result_of_megabytes_is_a_failure_and_the_next_job_is_answered(ann: Guest, room: str, path: str) -> None:
+    large, small = ann.ask(room, "bulky", megabytes=6), ann.ask(room, "bulky", megabytes=0)
+    final = ann.final(large["id"])
+    assert (final["state"], final["error"]["code"], final["path"]) == ("failed", "result_too_large", path)
+    assert ann.final(small["id"])["state"] == "succeeded"

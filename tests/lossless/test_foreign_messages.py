@@ -5,23 +5,21 @@ There is no worker here: the test is the worker, and publishes what ours never w
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import nats
 import pytest
 import requests
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from nats.js.api import AckPolicy, ConsumerConfig, RetentionPolicy, StreamConfig
 
 from tests.faults.parts import Broker
 from tests.guest import WAIT, Guest
 from tests.lossless.evidence import figure, job, queue, ready, until
+from tests.lossless.hands import ack, at, lane, publish, result, take
 from tests.web import Web
 
 MOST_TRIES = 2  # deliveries of one job on the lane that the operator of this broker made
@@ -44,52 +42,6 @@ def ann(web: Web, guests: Callable[..., Guest], room: str) -> Guest:
     guest = guests(web.url, "Ann")
     guest.join(room)
     return guest
-
-
-def at(broker: Broker, do: Callable[[Client], Awaitable[Any]]) -> Any:
-    """Do something at the broker."""
-
-    async def connected() -> Any:
-        client = await nats.connect(f"nats://127.0.0.1:{broker.port}")
-        try:
-            return await asyncio.wait_for(do(client), WAIT)
-        finally:
-            await client.close()
-
-    return asyncio.run(connected())
-
-
-def publish(broker: Broker, subject: str, content: Any) -> None:
-    """Put a message on a stream: bytes as they are, anything else as JSON."""
-    data = content if isinstance(content, bytes) else json.dumps(content).encode()
-    at(broker, lambda client: client.jetstream().publish(subject, data))
-
-
-def take(broker: Broker, settle: Callable[[Msg], Awaitable[Any]]) -> dict[str, Any]:
-    """Take the next job off lane `ml`, as a worker does, and settle it."""
-
-    async def work(client: Client) -> dict[str, Any]:
-        (message,) = await (await lane(client)).fetch(1, timeout=WAIT)
-        await settle(message)
-        await client.flush()
-        return dict(json.loads(message.data))
-
-    return dict(at(broker, work))
-
-
-async def lane(client: Client) -> Any:
-    """The durable consumer of lane `ml`."""
-    return await client.jetstream().pull_subscribe_bind(stream="JOBS", consumer="ml")
-
-
-def ack(message: Msg) -> Awaitable[Any]:
-    """Settle a job as done."""
-    return message.ack_sync(timeout=WAIT)
-
-
-def result(job: str, **values: Any) -> dict[str, Any]:
-    """A final result as a worker publishes it."""
-    return {"job": job, "attempt": 1, "run": secrets.token_hex(4), "state": "succeeded", "result": {}, **values}
 
 
 def letters(web: Web) -> list[dict[str, Any]]:
