@@ -20,6 +20,7 @@ from tests.faults.parts import Broker
 from tests.guest import WAIT, Guest
 from tests.lossless.evidence import figure, job, queue, ready, until
 from tests.lossless.hands import ack, at, lane, publish, result, take
+from tests.lossless.worker import Worker
 from tests.web import Web
 
 MOST_TRIES = 2  # deliveries of one job on the lane that the operator of this broker made
@@ -231,3 +232,15 @@ def test_a_consumer_that_would_give_jobs_up_unseen_is_updated(stingy: Broker, we
 
     found = at(stingy, lambda client: client.jetstream().consumer_info("JOBS", "ml"))
     assert found.config.max_deliver in (None, -1)
+
+
+def test_a_job_that_a_foreign_worker_gives_back_many_times_is_no_poison(
+    copy: Path, web: Web, broker: Broker, ann: Guest, room: str, tmp_path: Path
+) -> None:
+    """It does not serve this task, as docs/workers.md bids it say: nothing began, so nothing died."""
+    asked = ann.ask(room, "moody", mood="fine")
+    for _ in range(8):
+        assert take(broker, lambda message: message.nak())["id"] == asked["id"]
+    with Worker(copy, tmp_path / "worker.log", NATS_URL=f"nats://127.0.0.1:{broker.port}"):
+        final = ann.final(asked["id"])
+    assert (final["state"], final["attempt"]) == ("succeeded", 1)
