@@ -14,7 +14,7 @@ import structlog
 log = structlog.get_logger()
 
 JUMP_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
-LOOK_SECONDS = 1.0
+LOOK_SECONDS = 0.1
 
 Entry = list[Any]  # when on the loop's clock, a number that keeps the order, the call or None, its arguments
 
@@ -30,7 +30,7 @@ class Due:
         self._timer: TimerHandle | None = None
         self._offset = time.time() - loop.time()
         self.on_jump: Callable[[float], None] = lambda seconds: None  # the wall clock was set by so much
-        loop.call_later(LOOK_SECONDS, self._look_at_clock)
+        loop.call_later(LOOK_SECONDS, self._look_again)
 
     def at(self, wall: float, call: Callable[..., None], *args: Any) -> Entry:
         """Call at this time (seconds since 1970), or at once when it has passed; the entry can be cancelled."""
@@ -69,11 +69,16 @@ class Due:
         if self._heap:
             self._set_timer()
 
-    def _look_at_clock(self) -> None:
-        """Notice that somebody set the wall clock: what was stored as a time was meant as a duration."""
+    def look_at_clock(self) -> bool:
+        """Notice that somebody has set the wall clock: what was stored as a time was meant as a duration."""
         offset = time.time() - self._loop.time()
         if abs(offset - self._offset) > JUMP_SECONDS:
             log.warning("the wall clock was set", seconds=round(offset - self._offset, 3))
             self.on_jump(offset - self._offset)
             self._offset = offset
-        self._loop.call_later(LOOK_SECONDS, self._look_at_clock)
+            return True
+        return False
+
+    def _look_again(self) -> None:
+        self.look_at_clock()
+        self._loop.call_later(LOOK_SECONDS, self._look_again)

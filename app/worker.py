@@ -145,7 +145,7 @@ class Worker:
     def _take(self, lane: Lane, delivery: Delivery) -> None:
         try:
             message = read_job(delivery.data)
-            deadline = datetime.fromisoformat(message.deadline).timestamp() + self._clock_set_since(delivery.at)
+            left = self._seconds_left(message, delivery)
         except (Undecodable, ValueError) as error:
             log.warning("job cannot be read", subject=delivery.subject.decode("utf-8", "replace"), error=str(error))
             self._queue.bury(delivery, self._queue.names.jobs, str(error))
@@ -155,10 +155,10 @@ class Worker:
         task = self._tasks.get(message.task)
         if known is not None:  # delivered again while it runs here: that run answers for both
             known.deliveries.append(delivery.reply)
-        elif deadline < time.time():
+        elif left < 0:
             self._answer(lane, message, delivery, failure("deadline", "it came to a worker after its deadline"))
         elif task is None:
-            self._queue.nak(delivery, min(NOT_SERVED_SECONDS, max(0.0, deadline - time.time())))
+            self._queue.nak(delivery, min(NOT_SERVED_SECONDS, left))
             self._free(lane)
         elif message.id in self._cancelled:
             self._cancelled.discard(message.id)
@@ -166,9 +166,13 @@ class Worker:
         else:
             self._begin(Run(lane, message, task, delivery), delivery)
 
-    def _clock_set_since(self, at: float) -> float:
-        """By how many seconds the wall clock was set forward after this time: deadlines were meant as durations."""
-        return sum(seconds for before, seconds in self._clock_set if at <= before)
+    def _seconds_left(self, message: JobMessage, delivery: Delivery) -> float:
+        """Until the job's deadline, which was meant as a duration; raises ValueError when it cannot be read."""
+        deadline = datetime.fromisoformat(message.deadline).timestamp()
+        if deadline < time.time():
+            self._look_at_clock()  # it may have been set in this moment
+            deadline += sum(seconds for before, seconds in self._clock_set if delivery.at <= before)
+        return deadline - time.time()
 
     def _look_at_clock(self) -> None:
         offset = time.time() - time.monotonic()

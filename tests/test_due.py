@@ -108,7 +108,7 @@ def test_a_wall_clock_that_is_set_is_noticed_and_moves_nothing_that_was_asked_be
         assert done == []
         assert [round(jump) for jump in jumps] == [hour]
         due.at(ahead() + 20, done.append, 2)
-        pass_time(own, 9)
+        pass_time(own, 10)
         assert done == [1]
         pass_time(own, 12)
         assert done == [1, 2]

@@ -161,6 +161,8 @@ class Lifecycle(Memory):
 
     def settle(self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None = None) -> None:
         """Commit how an attempt ended, with all that follows from it."""
+        if outcome.state == "failed":
+            self._due.look_at_clock()  # whether there is time for another attempt must not depend on it
         if outcome.result is not None and len(outcome.result) > MAX_RESULT_BYTES:
             outcome = too_large("the result", len(outcome.result))
         if leads_to_nothing(self.tasks, job, outcome):
@@ -289,8 +291,8 @@ class Lifecycle(Memory):
 
     async def sweep(self) -> None:
         """End parked jobs that are past their deadline; called every SWEEP_SECONDS."""
-        if not self.parked_jobs:
-            return
+        if not self.parked_jobs or self._due.look_at_clock():
+            return  # where the clock was set, the ledger is moving their deadlines
         now = time.time()
         for id in await self.store.read(lambda connection: ledger.overdue_parked(connection, now)):
             job = await self.find(id)
