@@ -55,7 +55,7 @@ def test_chips_fill_in_with_what_the_models_found(ann: Tab, ben: Tab) -> None:
 def test_an_emergency_gets_a_notice_in_the_room(ann: Tab, ben: Tab) -> None:
     ann.say("My father collapsed, he has crushing chest pain and cannot breathe")
     for tab in (ann, ben):
-        expect(tab.one("message", kind="ml", alert="true")).to_contain_text("emergency services")
+        expect(tab.one("message", kind="ml", notice="true")).to_contain_text("emergency services")
 
 
 def test_a_flag_moves_in_every_tab_and_takes_the_next_message(ann: Tab, ben: Tab, system: System) -> None:
@@ -113,7 +113,7 @@ def test_a_summary_can_be_asked_for_with_a_button(ann: Tab, ben: Tab) -> None:
         ann.say(line)
     expect(ben.one("message", kind="user")).to_have_count(3)
     ben.one("task-button", task="summarize").click()
-    expect(ann.one("message", kind="ml", alert="false").locator("li").first).to_be_visible()
+    expect(ann.one("message", kind="ml", notice="false").locator("li").first).to_be_visible()
     expect(ben.one("tray-row")).to_have_count(0)
 
 

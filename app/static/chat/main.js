@@ -8,6 +8,7 @@ import { complain } from "../toasts.js";
 import { announce } from "./announcer.js";
 import { composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { Dismissed } from "./dismissed.js";
 import { become, current, leave, randomKey } from "./identity.js";
 import { Outbox } from "./outbox.js";
 import { showMembers, showWait, TypingLine } from "./presence.js";
@@ -56,7 +57,7 @@ function chat(me) {
   const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
   const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
   const room = new Room(connection, me.room);
-  const timeline = new Timeline(parts, { me: me.id, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), ...entries });
+  const timeline = new Timeline(parts, { me: me.id, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
   const tray = new Tray(byId("tray"), { me: me.id, cancel: (job) => cancel(connection, room, job), ...entries });
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
     changed: (entry) => (entry.event === "message:send" ? timeline : tray).showEntry(entry),

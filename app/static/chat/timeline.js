@@ -14,6 +14,7 @@ export class Timeline {
    * @param {string} on.me own id
    * @param {import("./jobs.js").Jobs} on.jobs
    * @param {(seq: number) => Promise<Object|undefined>} on.again
+   * @param {import("./dismissed.js").Dismissed} on.dismissed notices
    * @param {() => Promise<boolean>} on.older fetches and shows the page before; false when it was the last
    * @param {(entry: Object) => void} on.retry
    * @param {(entry: Object) => void} on.discard
@@ -79,6 +80,20 @@ export class Timeline {
     return true;
   }
 
+  /** Brings a message into view and marks it for a moment, with those before it where they are not here yet. @param {number} seq */
+  async goTo(seq) {
+    while (!this.shown.has(seq) && !this.complete) {
+      if (!(await this.#fetchOlder())) return;
+    }
+    const { element } = this.shown.get(seq) ?? {};
+    if (!element) return;
+    element.scrollIntoView({ block: "center" });
+    // Focus says where the reader is now; only while they are there, as a click on a message must not mark it.
+    element.tabIndex = -1;
+    element.addEventListener("blur", () => element.removeAttribute("tabindex"), { once: true });
+    element.focus({ preventScroll: true });
+  }
+
   /** Shows an unsent message, or its new state. @param {Object} entry of the outbox */
   showEntry(entry) {
     const now = pendingElement(entry, this.on);
@@ -94,7 +109,7 @@ export class Timeline {
   #draw(message) {
     const task = message.data?.task ?? this.on.jobs.get(message.job)?.task;
     const own = message.kind === "user" && message.sender?.id === this.on.me;
-    const element = messageElement(message, { own, task, again: this.on.again });
+    const element = messageElement(message, { own, task, again: this.on.again, dismissed: this.on.dismissed, goTo: (seq) => this.goTo(seq) });
     this.shown.set(message.seq, { message, element, task });
     if (message.job) this.homes.set(message.job, message.seq);
     if (message.key && own) this.removeEntry(message.key);
@@ -118,17 +133,25 @@ export class Timeline {
   #pending(key) { return inside(this.parts.pending).find((one) => one.dataset.key === key); }
 
   async #older() {
-    if (this.loading || this.complete || this.shown.size === 0) return;
-    if (this.parts.scroll.scrollTop > 240) return;
-    this.loading = true;
+    if (this.complete || this.shown.size === 0 || this.parts.scroll.scrollTop > 240) return;
+    await this.#fetchOlder();
+  }
+
+  /** Shows the page before; a second call meanwhile waits for the same page. @returns {Promise<boolean>} whether it came */
+  #fetchOlder() {
+    this.loading ??= this.#loadOlder().finally(() => { this.loading = null; });
+    return this.loading;
+  }
+
+  async #loadOlder() {
     this.parts.top.textContent = "Loading earlier messages…";
     try {
       this.complete = !(await this.on.older());
       this.parts.top.replaceChildren(this.complete ? "This is where the room begins." : "");
+      return true;
     } catch {
       this.parts.top.replaceChildren(h("button", { class: "link-button", type: "button", on: { click: () => this.#older() } }, "Load earlier messages"));
-    } finally {
-      this.loading = false;
+      return false;
     }
   }
 }
