@@ -9,6 +9,7 @@ export class Following {
     this.scroll = scroll;
     this.toEnd = toEnd;
     this.atEnd = true;
+    this.top = scroll.scrollTop;
     this.onScroll = () => this.#look();
     this.onClick = () => this.toTheEnd();
     scroll.addEventListener("scroll", this.onScroll, { passive: true });
@@ -36,6 +37,7 @@ export class Following {
     const below = this.scroll.scrollHeight - this.scroll.scrollTop;
     change();
     this.scroll.scrollTop = this.scroll.scrollHeight - below;
+    this.top = this.scroll.scrollTop;
   }
 
   /** Goes to the newest message. */
@@ -43,11 +45,16 @@ export class Following {
     this.atEnd = true;
     this.toEnd.hidden = true;
     this.scroll.scrollTop = this.scroll.scrollHeight;
+    this.top = this.scroll.scrollTop;
   }
 
   #look() {
     const { scrollTop, clientHeight, scrollHeight } = this.scroll;
-    this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    // Far from the end is not yet "scrolled up": an image that loads between our own scrolling and its event moves the end.
+    if (near) this.atEnd = true;
+    else if (scrollTop < this.top) this.atEnd = false;
+    this.top = scrollTop;
     if (this.atEnd) this.toEnd.hidden = true;
   }
 }
