@@ -37,12 +37,18 @@ def at_the_end(tab: Tab) -> None:
 
 def test_the_end_stays_in_view_when_images_load_late(ann: Tab, picture: Path) -> None:
     held: list[Route] = []
-    ann.page.route("**/uploads/*", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    ann.page.route("**/uploads/*", hold)
     for number in range(3):
         ann.upload(picture)
         expect(ann.one("message")).to_have_count(2 * (number + 1))
     expect(ann.page.locator(".picture img")).to_have_count(6)
-    until(lambda: ann.page.title() and len(held) == 6, "all images are asked for")  # asking the page lets routes come in
+    until(
+        lambda: ann.page.title() and len(held) == 6, "all images are asked for"
+    )  # asking the page lets routes come in
     for route in held:
         route.continue_()
     loaded = "images => images.length === 6 && images.every(image => image.complete && image.naturalHeight > 0)"

@@ -4,8 +4,12 @@ const NEAR_PX = 90;
 
 /** Keeps the scroll position honest while things grow above and below it. */
 export class Following {
-  /** @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, toEnd: HTMLElement}} parts */
-  constructor({ log, pending, scroll, toEnd }) {
+  /**
+   * @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, toEnd: HTMLElement}} parts
+   * @param {() => void} reached the end came into view
+   */
+  constructor({ log, pending, scroll, toEnd }, reached) {
+    this.reached = reached;
     this.scroll = scroll;
     this.toEnd = toEnd;
     this.atEnd = true;
@@ -26,10 +30,10 @@ export class Following {
     this.toEnd.removeEventListener("click", this.onClick);
   }
 
-  /** Something was added at the end. @param {boolean} news others wrote it @param {boolean} [own] the reader did, just now */
-  grown(news, own = false) {
+  /** Something was added at the end. @param {boolean} [own] the reader wrote it just now */
+  grown(own = false) {
     if (this.atEnd || own) this.toTheEnd();
-    else if (news) this.toEnd.hidden = false;
+    else this.toEnd.hidden = false;
   }
 
   /** Runs `change`, which adds things above, and leaves what is in view where it is. @param {() => void} change */
@@ -46,6 +50,7 @@ export class Following {
     this.toEnd.hidden = true;
     this.scroll.scrollTop = this.scroll.scrollHeight;
     this.top = this.scroll.scrollTop;
+    this.reached();
   }
 
   #look() {
@@ -55,6 +60,7 @@ export class Following {
     if (near) this.atEnd = true;
     else if (scrollTop < this.top) this.atEnd = false;
     this.top = scrollTop;
-    if (this.atEnd) this.toEnd.hidden = true;
+    this.toEnd.hidden = this.atEnd;
+    if (near) this.reached();
   }
 }

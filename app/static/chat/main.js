@@ -39,7 +39,6 @@ function enter(name, room) {
   hideSignIn();
   byId("chat").hidden = false;
   byId("room-title").textContent = room;
-  document.title = `${room} · Spillway`;
   // The address can be shared, so it names the room and not the person.
   history.replaceState(null, "", `?room=${encodeURIComponent(room)}`);
   chat(me);
@@ -57,7 +56,7 @@ function chat(me) {
   const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
   const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
   const room = new Room(connection, me.room);
-  const timeline = new Timeline(parts, { me: me.id, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
+  const timeline = new Timeline(parts, { me: me.id, title: `${me.room} · Spillway`, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
   const tray = new Tray(byId("tray"), { me: me.id, cancel: (job) => cancel(connection, room, job), ...entries });
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
     changed: (entry) => (entry.event === "message:send" ? timeline : tray).showEntry(entry),
@@ -151,6 +150,7 @@ function paths(connection) {
 function back(stop, error = "") {
   stop();
   byId("chat").hidden = true;
+  document.title = "Spillway";
   showSignIn(enter, error);
 }
 

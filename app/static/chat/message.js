@@ -4,6 +4,7 @@ import { dayKey, dayWords, exactTime, timeOf } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { taskTitle } from "../words.js";
+import { linked } from "./links.js";
 import { isNotice, noticeElement } from "./notice.js";
 import { avatar } from "./person.js";
 import { picture } from "./picture.js";
@@ -63,7 +64,7 @@ function head(message, task) {
 
 function bubble(message, again) {
   return h("div", { class: "bubble" },
-    ...(message.kind === "ml" ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, message.text)]),
+    ...(message.kind === "ml" ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, ...linked(message.text))]),
     message.upload || message.data?.url ? picture(message, again) : null);
 }
 
@@ -80,6 +81,6 @@ function findings({ text, data }) {
     else blocks.push({ item, lines: [line] });
   }
   return blocks.map(({ item, lines }) => (item
-    ? h("ul", { class: "findings", dir: "auto" }, ...lines.map((line) => h("li", {}, line.replace(/^[-•*] +/, ""))))
-    : h("p", { class: "message-text", dir: "auto" }, lines.join("\n"))));
+    ? h("ul", { class: "findings", dir: "auto" }, ...lines.map((line) => h("li", {}, ...linked(line.replace(/^[-•*] +/, "")))))
+    : h("p", { class: "message-text", dir: "auto" }, ...linked(lines.join("\n")))));
 }

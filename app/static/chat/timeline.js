@@ -5,6 +5,7 @@ import { Following } from "./following.js";
 import { decorate, messageElement } from "./message.js";
 import { showChip } from "./chips.js";
 import { pendingElement } from "./pending.js";
+import { Unread } from "./unread.js";
 
 /** The list of messages of one room. */
 export class Timeline {
@@ -12,6 +13,7 @@ export class Timeline {
    * @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, top: HTMLElement, toEnd: HTMLElement}} parts
    * @param {Object} on
    * @param {string} on.me own id
+   * @param {string} on.title of the page
    * @param {import("./jobs.js").Jobs} on.jobs
    * @param {(seq: number) => Promise<Object|undefined>} on.again
    * @param {import("./dismissed.js").Dismissed} on.dismissed notices
@@ -22,7 +24,10 @@ export class Timeline {
   constructor(parts, on) {
     this.parts = parts;
     this.on = on;
-    this.following = new Following(parts);
+    this.unread = new Unread(parts.toEnd, on.title);
+    this.following = new Following(parts, () => this.#seen());
+    this.onVisible = () => this.#seen();
+    document.addEventListener("visibilitychange", this.onVisible);
     this.clear();
     this.watcher = new IntersectionObserver(([seen]) => { if (seen.isIntersecting) this.#older(); }, { root: parts.scroll, rootMargin: "200px" });
     this.watcher.observe(parts.top);
@@ -31,6 +36,7 @@ export class Timeline {
   /** Stops watching; the timeline is not used after this. */
   close() {
     this.watcher.disconnect();
+    document.removeEventListener("visibilitychange", this.onVisible);
     this.following.close();
     this.clear();
     this.parts.pending.replaceChildren();
@@ -41,20 +47,24 @@ export class Timeline {
     this.shown = new Map();
     this.homes = new Map();
     this.complete = false;
+    this.unread.clear();
     this.parts.log.replaceChildren();
     this.parts.top.textContent = "";
   }
 
   /** Shows the next messages below the others. @param {Object[]} messages @param {boolean} news */
   append(messages, news) {
+    const own = (message) => message.sender?.id === this.on.me && message.kind === "user";
+    const others = [];
     for (const message of messages) {
       const element = this.#draw(message);
       decorate(element, /** @type {HTMLElement|null} */ (this.parts.log.lastElementChild));
       element.classList.toggle("fresh", news);
       this.parts.log.append(element);
+      if (!own(message)) others.push(element);
     }
-    const own = messages.some((message) => message.sender?.id === this.on.me && message.kind === "user");
-    this.following.grown(news && !own);
+    if (news && (document.hidden || !this.following.atEnd)) this.unread.came(others);
+    this.following.grown();
     if (!news) this.#older();
   }
 
@@ -99,8 +109,11 @@ export class Timeline {
     const now = pendingElement(entry, this.on);
     const before = this.#pending(entry.key);
     if (before) before.replaceWith(now);
-    else this.parts.pending.append(now);
-    this.following.grown(false, !before);
+    else {
+      this.parts.pending.append(now);
+      this.unread.clear();
+    }
+    this.following.grown(!before);
   }
 
   /** Takes an unsent message away. @param {string} key */
@@ -125,7 +138,12 @@ export class Timeline {
     const { message, element } = this.shown.get(seq);
     const now = this.#draw(message);
     decorate(now, element.previousElementSibling);
+    this.unread.redrawn(element, now);
     element.replaceWith(now);
+  }
+
+  #seen() {
+    if (!document.hidden && this.following.atEnd) this.unread.read();
   }
 
   #chips(seq) { return this.shown.get(seq).element.querySelector(".chips"); }
