@@ -5,6 +5,7 @@ const ACTIONS = { summarize: "Summarize" };
 const STATES = { accepted: "waiting", running: "running", retrying: "trying again", succeeded: "done", failed: "failed", cancelled: "cancelled", skipped: "skipped, too busy" };
 const URGENCY_TONE = { emergency: "bad", urgent: "warn" };
 const MOOD_TONE = { positive: "good", negative: "warn" };
+const SURE = 0.8;
 const ERRORS = {
   bad_request: "That was not accepted",
   unauthorized: "You are not signed in",
@@ -22,7 +23,32 @@ const ERRORS = {
   timeout: "The server has not answered",
 };
 
-/** A result in words. @typedef {{words: string, tone: "plain"|"good"|"warn"|"bad"}} Said */
+const JOB_ERRORS = {
+  model_timeout: "the model did not answer in time",
+  model_unavailable: "the model cannot be reached",
+  model_refused: "the model refused it",
+  model_answer_invalid: "the model's answer could not be read",
+  model_error: "the model failed",
+  timeout: "it took too long",
+  cut_off: "the server stopped while it ran",
+  worker_stopped: "its worker was stopped",
+  deadline: "no answer came in time",
+  result_invalid: "the result was not what the task promises",
+  says_failed: "the result could not be put into words",
+  task_error: "the task made a mistake",
+  unknown_task: "the server does not know this task any more",
+  poison: "it ended every worker that ran it",
+  max_deliveries: "the queue gave it up",
+  result_too_large: "the result is too large",
+  broker_refused: "the queue does not take it",
+  terminated: "a worker gave it up",
+  store_unavailable: "it could not be stored",
+};
+
+/**
+ * A result in words. `brief` is the same in a word or two; `loud` where it matters although its tone is plain.
+ * @typedef {{words: string, tone: "plain"|"good"|"warn"|"bad", brief?: string, loud?: boolean}} Said
+ */
 
 /** @param {number} share 0 to 1 @returns {string} such as `93 %` @throws {TypeError} for anything but a number */
 export function percent(share) {
@@ -55,12 +81,12 @@ export function resultWords(task, result) {
 }
 
 const RESULTS = {
-  triage: (r) => said(`${r.urgency === "none" ? "not urgent" : r.urgency} · ${plain(r.intent)} ${percent(r.confidence)}`, URGENCY_TONE[r.urgency]),
-  language: (r) => said(`${languageName(r.language)} ${percent(r.confidence)}`),
-  sentiment: (r) => said(`${r.label} ${signed(r.score)}`, MOOD_TONE[r.label]),
+  triage: (r) => ({ ...said(`${urgencyWord(r)} · ${plain(r.intent)} ${percent(r.confidence)}`, URGENCY_TONE[r.urgency]), brief: urgencyWord(r) }),
+  language: (r) => ({ ...said(`${languageName(r.language)} ${percent(r.confidence)}`), brief: languageName(r.language), loud: isForeign(r) }),
+  sentiment: (r) => ({ ...said(`${r.label} ${signed(r.score)}`, MOOD_TONE[r.label]), brief: r.label }),
   summarize: (r) => said(r.lines.length === 1 ? "1 line" : `${r.lines.length} lines`),
   monochrome: (r) => (r.upload ? said("ready") : anyResult(r)),
-  escalate: (r) => (meansNothing(r) ? null : said("notice in the room", "bad")),
+  escalate: (r) => (meansNothing(r) ? null : { ...said("notice in the room"), brief: "" }),
 };
 
 function anyResult(result) {
@@ -86,6 +112,14 @@ const signed = (score) => sign(score) + Math.abs(score).toFixed(2);
 /** @param {string} words @param {number} most characters @returns {string} */
 export const shorten = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
 
+const urgencyWord = ({ urgency }) => (urgency === "none" ? "not urgent" : urgency);
+
+/** Whether a message is surely in a language that the reader's browser does not ask for. */
+function isForeign({ language, confidence }) {
+  const known = new Set(navigator.languages.map((tag) => tag.split("-")[0]));
+  return language !== "und" && confidence >= SURE && !known.has(language);
+}
+
 function languageName(code) {
   const name = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" }).of(code);
   return name === "und" ? "unknown" : name;
@@ -100,6 +134,16 @@ export function errorWords({ code = "internal", message = "", field }) {
   const opening = ERRORS[code] ?? capital(plain(code));
   const detail = [field && !message.includes(field) ? plain(field) : "", message].filter(Boolean).join(": ");
   return detail ? `${opening}: ${detail.replace(/\.$/, "")}.` : `${opening}.`;
+}
+
+/**
+ * Says why a job failed, for people; operators see the server's own sentence.
+ * @param {{code?: string, message?: string}} [error]
+ * @returns {string}
+ */
+export function failureWords({ code = "", message = "" } = {}) {
+  // A task may have codes of its own, and then its sentence is for people.
+  return JOB_ERRORS[code] ?? (shorten([plain(code), message].filter(Boolean).join(": "), 160) || "nobody knows why");
 }
 
 /** @param {number|undefined} seconds @returns {string} the waiting time for the person in the room */

@@ -72,6 +72,7 @@ def gate(ml_url: str) -> Iterator[Gate]:
     """A closed gate in front of the models."""
     made = Gate(ml_url)
     yield made
+    made.release()
     made.server.shutdown()
     made.server.server_close()
 

@@ -121,14 +121,14 @@ def test_a_reload_shows_everything_again_with_true_chips(ann: Tab, ben: Tab) -> 
     for number in range(3):
         ann.say(f"line {number}")
         ann.found(f"line {number}", *EVERY_MESSAGE)
-    words = [chip.inner_text() for chip in ann.one("chip").all()]
+    words = [chip.text_content() or "" for chip in ann.one("chip").all()]
     ann.page.reload()
     expect(ann.one("connection", state="online")).to_be_visible()
     expect(ann.one("message")).to_have_count(3)
     for number in range(3):
         ann.found(f"line {number}", *EVERY_MESSAGE)
     assert ann.seqs() == [1, 2, 3]
-    assert sorted(chip.inner_text() for chip in ann.one("chip").all()) == sorted(words)
+    assert sorted(chip.text_content() or "" for chip in ann.one("chip").all()) == sorted(words)
 
 
 def test_everything_works_by_keyboard(opened: Open, system: System, room: str) -> None:
@@ -165,6 +165,9 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, system: Syste
     tab.say("Is anybody there? My knee hurts when I climb the stairs.")
     tab.found("Is anybody there", *EVERY_MESSAGE)
     expect(tab.one("composer")).to_be_in_viewport()
+    assert tab.fits()
+    tab.quiet("Is anybody there").tap()
+    expect(tab.chips("Is anybody there", task="language")).to_be_visible()
     assert tab.fits()
     tab.one("panel-toggle").tap()
     expect(tab.path("*")).to_be_in_viewport()

@@ -56,8 +56,9 @@ function chat(me) {
   const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
   const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
   const room = new Room(connection, me.room);
-  const timeline = new Timeline(parts, { me: me.id, title: `${me.room} · Spillway`, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
-  const tray = new Tray(byId("tray"), { me: me.id, cancel: (job) => cancel(connection, room, job), ...entries });
+  const actions = { cancel: (job) => cancel(connection, room, job), retry: () => { /* soon */ }, mayRetry: () => false };
+  const timeline = new Timeline(parts, { actions, me: me.id, title: `${me.room} · Spillway`, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
+  const tray = new Tray(byId("tray"), { me: me.id, ...actions, ...entries });
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
     changed: (entry) => (entry.event === "message:send" ? timeline : tray).showEntry(entry),
     gone: (entry, answer) => acknowledged({ room, timeline, tray }, entry, answer),

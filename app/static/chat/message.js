@@ -4,6 +4,7 @@ import { dayKey, dayWords, exactTime, timeOf } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { taskTitle } from "../words.js";
+import { findingsElement } from "./findings.js";
 import { linked } from "./links.js";
 import { isNotice, noticeElement } from "./notice.js";
 import { avatar } from "./person.js";
@@ -33,7 +34,7 @@ export function messageElement(message, { own, task, again, dismissed, goTo }) {
   h("div", { class: "body" },
     head(message, ml ? task : null),
     notice ? noticeElement(message, { dismissed, goTo }) : bubble(message, again),
-    h("div", { class: "chips", role: "group", "aria-label": "What the models found" })));
+    findingsElement()));
   return element;
 }
 

@@ -1,9 +1,9 @@
 /** The conversation: messages in order, chips under them, unsent ones below, and where the reader is. */
 
 import { h, inside } from "../dom.js";
+import { removeFinding, showFinding } from "./findings.js";
 import { Following } from "./following.js";
 import { decorate, messageElement } from "./message.js";
-import { showChip } from "./chips.js";
 import { pendingElement } from "./pending.js";
 import { Unread } from "./unread.js";
 
@@ -18,6 +18,7 @@ export class Timeline {
    * @param {(seq: number) => Promise<Object|undefined>} on.again
    * @param {import("./dismissed.js").Dismissed} on.dismissed notices
    * @param {() => Promise<boolean>} on.older fetches and shows the page before; false when it was the last
+   * @param {import("./chips.js").Actions} on.actions on jobs
    * @param {(entry: Object) => void} on.retry
    * @param {(entry: Object) => void} on.discard
    */
@@ -86,7 +87,7 @@ export class Timeline {
     const held = this.shown.get(seq);
     if (!held) return false;
     if (held.message.job === job.id && held.task !== job.task) this.#redraw(seq);
-    showChip(this.#chips(seq), job);
+    showFinding(this.#chips(seq), job, this.on.actions);
     return true;
   }
 
@@ -124,10 +125,18 @@ export class Timeline {
     const own = message.kind === "user" && message.sender?.id === this.on.me;
     const element = messageElement(message, { own, task, again: this.on.again, dismissed: this.on.dismissed, goTo: (seq) => this.goTo(seq) });
     this.shown.set(message.seq, { message, element, task });
-    if (message.job) this.homes.set(message.job, message.seq);
+    if (message.job) this.#move(message.job, message.seq);
     if (message.key && own) this.removeEntry(message.key);
-    for (const job of this.#jobsOf(message)) showChip(element.querySelector(".chips"), job);
+    for (const job of this.#jobsOf(message)) showFinding(element.querySelector(".chips"), job, this.on.actions);
     return element;
+  }
+
+  /** A job is shown at the newest message that it wrote: first that it failed, then what came of another try. */
+  #move(job, seq) {
+    const before = this.homes.get(job) ?? 0;
+    if (before >= seq) return;
+    this.homes.set(job, seq);
+    if (this.shown.has(before)) removeFinding(this.#chips(before), job);
   }
 
   #jobsOf(message) {
