@@ -179,6 +179,12 @@ class Cancelled(Done):
     job: Job
 
 
+class Retried(Done):
+    """job:retry"""
+
+    job: Job
+
+
 ACKS: dict[str, type[Done]] = {
     "room:join": Joined,
     "room:history": Past,
@@ -187,6 +193,7 @@ ACKS: dict[str, type[Done]] = {
     "message:send": Sent,
     "job:create": Created,
     "job:cancel": Cancelled,
+    "job:retry": Retried,
     "typing": Done,
 }
 EVENTS: dict[str, type[Shape]] = {

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from playwright.sync_api import Locator, expect
 
 from app.compare.system import System
 from tests.browser.conftest import Open, until
 from tests.browser.gate import Gate
 from tests.browser.tab import Tab
+from tests.guest import WAIT
 from tests.web import Web
 
 ON_MESSAGES = ("triage", "language", "sentiment")
@@ -72,7 +74,7 @@ def test_a_job_that_takes_long_shows_its_time_and_can_be_cancelled(opened: Open,
     gate.lets_wait = True
     ann = opened(troubled.url).join("Ann", "lobby")
     ann.say(ROUTINE)
-    expect(ann.quiet(ROUTINE)).to_have_text("Models are reading this…")
+    expect(ann.quiet(ROUTINE)).to_have_text("Working on it…")
     for task in ON_MESSAGES:
         expect(ann.chips(ROUTINE, task=task)).to_be_visible()
     expect(ann.quiet(ROUTINE)).to_be_hidden()
@@ -102,4 +104,48 @@ def test_why_a_job_failed_is_there_to_read_in_words(
         expect(failed.locator(".chip-words")).to_have_text("failed: the model refused it")
         expect(failed.locator(".chip-words")).to_be_in_viewport()
     assert ann.fits()
+    ann.close()
+
+
+def test_who_asked_for_what_failed_can_try_it_again_in_the_chat(opened: Open, troubled: Web, gate: Gate) -> None:
+    ann, ben = opened(troubled.url).join("Ann", "lobby"), opened(troubled.url).join("Ben", "lobby")
+    ben.say("They are back, your iron is low.")
+    ann.say("What can I eat?")
+    expect(ann.one("message", kind="user")).to_have_count(2)
+    ann.one("task-button", task="summarize").click()
+    for tab in (ann, ben):
+        expect(tab.one("message", kind="system")).to_contain_text("can be tried again")
+        expect(tab.chips("this did not work", task="summarize", state="failed")).to_be_visible()
+    expect(ben.message("this did not work").get_by_test_id("chip-retry")).to_have_count(0)
+    ann.page.reload()
+    again = ann.message("this did not work").get_by_test_id("chip-retry")
+    expect(again).to_be_visible()
+
+    gate.release()
+    again.focus()
+    ann.page.keyboard.press("Enter")
+
+    for tab in (ann, ben):
+        expect(tab.one("message", kind="ml")).to_contain_text("your iron is low")
+        expect(tab.chips("this did not work")).to_have_count(0)  # the job is shown with its answer
+        expect(tab.one("chip", task="summarize", state="succeeded")).to_have_count(1)
+    expect(ann.one("tray-row")).to_have_count(0)
+
+    ann.message("What can I eat?").get_by_role("button", name="Try again: Triage").click()
+    ann.found("What can I eat?", "triage")
+    ann.close()
+    ben.close()
+
+
+def test_what_was_dropped_meanwhile_cannot_be_tried_again_and_it_is_said(opened: Open, troubled: Web) -> None:
+    ann = opened(troubled.url).join("Ann", "lobby")
+    ann.say(ROUTINE)
+    again = ann.message(ROUTINE).get_by_role("button", name="Try again: Triage")
+    expect(again).to_be_visible()
+    letters = requests.get(f"{troubled.url}/api/dead-letters", timeout=WAIT).json()["dead_letters"]
+    for letter in letters:
+        headers = {"Content-Type": "application/json"}
+        requests.delete(f"{troubled.url}/api/dead-letters/{letter['id']}", headers=headers, timeout=WAIT)
+    again.click()
+    expect(ann.one("toast")).to_contain_text("only a job that failed for good, and is still kept")
     ann.close()

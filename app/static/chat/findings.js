@@ -84,7 +84,7 @@ function sumUp(home) {
   const chips = inside(rest(home)).filter((one) => !one.hidden);
   const words = chips.map((one) => one.dataset.brief).filter(Boolean);
   line.hidden = chips.length === 0;
-  line.querySelector("summary").textContent = words.length ? words.join(" · ") : "Models are reading this…";
+  line.querySelector("summary").textContent = words.length ? words.join(" · ") : "Working on it…";
 }
 
 /** A finding in a word or two, for the quiet line. */

@@ -56,7 +56,7 @@ function chat(me) {
   const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
   const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
   const room = new Room(connection, me.room);
-  const actions = { cancel: (job) => cancel(connection, room, job), retry: () => { /* soon */ }, mayRetry: () => false };
+  const actions = jobActions(connection, room, me);
   const timeline = new Timeline(parts, { actions, me: me.id, title: `${me.room} · Spillway`, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
   const tray = new Tray(byId("tray"), { me: me.id, ...actions, ...entries });
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
@@ -110,12 +110,16 @@ function acknowledged({ room, timeline, tray }, entry, answer) {
   }
 }
 
-async function cancel(connection, room, job) {
-  try {
-    room.update((await connection.ask("job:cancel", { job: job.id })).job);
-  } catch (error) {
-    complain(error);
-  }
+/** What can be done about a job. @returns {import("./chips.js").Actions} */
+function jobActions(connection, room, me) {
+  const act = (event) => async ({ id }) => {
+    try {
+      room.update((await connection.ask(event, { job: id })).job);
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return { cancel: act("job:cancel"), retry: act("job:retry"), mayRetry: (job) => job.sender?.id === me.id };
 }
 
 /** Everything the person sends: text, images, requests. */
