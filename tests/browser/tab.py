@@ -63,6 +63,11 @@ class Tab:
         for task in tasks:
             expect(self.chips(text, task=task, state="succeeded", path=path)).to_have_count(1)
 
+    def open_paths(self) -> None:
+        """Open the panel of paths."""
+        self.one("panel-toggle").click()
+        expect(self.path("*")).to_be_visible()
+
     def path(self, task: str) -> Locator:
         """Where the path of a task is chosen."""
         return self.one("flag-row", task=task).get_by_test_id("flag-path")

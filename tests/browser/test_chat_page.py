@@ -62,6 +62,8 @@ def test_a_flag_moves_in_every_tab_and_takes_the_next_message(ann: Tab, ben: Tab
     ann.say("before the flag")
     ann.found("before the flag", "sentiment")
 
+    ann.open_paths()
+    ben.open_paths()
     ann.path("sentiment").select_option("queued")
     expect(ben.path("sentiment")).to_have_value("queued")
     ann.say("after the flag")
@@ -144,7 +146,6 @@ def test_everything_works_by_keyboard(opened: Open, system: System, room: str) -
     expect(tab.message("By keyboard")).to_be_visible()
 
     _tab_to(tab, '[data-testid="panel-toggle"]', back=True)
-    keys.press("Enter")  # it was open, as there is room for it
     expect(tab.path("triage")).to_be_hidden()
     keys.press("Enter")
     expect(tab.path("triage")).to_be_visible()

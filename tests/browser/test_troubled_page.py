@@ -101,10 +101,12 @@ def test_pages_say_that_the_queue_is_away_for_as_long_as_it_is(
         ann = opened(alone.url).join("Ann", room)
         operator = opened(alone.url).operator()
         expect(ann.one("queue-away")).to_be_hidden()  # nothing needs it yet
+        ann.open_paths()
         ann.path("language").select_option("queued")
         for tab in (ann, operator):
             expect(tab.one("queue-away")).to_be_visible()
             expect(tab.one("queue-away")).to_contain_text("cannot take jobs right now")
+        expect(ann.one("panel-mark")).to_be_visible()  # for those who have the panel closed
         expect(operator.one("tile-queue")).to_contain_text("cannot be reached")
 
         ann.say("Wie komme ich zur Praxis?")

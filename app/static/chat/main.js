@@ -23,7 +23,7 @@ import { pick, receiveImages, upload } from "./uploads.js";
 drawIcons();
 drawers();
 // One table for every stay: it goes on asking for as long as the page is open.
-const flags = flagsTable(byId("flags"));
+const flags = flagsTable(byId("flags"), (away) => { byId("panel-mark").hidden = !away; });
 start();
 
 function start() {
@@ -48,7 +48,7 @@ function enter(name, room) {
 function chat(me) {
   const connection = new Connection(me, {
     up: () => { hideBanner(); room.join(); },
-    down: () => { outbox.pause(); typing.clear(); },
+    down: () => { outbox.pause(); typing.clear(); showWait(); },
     state: showConnection,
     refused: (error) => back(stop, error.message),
   });
@@ -70,7 +70,7 @@ function chat(me) {
   connection.hear("typing", (event) => { if (event.room === me.room) typing.heard(event); });
   connection.hear("server:draining", ({ seconds }) => showDraining(seconds));
   writing({ me, connection, outbox });
-  paths(connection);
+  paths(connection, me.room);
   connection.open();
 }
 
@@ -146,7 +146,8 @@ function writing({ me, connection, outbox }) {
 }
 
 /** The panel of paths, moving with every change anywhere. */
-function paths(connection) {
+function paths(connection, room) {
+  flags.of(room);
   connection.hear("flag:changed", flags.changed);
   // A change that came while the connection was away is known after asking again.
   connection.hear("connect", () => flags.refresh().catch(complain));
@@ -161,6 +162,6 @@ function back(stop, error = "") {
 
 function drawers() {
   const [bar, talk, members, panel, scrim] = ["bar", "talk", "members", "panel", "scrim"].map((id) => byId(id));
-  drawer({ panel, toggle: byId("panel-toggle"), scrim, rest: [bar, talk, members], wide: "(min-width: 1101px)", openWide: true });
+  drawer({ panel, toggle: byId("panel-toggle"), scrim, rest: [bar, talk, members], wide: "(min-width: 1101px)", openWide: false });
   drawer({ panel: members, toggle: byId("members-toggle"), scrim, rest: [bar, talk, panel], wide: "(min-width: 861px)", openWide: true });
 }
