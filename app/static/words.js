@@ -146,13 +146,14 @@ export function failureWords({ code = "", message = "" } = {}) {
   return JOB_ERRORS[code] ?? (shorten([plain(code), message].filter(Boolean).join(": "), 160) || "nobody knows why");
 }
 
-/** @param {number|undefined} seconds @returns {string} the waiting time for the person in the room */
+/** @param {number} [seconds] 0 or none: nothing is known @returns {string} how long people lately waited for an answer of a person */
 export function waitWords(seconds) {
-  if (!seconds) return "No waiting time right now";
-  if (seconds < 45) return "Answer in less than a minute";
-  if (seconds < 90) return "Answer in about a minute";
-  if (seconds < 5400) return `Answer in about ${Math.round(seconds / 60)} minutes`;
-  return `Answer in about ${Math.round(seconds / 3600)} hours`;
+  if (!seconds) return "";
+  if (seconds < 5) return "People answer at once: no waiting time right now";
+  if (seconds < 45) return "People answer in less than a minute";
+  if (seconds < 90) return "People answer in about a minute";
+  if (seconds < 5400) return `People answer in about ${Math.round(seconds / 60)} minutes`;
+  return `People answer in about ${Math.round(seconds / 3600)} hours`;
 }
 
 /** @param {string[]} names @returns {string} */

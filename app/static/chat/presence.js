@@ -15,7 +15,7 @@ export function showMembers(members, me) {
   byId("members-count").textContent = String(members.length);
 }
 
-/** Shows the waiting time. @param {number|undefined} seconds */
+/** Shows the waiting time. @param {number} [seconds] none when nothing is known, as without a connection */
 export const showWait = (seconds) => { byId("wait").textContent = waitWords(seconds); };
 
 /** Follows who is typing; somebody who falls silent is forgotten after a while. */
