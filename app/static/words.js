@@ -1,11 +1,8 @@
-/** What tasks, states, results and errors are called on the page. The one place for wording. */
+/** What tasks, states and errors are called on the page. The one place for wording, but for results: results.js. */
 
 const TITLES = { triage: "Triage", language: "Language", sentiment: "Sentiment", escalate: "Escalation", summarize: "Summary", monochrome: "Black and white", "*": "All tasks" };
 const ACTIONS = { summarize: "Summarize" };
 const STATES = { accepted: "waiting", running: "running", retrying: "trying again", succeeded: "done", failed: "failed", cancelled: "cancelled", skipped: "skipped, too busy" };
-const URGENCY_TONE = { emergency: "bad", urgent: "warn" };
-const MOOD_TONE = { positive: "good", negative: "warn" };
-const SURE = 0.8;
 const ERRORS = {
   bad_request: "That was not accepted",
   unauthorized: "You are not signed in",
@@ -45,11 +42,6 @@ const JOB_ERRORS = {
   store_unavailable: "it could not be stored",
 };
 
-/**
- * A result in words. `brief` is the same in a word or two; `loud` where it matters although its tone is plain.
- * @typedef {{words: string, tone: "plain"|"good"|"warn"|"bad", brief?: string, loud?: boolean}} Said
- */
-
 /** @param {number} share 0 to 1 @returns {string} such as `93 %` @throws {TypeError} for anything but a number */
 export function percent(share) {
   if (!Number.isFinite(share)) throw new TypeError("a share is a number");
@@ -65,65 +57,12 @@ export const taskAction = (task) => ACTIONS[task] ?? taskTitle(task);
 /** @param {string} state of a job @returns {string} */
 export const stateWord = (state) => STATES[state] ?? plain(state);
 
-/**
- * Says what a task found.
- * @param {string} task
- * @param {any} result as in the contract; any JSON for a task unknown here
- * @returns {Said|null} null when there is nothing to tell
- */
-export function resultWords(task, result) {
-  try {
-    return (RESULTS[task] ?? anyResult)(result);
-  } catch {
-    // A task may have been replaced by one with another result: show what came instead of nothing.
-    return anyResult(result);
-  }
-}
-
-const RESULTS = {
-  triage: (r) => ({ ...said(`${urgencyWord(r)} · ${plain(r.intent)} ${percent(r.confidence)}`, URGENCY_TONE[r.urgency]), brief: urgencyWord(r) }),
-  language: (r) => ({ ...said(`${languageName(r.language)} ${percent(r.confidence)}`), brief: languageName(r.language), loud: isForeign(r) }),
-  sentiment: (r) => ({ ...said(`${r.label} ${signed(r.score)}`, MOOD_TONE[r.label]), brief: r.label }),
-  summarize: (r) => said(r.lines.length === 1 ? "1 line" : `${r.lines.length} lines`),
-  monochrome: (r) => (r.upload ? said("ready") : anyResult(r)),
-  escalate: (r) => (meansNothing(r) ? null : { ...said("notice in the room"), brief: "" }),
-};
-
-function anyResult(result) {
-  const words = inWords(result);
-  return said(words === "" ? "done" : shorten(words, 90));
-}
-
-function inWords(value) {
-  if (value === null || value === undefined) return "";
-  if (Array.isArray(value)) return value.map(inWords).join(", ");
-  if (typeof value === "object") return Object.entries(value).map(([name, held]) => `${plain(name)} ${inWords(held)}`).join(" · ");
-  return typeof value === "number" && !Number.isInteger(value) ? value.toFixed(2) : String(value);
-}
-
-const meansNothing = (r) => !r || (typeof r === "object" && Object.values(r).every((held) => !held));
-/** @param {string} words @param {Said["tone"]} [tone] @returns {Said} */
-const said = (words, tone = "plain") => ({ words, tone });
-const plain = (name) => String(name).replaceAll("_", " ");
+/** @param {string} name as in code @returns {string} in words */
+export const plain = (name) => String(name).replaceAll("_", " ");
 const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
-const sign = (score) => (score < 0 ? "−" : score > 0 ? "+" : "");
-const signed = (score) => sign(score) + Math.abs(score).toFixed(2);
 
 /** @param {string} words @param {number} most characters @returns {string} */
 export const shorten = (words, most) => (words.length > most ? `${words.slice(0, most - 1)}…` : words);
-
-const urgencyWord = ({ urgency }) => (urgency === "none" ? "not urgent" : urgency);
-
-/** Whether a message is surely in a language that the reader's browser does not ask for. */
-function isForeign({ language, confidence }) {
-  const known = new Set(navigator.languages.map((tag) => tag.split("-")[0]));
-  return language !== "und" && confidence >= SURE && !known.has(language);
-}
-
-function languageName(code) {
-  const name = new Intl.DisplayNames(["en"], { type: "language", fallback: "code" }).of(code);
-  return name === "und" ? "unknown" : name;
-}
 
 /**
  * Says an error in plain words, with the server's own sentence where it has one.
@@ -132,8 +71,21 @@ function languageName(code) {
  */
 export function errorWords({ code = "internal", message = "", field }) {
   const opening = ERRORS[code] ?? capital(plain(code));
-  const detail = [field && !message.includes(field) ? plain(field) : "", message].filter(Boolean).join(": ");
+  // Only where something filled in is wrong does its name help.
+  const where = code === "bad_request" && field && !message.includes(field) ? plain(field) : "";
+  const detail = [where, forPeople(message)].filter(Boolean).join(": ");
   return detail ? `${opening}: ${detail.replace(/\.$/, "")}.` : `${opening}.`;
+}
+
+/** The server's sentence with sizes that people can read, and without the names of settings. */
+function forPeople(message) {
+  return message.replace(/ ?\([A-Z]+(?:_[A-Z]+)+\)/g, "").replace(/(\d+) bytes/g, (_, bytes) => sizeWords(Number(bytes)));
+}
+
+/** @param {number} bytes @returns {string} such as `10 MB` */
+export function sizeWords(bytes) {
+  const [unit, name] = bytes < 1024 ? [1, "bytes"] : bytes < 1024 ** 2 ? [1024, "KB"] : [1024 ** 2, "MB"];
+  return `${Number((bytes / unit).toFixed(1))} ${name}`;
 }
 
 /**

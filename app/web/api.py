@@ -109,7 +109,8 @@ def _described(task: Task) -> dict[str, Any]:
     hints = task.arguments.__annotations__
     args = {name: "upload" if name == "upload" else names.get(_plain(hints[name]), "JSON") for name in hints}
     runs = [*task.runs, *([f"after:{task.after}"] if task.after else [])]
-    return {"task": task.name, "about": task.about, "runs": runs, "lane": task.lane, "args": args}
+    chip = {"chip": task.chip} if task.chip is not None else {}
+    return {"task": task.name, "about": task.about, "runs": runs, "lane": task.lane, "args": args, **chip}
 
 
 def _plain(hint: Any) -> str:

@@ -3,7 +3,8 @@
 import { duration, elapsed } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { failureWords, percent, resultWords, stateWord, taskTitle } from "../words.js";
+import { resultWords } from "../results.js";
+import { failureWords, percent, stateWord, taskTitle } from "../words.js";
 import { countOn } from "./elapsed.js";
 import { isFinal } from "./jobs.js";
 
@@ -35,7 +36,7 @@ export function chip(job, actions) {
   actions ? action(job, actions) : null);
 }
 
-/** What a chip says. @param {Object} job @returns {import("../words.js").Said|null} null when there is nothing to tell */
+/** What a chip says. @param {Object} job @returns {import("../results.js").Said|null} null when there is nothing to tell */
 export function sayJob(job) {
   if (job.state === "succeeded") return resultWords(job.task, job.result);
   if (job.state === "failed") return { words: `failed: ${failureWords(job.error)}`, tone: "bad" };

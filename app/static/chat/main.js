@@ -4,6 +4,7 @@ import { byId } from "../dom.js";
 import { drawer } from "../drawer.js";
 import { flagsTable } from "../flags.js";
 import { drawIcons } from "../icons.js";
+import { learnWords } from "../results.js";
 import { complain } from "../toasts.js";
 import { announce } from "./announcer.js";
 import { composer } from "./composer.js";
@@ -69,7 +70,7 @@ function chat(me) {
   byId("leave").onclick = () => { leave(); back(stop); };
   connection.hear("typing", (event) => { if (event.room === me.room) typing.heard(event); });
   connection.hear("server:draining", ({ seconds }) => showDraining(seconds));
-  writing({ me, connection, outbox });
+  writing({ me, connection, outbox, tasksKnown: (tasks) => { learnWords(tasks); timeline.reword(); } });
   paths(connection, me.room);
   connection.open();
 }
@@ -123,7 +124,7 @@ function jobActions(connection, room, me) {
 }
 
 /** Everything the person sends: text, images, requests. */
-function writing({ me, connection, outbox }) {
+function writing({ me, connection, outbox, tasksKnown }) {
   const say = (text, more = {}) => outbox.add("message:send", { room: me.room, key: randomKey(), text, ...more });
   const ask = (task, args) => outbox.add("job:create", { room: me.room, key: randomKey(), task, args });
   const desk = composer({ send: (text) => say(text), typing: (on) => connection.tell("typing", { room: me.room, on }) });
@@ -140,7 +141,10 @@ function writing({ me, connection, outbox }) {
   receiveImages((file) => image(file));
   byId("pick").onclick = () => pick((file) => image(file));
   taskButtons({ ask, image: (task) => pick((file) => image(file, task)) })
-    .then((tasks) => { if (!tasks.some(({ task }) => task === imageTask)) imageTask = tasks.find(wantsImage)?.task ?? imageTask; })
+    .then((tasks) => {
+      tasksKnown(tasks);
+      if (!tasks.some(({ task }) => task === imageTask)) imageTask = tasks.find(wantsImage)?.task ?? imageTask;
+    })
     .catch(complain);
   desk.focus();
 }

@@ -91,6 +91,9 @@ export class Timeline {
     return true;
   }
 
+  /** Draws all jobs again, as how they are worded is known better now. */
+  reword() { for (const job of this.on.jobs.all()) this.showJob(job); }
+
   /** Brings a message into view and marks it for a moment, with those before it where they are not here yet. @param {number} seq */
   async goTo(seq) {
     while (!this.shown.has(seq) && !this.complete) {
