@@ -11,15 +11,16 @@ import { composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Dismissed } from "./dismissed.js";
 import { become, current, leave, randomKey } from "./identity.js";
+import { Members } from "./members.js";
 import { Outbox } from "./outbox.js";
-import { showMembers, showWait, TypingLine } from "./presence.js";
+import { showWait, TypingLine } from "./presence.js";
 import { Room } from "./room.js";
 import { hideSignIn, showSignIn } from "./signin.js";
 import { showConnection, showDraining, hideBanner } from "./status.js";
 import { taskButtons, wantsImage } from "./tasks.js";
 import { Timeline } from "./timeline.js";
 import { Tray } from "./tray.js";
-import { pick, receiveImages, upload } from "./uploads.js";
+import { pick, receiveImages } from "./uploads.js";
 
 drawIcons();
 drawers();
@@ -60,22 +61,23 @@ function chat(me) {
   const actions = jobActions(connection, room, me);
   const timeline = new Timeline(parts, { actions, me: me.id, title: `${me.room} · Spillway`, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
   const tray = new Tray(byId("tray"), { me: me.id, ...actions, ...entries });
+  const members = new Members(me, (after) => room.who(after));
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
     changed: (entry) => (entry.event === "message:send" ? timeline : tray).showEntry(entry),
     gone: (entry, answer) => acknowledged({ room, timeline, tray }, entry, answer),
     notInRoom: () => room.join(),
   });
-  room.on = roomEvents({ me, room, timeline, tray, outbox, typing });
+  room.on = roomEvents({ me, room, timeline, tray, outbox, typing, members });
   const stop = () => { connection.close(); timeline.close(); outbox.pause(); typing.clear(); };
   byId("leave").onclick = () => { leave(); back(stop); };
   connection.hear("typing", (event) => { if (event.room === me.room) typing.heard(event); });
   connection.hear("server:draining", ({ seconds }) => showDraining(seconds));
-  writing({ me, connection, outbox, tasksKnown: (tasks) => { learnWords(tasks); timeline.reword(); } });
+  writing({ me, connection, room, outbox, tasksKnown: (tasks) => { learnWords(tasks); timeline.reword(); } });
   paths(connection, me.room);
   connection.open();
 }
 
-function roomEvents({ me, room, timeline, tray, outbox, typing }) {
+function roomEvents({ me, room, timeline, tray, outbox, typing, members }) {
   return {
     messages: (messages, news) => {
       timeline.append(messages, news);
@@ -87,7 +89,7 @@ function roomEvents({ me, room, timeline, tray, outbox, typing }) {
       if (timeline.showJob(job)) tray.settled(job.id);
       else if (!job.message) tray.showJob(job);
     },
-    members: (members) => showMembers(members, me.id),
+    members: (event) => members.take(event),
     wait: showWait,
     joined: () => outbox.resume(),
     reset: () => timeline.clear(),
@@ -124,14 +126,14 @@ function jobActions(connection, room, me) {
 }
 
 /** Everything the person sends: text, images, requests. */
-function writing({ me, connection, outbox, tasksKnown }) {
+function writing({ me, connection, room, outbox, tasksKnown }) {
   const say = (text, more = {}) => outbox.add("message:send", { room: me.room, key: randomKey(), text, ...more });
   const ask = (task, args) => outbox.add("job:create", { room: me.room, key: randomKey(), task, args });
   const desk = composer({ send: (text) => say(text), typing: (on) => connection.tell("typing", { room: me.room, on }) });
   let imageTask = "monochrome";
   const image = async (file, task = imageTask) => {
     try {
-      const id = await upload(me.room, file);
+      const id = await room.keep(file);
       say(desk.take().trim() || file.name || "An image", { upload: id });
       ask(task, { upload: id });
     } catch (error) {
