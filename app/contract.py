@@ -95,6 +95,12 @@ class Cancel(msgspec.Struct, forbid_unknown_fields=True):
     job: Id
 
 
+class Retry(msgspec.Struct, forbid_unknown_fields=True):
+    """job:retry"""
+
+    job: Id
+
+
 # What clients see
 
 

@@ -191,6 +191,12 @@ class Cancelled(Done):
     job: Job
 
 
+class Retried(Done):
+    """job:retry"""
+
+    job: Job
+
+
 ACKS: dict[str, type[Done]] = {
     "room:join": Joined,
     "room:history": Past,
@@ -200,6 +206,7 @@ ACKS: dict[str, type[Done]] = {
     "message:send": Sent,
     "job:create": Created,
     "job:cancel": Cancelled,
+    "job:retry": Retried,
     "typing": Done,
 }
 EVENTS: dict[str, type[Shape]] = {

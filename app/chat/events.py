@@ -27,6 +27,7 @@ from app.contract import (
     Leave,
     MessageView,
     MoreJobs,
+    Retry,
     Send,
     Typing,
     Who,
@@ -82,6 +83,7 @@ class Events:
             "message:send": (Send, self.send),
             "job:create": (Create, self.create),
             "job:cancel": (Cancel, self.cancel),
+            "job:retry": (Retry, self.retry),
             "typing": (Typing, self.typing),
         }
 
@@ -242,7 +244,7 @@ class Events:
         if len(encoded) > MAX_RESULT_BYTES:
             raise Refused("bad_request", f"arguments have at most {MAX_RESULT_BYTES} bytes", "args")
         if self._life.routing.is_full(task.name, what.room):
-            raise Refused("busy", "too many jobs wait: try again in a moment", retry_after=1.0)
+            raise _too_busy()
         asked = msgspec.json.encode({"task": task.name, "args": args}, order="sorted").decode()
         who_asks = who.person
         job = new_job(task, what.room, encoded, who_asks.id, who_asks.name, key=what.key, asked=asked)
@@ -250,10 +252,26 @@ class Events:
 
     async def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
         """Cancel a job; a finished one is returned unchanged."""
-        job = await self._life.find(what.job)
+        job = await self._job_of_a_room(who, what.job)
+        return {"job": view(job if job.final and job.delivered else await self._life.cancel(job))}
+
+    async def retry(self, who: Client, what: Retry) -> dict[str, Any]:
+        """Give a job that failed for good its attempts once more, for the person who asked for it."""
+        self._check_open()
+        job = await self._job_of_a_room(who, what.job)
+        if job.sender_id != who.person.id:
+            raise Refused("forbidden", "only the person who asked for a job can try it again", "job")
+        if not job.dead:
+            raise Refused("conflict", "only a job that failed for good, and is still kept, can be tried again", "job")
+        if self._life.routing.is_full(job.task, job.room):
+            raise _too_busy()
+        return {"job": view(await self._life.replay(job.id))}
+
+    async def _job_of_a_room(self, who: Client, id: str) -> Job:
+        job = await self._life.find(id)
         if job is None or job.room not in who.rooms:
             raise Refused("not_found", "there is no such job in a room you are in", "job")
-        return {"job": view(job if job.final and job.delivered else await self._life.cancel(job))}
+        return job
 
     def _check_open(self) -> None:
         if self.draining:
@@ -272,6 +290,10 @@ def seq_of_last(page: reading.Page, after: int | None) -> int:
 
 def _views(theirs: list[Job]) -> list[JobView]:
     return [view(job) for job in theirs]
+
+
+def _too_busy() -> Refused:
+    return Refused("busy", "too many jobs wait: try again in a moment", retry_after=1.0)
 
 
 def _check_in_room(who: Client, room: str) -> None:

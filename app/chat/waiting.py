@@ -25,5 +25,5 @@ class Waiting:
             self._open[room] = (asker, since)
 
     def seconds(self) -> int:
-        """The median of the last answers in whole seconds; 0 while nothing is known."""
-        return round(median(self._waits)) if self._waits else 0
+        """The median of the last answers in whole seconds, at least 1; 0 while nothing is known."""
+        return max(round(median(self._waits)), 1) if self._waits else 0

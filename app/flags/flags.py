@@ -33,6 +33,10 @@ class Flags:
         """What is in force: `*` first, then each task; `source` says whose flag it is."""
         return [self._row(name) for name in [ALL, *self._tasks]]
 
+    async def taken_by(self, room: str) -> dict[str, str]:
+        """The path that this room takes, by task: simple, queued or auto."""
+        return {task: self.ask(task, room) for task in self._tasks}
+
     async def put(self, task: str, body: Any) -> dict[str, Any]:
         """Set a flag; raises Refused (bad_request, not_found, conflict)."""
         flag = read(body, Flag)

@@ -1,5 +1,7 @@
 /** Calls the HTTP side of Spillway; every failure is an `ApiError` with a code. */
 
+import { noteServerDate } from "./clock.js";
+
 /** A request that was answered with an error, or not answered at all (code `offline`). */
 export class ApiError extends Error {
   /** @param {number} status @param {{code: string, message: string, retry_after?: number}} error */
@@ -21,6 +23,7 @@ export class ApiError extends Error {
  */
 export async function api(method, path, body) {
   const response = await send(method, path, body);
+  noteServerDate(response.headers.get("Date"));
   const answer = await decoded(response);
   if (response.ok) return answer;
   throw new ApiError(response.status, answer?.error ?? { code: "internal", message: `the server answered ${response.status}` });

@@ -24,6 +24,23 @@ export function dayWords(at) {
   return (day.getFullYear() === now.getFullYear() ? DAY : DAY_YEAR).format(day);
 }
 
+let ahead = 0; // ms by which this computer's clock is ahead of the server's
+
+/** Learns the server's time. @param {string|null} date of an answer just received, as HTTP has it: to the second */
+export function noteServerDate(date) {
+  const at = Date.parse(date ?? "");
+  if (Number.isFinite(at)) ahead = Date.now() - at;
+}
+
+/** @param {string} at RFC 3339, by the server's clock @returns {number} seconds since then, at least 0 */
+export const age = (at) => Math.max((Date.now() - ahead - Date.parse(at)) / 1000, 0);
+
+/** @param {number} seconds @returns {string} `5 s`, `2 min`, `3 h` */
+export function elapsed(seconds) {
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`;
+}
+
 /** @param {number} ms @returns {string} `12 ms`, `1.4 s` */
 export function duration(ms) {
   if (ms < 10) return `${Math.max(ms, 0).toFixed(1)} ms`;

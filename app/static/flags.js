@@ -13,20 +13,25 @@ const SOURCES = { "*": "as all", default: "default" };
 /**
  * Shows the flags in `home` and keeps them true.
  * @param {HTMLElement} home
- * @returns {{refresh: () => Promise<void>, changed: (flag: {task: string, path: string, percent: number}) => void}}
- *   `refresh` asks the server; `changed` takes a `flag:changed` event
+ * @param {(away: boolean) => void} [onAway] told whether a flag needs the queue while it cannot take jobs
+ * @returns {{refresh: () => Promise<void>, changed: (flag: {task: string, path: string, percent: number}) => void, of: (room: string) => void}}
+ *   `refresh` asks the server; `changed` takes a `flag:changed` event; `of` says from now on what this room takes
  */
-export function flagsTable(home) {
+export function flagsTable(home, onAway) {
   const rows = new Map();
+  let room = "";
   const note = h("p", { class: "flags-note", hidden: true });
   const away = h("p", { class: "flags-note", role: "status", "data-testid": "queue-away", hidden: true }, icon("alert"),
     h("span", {}, "The queue cannot take jobs right now. Queued jobs are kept and wait for it; on auto they soon take the simple path."));
   const list = h("div", { class: "flags" });
-  const needsQueue = watchQueue((isAway) => { away.hidden = !isAway; });
+  const needsQueue = watchQueue((isAway) => {
+    away.hidden = !isAway;
+    onAway?.(isAway);
+  });
   home.replaceChildren(note, away, list);
 
   async function refresh() {
-    const { queue, flags } = await api("GET", "/api/flags");
+    const { queue, flags } = await api("GET", room ? `/api/flags?room=${encodeURIComponent(room)}` : "/api/flags");
     needsQueue(queue && flags.some((flag) => flag.path !== "simple"));
     note.hidden = queue;
     note.textContent = "This server runs without a queue, so every task takes the simple path.";
@@ -53,7 +58,7 @@ export function flagsTable(home) {
     refresh().catch(complain);
   }
 
-  return { refresh, changed };
+  return { refresh, changed, of: (name) => { room = name; } };
 }
 
 function flagRow(task, refresh) {
@@ -63,12 +68,13 @@ function flagRow(task, refresh) {
   const percent = h("input", { class: "range", type: "range", min: 0, max: 100, step: 1, "data-testid": "flag-percent", "aria-label": `Percentage of rooms, ${title}` });
   const output = h("output", {});
   const share = h("div", { class: "flag-share" }, percent, output);
+  const takes = h("span", { class: "flag-takes", "data-testid": "flag-takes" });
   const source = h("span", { class: "flag-source" });
   const unset = h("button", { class: "link-button", type: "button", title: "Forget the value set here", "aria-label": `Forget the value set for ${title}` }, "reset");
-  const second = h("div", { class: "flag-second" }, share, source, unset);
+  const second = h("div", { class: "flag-second" }, share, takes, source, unset);
   const element = h("div", { class: "flag", role: "group", "aria-label": title, "data-testid": "flag-row", "data-task": task },
     h("h3", { class: "flag-name" }, title), path, second);
-  const row = { task, element, path, percent, output, share, source, unset, touched: false };
+  const row = { task, element, path, percent, output, share, takes, source, unset, touched: false };
   listen(row, refresh);
   return { element, show: (flag, queue) => show(row, flag, queue), moved: (flag) => moved(row, flag) };
 }
@@ -102,6 +108,7 @@ function show(row, flag, queue) {
   row.percent.disabled = !queue;
   row.unset.hidden = flag.source !== flag.task && flag.source !== "task";
   row.source.textContent = sourceWords(flag);
+  row.takes.textContent = flag.takes ? `this room: ${flag.takes}` : "";
   paint(row);
 }
 

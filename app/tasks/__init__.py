@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_type_hints, overload
@@ -78,6 +79,7 @@ class Task:
     says: Callable[[Any], Said | None] | None
     ordered: bool
     when: Callable[[Any], bool] | None
+    chip: str | None = None
     name: str = ""
     about: str = ""
     arguments: type[msgspec.Struct] = msgspec.Struct
@@ -121,6 +123,7 @@ def task(
     says: Callable[[Any], Said | None] | None = None,
     ordered: bool | None = None,
     when: Callable[[Any], bool] | None = None,
+    chip: str | None = None,
 ) -> Callable[[Callable[..., Any]], Task]: ...
 
 
@@ -137,6 +140,7 @@ def task(
     says: Callable[[Any], Said | None] | None = None,
     ordered: bool | None = None,
     when: Callable[[Any], bool] | None = None,
+    chip: str | None = None,
 ) -> Any:
     """Declare the function in this file as a task.
 
@@ -145,7 +149,8 @@ def task(
     it; `attempts` in all; `timeout`: seconds for one attempt; `deadline`: seconds from acceptance to the last answer;
     `says`: what a result tells the room, or None; `ordered`: whether answers are shown in the order asked, in their room
     (default: when it says something and runs on request); `when`: a cheap condition on the message's text, or on the
-    result of the task it follows, without which there is no job.
+    result of the task it follows, without which there is no job; `chip`: how a result is worded on the page, such as
+    "{label}, {score}", with names of the result's fields in braces.
     """
     default = () if after else ("request",)
 
@@ -153,7 +158,7 @@ def task(
         chosen = tuple(default if runs is None else runs)
         in_order = says is not None and "request" in chosen if ordered is None else ordered
         return _described(
-            Task(function, chosen, after, history, lane, attempts, timeout, deadline, says, in_order, when)
+            Task(function, chosen, after, history, lane, attempts, timeout, deadline, says, in_order, when, chip)
         )
 
     return declare if function is None else declare(function)
@@ -199,6 +204,8 @@ def _described(declared: Task) -> Task:
         fields.append((parameter.name, hints[parameter.name], *(() if bare else (parameter.default,))))
     _check_declaration(name, declared, {each[0] for each in fields}, given)
     returns = _readable(name, hints.get("return", dict[str, Any]))
+    if declared.chip is not None:
+        _check_chip(name, declared.chip, returns)
     return replace(
         declared,
         name=name,
@@ -238,6 +245,20 @@ def _check_declaration(name: str, declared: Task, own: set[str], given: set[str 
         msgspec.convert(declared.lane, Annotated[str, Meta(pattern=r"\A[a-z0-9_-]{1,32}\Z")])
     except msgspec.ValidationError:
         raise TaskDeclarationInvalid(f"task {name}: lane {declared.lane!r} must be 1-32 of a-z 0-9 _ -") from None
+
+
+def _check_chip(name: str, chip: str, returns: Any) -> None:
+    known = {each.encode_name for each in getattr(msgspec.inspect.type_info(returns), "fields", ())}
+    try:
+        parts = list(string.Formatter().parse(chip))
+    except ValueError as error:
+        raise TaskDeclarationInvalid(f"task {name}: chip={chip!r} is invalid: {error}") from None
+    for _, named, spec, conversion in parts:
+        if named is not None and (named not in known or spec or conversion):
+            raise TaskDeclarationInvalid(
+                f"task {name}: chip={chip!r} is invalid: {{{named}}} must be a field of its result"
+                f" ({', '.join(sorted(known)) or 'which has no named fields'}), without a format"
+            )
 
 
 def _check_chain(tasks: Mapping[str, Task]) -> None:

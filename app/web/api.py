@@ -14,7 +14,7 @@ from app.flags.flags import Flags
 from app.ids import rfc3339
 from app.jobs import job as jobs
 from app.jobs import ledger
-from app.payload import Refused
+from app.payload import Refused, RoomName, read
 from app.settings import Settings
 from app.store.store import Store
 from app.tasks import Task
@@ -39,7 +39,11 @@ def api(
 
     @blueprint.get("/flags")
     def list_flags() -> ResponseReturnValue:
-        return jsonify(default=settings.default_path, queue=bool(settings.nats_url), flags=flags.all())
+        rows = flags.all()
+        if "room" in request.args:
+            taken = wait(flags.taken_by(_room(request.args["room"])))
+            rows = [{**row, "takes": taken[row["task"]]} if row["task"] in taken else row for row in rows]
+        return jsonify(default=settings.default_path, queue=bool(settings.nats_url), flags=rows)
 
     @blueprint.put("/flags/<task>")
     def put_flag(task: str) -> ResponseReturnValue:
@@ -82,6 +86,13 @@ def _lately(connection: Connection) -> tuple[list[Any], list[jobs.Job]]:
     return ledger.by_minute(connection, time.time() - MINUTES * 60), ledger.newest(connection, RECENT)
 
 
+def _room(given: str) -> str:
+    try:
+        return read(given, RoomName)
+    except Refused as error:
+        raise Refused("bad_request", error.message, "room") from None
+
+
 def _body() -> Any:
     if not request.is_json:
         raise Refused("bad_request", "the body must be JSON, with content type application/json")
@@ -98,7 +109,8 @@ def _described(task: Task) -> dict[str, Any]:
     hints = task.arguments.__annotations__
     args = {name: "upload" if name == "upload" else names.get(_plain(hints[name]), "JSON") for name in hints}
     runs = [*task.runs, *([f"after:{task.after}"] if task.after else [])]
-    return {"task": task.name, "about": task.about, "runs": runs, "lane": task.lane, "args": args}
+    chip = {"chip": task.chip} if task.chip is not None else {}
+    return {"task": task.name, "about": task.about, "runs": runs, "lane": task.lane, "args": args, **chip}
 
 
 def _plain(hint: Any) -> str:

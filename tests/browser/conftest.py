@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
 
+from tests.browser.gate import Gate
 from tests.browser.tab import Tab
 from tests.conftest import need
 
@@ -64,6 +65,16 @@ def opened(browser: Browser, complaints: list[str]) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def gate(ml_url: str) -> Iterator[Gate]:
+    """A closed gate in front of the models."""
+    made = Gate(ml_url)
+    yield made
+    made.release()
+    made.server.shutdown()
+    made.server.server_close()
 
 
 def until(true: Callable[[], object], what: str, seconds: float = PATIENCE / 1000) -> None:

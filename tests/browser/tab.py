@@ -54,10 +54,19 @@ class Tab:
         wanted = "".join(f'[data-{key}="{value}"]' for key, value in data.items())
         return self.message(text).locator(f'[data-testid="chip"]{wanted}')
 
+    def quiet(self, text: str) -> Locator:
+        """The quiet line under the message that holds this text."""
+        return self.message(text).get_by_test_id("quiet-words")
+
     def found(self, text: str, *tasks: str, path: str = "simple") -> None:
         """See the results of these tasks on a message, and the path they took."""
         for task in tasks:
-            expect(self.chips(text, task=task, state="succeeded", path=path)).to_be_visible()
+            expect(self.chips(text, task=task, state="succeeded", path=path)).to_have_count(1)
+
+    def open_paths(self) -> None:
+        """Open the panel of paths."""
+        self.one("panel-toggle").click()
+        expect(self.path("*")).to_be_visible()
 
     def path(self, task: str) -> Locator:
         """Where the path of a task is chosen."""
@@ -81,6 +90,7 @@ class Tab:
             self.page.evaluate(
                 """() => document.documentElement.scrollWidth <= innerWidth
                     && [...document.querySelectorAll(".bubble, .chip, .composer, .flag, .tile, .card, .bar, .top")]
+                        .filter((part) => part.checkVisibility())
                         .every((part) => part.getBoundingClientRect().right <= innerWidth + 0.5
                             && (part.matches(".tile, .card, .bar, .top") || part.scrollWidth <= part.clientWidth + 1))"""
             )

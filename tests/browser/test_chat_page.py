@@ -55,13 +55,15 @@ def test_chips_fill_in_with_what_the_models_found(ann: Tab, ben: Tab) -> None:
 def test_an_emergency_gets_a_notice_in_the_room(ann: Tab, ben: Tab) -> None:
     ann.say("My father collapsed, he has crushing chest pain and cannot breathe")
     for tab in (ann, ben):
-        expect(tab.one("message", kind="ml", alert="true")).to_contain_text("emergency services")
+        expect(tab.one("message", kind="ml", notice="true")).to_contain_text("emergency services")
 
 
 def test_a_flag_moves_in_every_tab_and_takes_the_next_message(ann: Tab, ben: Tab, system: System) -> None:
     ann.say("before the flag")
     ann.found("before the flag", "sentiment")
 
+    ann.open_paths()
+    ben.open_paths()
     ann.path("sentiment").select_option("queued")
     expect(ben.path("sentiment")).to_have_value("queued")
     ann.say("after the flag")
@@ -113,7 +115,7 @@ def test_a_summary_can_be_asked_for_with_a_button(ann: Tab, ben: Tab) -> None:
         ann.say(line)
     expect(ben.one("message", kind="user")).to_have_count(3)
     ben.one("task-button", task="summarize").click()
-    expect(ann.one("message", kind="ml", alert="false").locator("li").first).to_be_visible()
+    expect(ann.one("message", kind="ml", notice="false").locator("li").first).to_be_visible()
     expect(ben.one("tray-row")).to_have_count(0)
 
 
@@ -121,14 +123,14 @@ def test_a_reload_shows_everything_again_with_true_chips(ann: Tab, ben: Tab) -> 
     for number in range(3):
         ann.say(f"line {number}")
         ann.found(f"line {number}", *EVERY_MESSAGE)
-    words = [chip.inner_text() for chip in ann.one("chip").all()]
+    words = [chip.text_content() or "" for chip in ann.one("chip").all()]
     ann.page.reload()
     expect(ann.one("connection", state="online")).to_be_visible()
     expect(ann.one("message")).to_have_count(3)
     for number in range(3):
         ann.found(f"line {number}", *EVERY_MESSAGE)
     assert ann.seqs() == [1, 2, 3]
-    assert sorted(chip.inner_text() for chip in ann.one("chip").all()) == sorted(words)
+    assert sorted(chip.text_content() or "" for chip in ann.one("chip").all()) == sorted(words)
 
 
 def test_everything_works_by_keyboard(opened: Open, system: System, room: str) -> None:
@@ -144,7 +146,6 @@ def test_everything_works_by_keyboard(opened: Open, system: System, room: str) -
     expect(tab.message("By keyboard")).to_be_visible()
 
     _tab_to(tab, '[data-testid="panel-toggle"]', back=True)
-    keys.press("Enter")  # it was open, as there is room for it
     expect(tab.path("triage")).to_be_hidden()
     keys.press("Enter")
     expect(tab.path("triage")).to_be_visible()
@@ -165,6 +166,9 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, system: Syste
     tab.say("Is anybody there? My knee hurts when I climb the stairs.")
     tab.found("Is anybody there", *EVERY_MESSAGE)
     expect(tab.one("composer")).to_be_in_viewport()
+    assert tab.fits()
+    tab.quiet("Is anybody there").tap()
+    expect(tab.chips("Is anybody there", task="language")).to_be_visible()
     assert tab.fits()
     tab.one("panel-toggle").tap()
     expect(tab.path("*")).to_be_in_viewport()

@@ -7,21 +7,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
 import psutil
-import pytest
 from playwright.sync_api import expect
 
 from app.compare.system import System, free_port
 from tests.browser.cable import Cable
 from tests.browser.conftest import Open, until
+from tests.browser.gate import Gate
 
 
 def test_what_is_written_while_the_server_is_killed_arrives_once(
@@ -104,10 +101,12 @@ def test_pages_say_that_the_queue_is_away_for_as_long_as_it_is(
         ann = opened(alone.url).join("Ann", room)
         operator = opened(alone.url).operator()
         expect(ann.one("queue-away")).to_be_hidden()  # nothing needs it yet
+        ann.open_paths()
         ann.path("language").select_option("queued")
         for tab in (ann, operator):
             expect(tab.one("queue-away")).to_be_visible()
             expect(tab.one("queue-away")).to_contain_text("cannot take jobs right now")
+        expect(ann.one("panel-mark")).to_be_visible()  # for those who have the panel closed
         expect(operator.one("tile-queue")).to_contain_text("cannot be reached")
 
         ann.say("Wie komme ich zur Praxis?")
@@ -121,47 +120,6 @@ def test_pages_say_that_the_queue_is_away_for_as_long_as_it_is(
         operator.close()
     assert all("503" in each for each in complaints)  # a browser notes every answer of /readyz that says so
     complaints.clear()
-
-
-class Gate:
-    """A model server that refuses everything until it is opened; from then on the real one answers."""
-
-    def __init__(self, models: str) -> None:
-        self.open = False
-        gate = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                status, answer = gate._answer(f"{models}{self.path}", body) if gate.open else (404, b"{}")
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def _answer(self, url: str, body: bytes) -> tuple[int, bytes]:
-        asked = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        try:
-            with urllib.request.urlopen(asked, timeout=30) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read()
-
-
-@pytest.fixture
-def gate(ml_url: str) -> Iterator[Gate]:
-    """A closed gate in front of the models."""
-    made = Gate(ml_url)
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def test_dead_letters_are_replayed_and_dropped_on_the_operator_page(opened: Open, gate: Gate, room: str) -> None:

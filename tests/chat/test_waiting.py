@@ -46,4 +46,8 @@ def test_only_the_last_answers_count() -> None:
 
 
 def test_a_clock_that_jumps_back_gives_no_negative_wait() -> None:
-    assert wrote(("a", "ann", 100), ("a", "ben", 50)) == 0
+    assert wrote(("a", "ann", 100), ("a", "ben", 50)) == 1
+
+
+def test_an_answer_at_once_is_not_taken_for_nothing_known() -> None:
+    assert wrote(("a", "ann", 0), ("a", "ben", 0.2)) == 1

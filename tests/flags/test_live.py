@@ -76,6 +76,22 @@ def test_a_change_by_command_is_the_same_change(flags: str, guests: Come) -> Non
     ann.saw("flag:changed", task="sentiment", path="simple", percent=100)
 
 
+def test_the_path_that_a_room_takes_can_be_asked_for(flags: str, guests: Come, room: str) -> None:
+    put(flags, "sentiment", path="queued", percent=50)
+    put(flags, "language", path="auto")
+    ann = guests(flags, "Ann")
+    for number in range(8):
+        name = f"{room}-{number}"
+        rows = requests.get(f"{flags}/api/flags", params={"room": name}, timeout=WAIT).json()["flags"]
+        takes = {row["task"]: row.get("takes") for row in rows}
+        ann.join(name)
+        assert ann.ask(name, "sentiment", text="Hello")["path"] == takes["sentiment"]
+        assert (takes["language"], takes["triage"], takes["*"]) == ("auto", "simple", None)
+    assert "takes" not in in_force(flags)["sentiment"]
+    refused = requests.get(f"{flags}/api/flags", params={"room": "not a room"}, timeout=WAIT)
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "room")
+
+
 def test_all_changes_every_task_without_a_flag_of_its_own(flags: str, guests: Come) -> None:
     ann = guests(flags, "Ann")
     put(flags, "triage", path="simple").raise_for_status()

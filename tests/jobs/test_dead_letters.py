@@ -85,6 +85,33 @@ def test_of_two_who_replay_it_at_the_same_moment_one_is_refused(process: Process
     assert len(process.runs) == 1
 
 
+def test_who_asked_for_it_can_try_it_again_and_nobody_else(process: Process, dead: str) -> None:
+    (ann,) = process.rooms["lobby"].listeners
+    bob, eve = process.guest("bob", "lobby"), process.guest("eve", "elsewhere")
+    refused = [(who, process.ask(who, "job:retry", job=dead)) for who in (bob, eve)]
+    process.turn()
+    assert [who.acks[id]["error"]["code"] for who, id in refused] == ["forbidden", "not_found"]
+
+    asked = process.ask(ann, "job:retry", job=dead)
+    process.turn()
+
+    assert ann.acks[asked]["job"] | {"id": dead, "attempt": 2} == ann.acks[asked]["job"]
+    twice = process.ask(ann, "job:retry", job=dead)
+    process.turn()
+    assert ann.acks[twice]["error"]["code"] == "conflict"
+    process.end_run(0, FINE)
+    process.turn()
+    assert process.stored(dead).state == "succeeded"
+
+
+def test_who_asked_for_one_that_was_dropped_is_told_so(process: Process, dead: str) -> None:
+    (ann,) = process.rooms["lobby"].listeners
+    drop(process, dead)
+    asked = process.ask(ann, "job:retry", job=dead)
+    process.turn()
+    assert ann.acks[asked]["error"]["code"] == "conflict"
+
+
 def test_one_that_was_dropped_stays_failed_and_cannot_be_replayed(process: Process, dead: str) -> None:
     assert drop(process, dead)
     assert not drop(process, dead)

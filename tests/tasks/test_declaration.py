@@ -108,6 +108,9 @@ def takes_history(history: list[Line]) -> None: ...
 def takes_nothing() -> None: ...
 
 
+def gives_a_size() -> Size: ...  # type: ignore[empty-body]  # only its types are looked at
+
+
 def takes_anything(thing) -> None: ...  # type: ignore[no-untyped-def]  # what is wrong is the point
 
 
@@ -126,6 +129,13 @@ def takes_anything(thing) -> None: ...  # type: ignore[no-untyped-def]  # what i
         ({"deadline": -1}, takes_nothing, "deadline"),
         ({"lane": "Two Words"}, takes_nothing, "Two Words"),
         ({"lane": "a.b"}, takes_nothing, "lane"),
+        ({"chip": "{letters}"}, takes_nothing, "no named fields"),
+        ({"chip": "{words}"}, gives_a_size, "words.*letters"),
+        ({"chip": "{letters.real}"}, gives_a_size, "letters.real"),
+        ({"chip": "{letters:>5}"}, gives_a_size, "format"),
+        ({"chip": "{letters!r}"}, gives_a_size, "format"),
+        ({"chip": "{}"}, gives_a_size, "field"),
+        ({"chip": "{letters"}, gives_a_size, "chip"),
     ],
 )
 def test_a_declaration_that_cannot_work_is_refused_at_once(
@@ -134,6 +144,10 @@ def test_a_declaration_that_cannot_work_is_refused_at_once(
     with pytest.raises(TaskDeclarationInvalid, match=words) as refused:
         task(**options)(function)
     assert function.__name__ in str(refused.value)
+
+
+def test_a_task_can_word_its_own_chip() -> None:
+    assert task(chip="{letters} letters, in {{braces}}")(gives_a_size).chip == "{letters} letters, in {{braces}}"
 
 
 def test_the_tasks_of_this_repository_are_found_by_their_files() -> None:

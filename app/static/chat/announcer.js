@@ -1,8 +1,9 @@
-/** Says new messages to screen readers, and alerts at once. */
+/** Says new messages to screen readers, and loud notices at once. */
 
 import { byId } from "../dom.js";
 import { shorten } from "../words.js";
-import { isAlert, mlLabel } from "./message.js";
+import { mlLabel } from "./message.js";
+import { isNotice, noticeLevel } from "./notice.js";
 
 const MOST = 400;
 
@@ -17,7 +18,8 @@ export function announce(messages, me, taskOf) {
     if (message.kind === "user" && message.sender?.id === me) continue;
     const task = message.data?.task ?? taskOf(message.job);
     const from = fromWhom(message, task);
-    byId(isAlert(message, task) ? "alarm" : "announcer").textContent = shorten(`${from}: ${message.text}`, MOST);
+    const loud = isNotice(message, task) && noticeLevel(message) === "loud";
+    byId(loud ? "alarm" : "announcer").textContent = shorten(`${from}: ${message.text}`, MOST);
   }
 }
 

@@ -4,11 +4,16 @@ const NEAR_PX = 90;
 
 /** Keeps the scroll position honest while things grow above and below it. */
 export class Following {
-  /** @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, toEnd: HTMLElement}} parts */
-  constructor({ log, pending, scroll, toEnd }) {
+  /**
+   * @param {{log: HTMLElement, pending: HTMLElement, scroll: HTMLElement, toEnd: HTMLElement}} parts
+   * @param {() => void} reached the end came into view
+   */
+  constructor({ log, pending, scroll, toEnd }, reached) {
+    this.reached = reached;
     this.scroll = scroll;
     this.toEnd = toEnd;
     this.atEnd = true;
+    this.top = scroll.scrollTop;
     this.onScroll = () => this.#look();
     this.onClick = () => this.toTheEnd();
     scroll.addEventListener("scroll", this.onScroll, { passive: true });
@@ -25,10 +30,10 @@ export class Following {
     this.toEnd.removeEventListener("click", this.onClick);
   }
 
-  /** Something was added at the end. @param {boolean} news others wrote it @param {boolean} [own] the reader did, just now */
-  grown(news, own = false) {
+  /** Something was added at the end. @param {boolean} [own] the reader wrote it just now */
+  grown(own = false) {
     if (this.atEnd || own) this.toTheEnd();
-    else if (news) this.toEnd.hidden = false;
+    else this.toEnd.hidden = false;
   }
 
   /** Runs `change`, which adds things above, and leaves what is in view where it is. @param {() => void} change */
@@ -36,6 +41,7 @@ export class Following {
     const below = this.scroll.scrollHeight - this.scroll.scrollTop;
     change();
     this.scroll.scrollTop = this.scroll.scrollHeight - below;
+    this.top = this.scroll.scrollTop;
   }
 
   /** Goes to the newest message. */
@@ -43,11 +49,18 @@ export class Following {
     this.atEnd = true;
     this.toEnd.hidden = true;
     this.scroll.scrollTop = this.scroll.scrollHeight;
+    this.top = this.scroll.scrollTop;
+    this.reached();
   }
 
   #look() {
     const { scrollTop, clientHeight, scrollHeight } = this.scroll;
-    this.atEnd = scrollHeight - scrollTop - clientHeight < NEAR_PX;
-    if (this.atEnd) this.toEnd.hidden = true;
+    const near = scrollHeight - scrollTop - clientHeight < NEAR_PX;
+    // Far from the end is not yet "scrolled up": an image that loads between our own scrolling and its event moves the end.
+    if (near) this.atEnd = true;
+    else if (scrollTop < this.top) this.atEnd = false;
+    this.top = scrollTop;
+    this.toEnd.hidden = this.atEnd;
+    if (near) this.reached();
   }
 }

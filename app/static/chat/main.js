@@ -4,25 +4,28 @@ import { byId } from "../dom.js";
 import { drawer } from "../drawer.js";
 import { flagsTable } from "../flags.js";
 import { drawIcons } from "../icons.js";
+import { learnWords } from "../results.js";
 import { complain } from "../toasts.js";
 import { announce } from "./announcer.js";
 import { composer } from "./composer.js";
 import { Connection } from "./connection.js";
+import { Dismissed } from "./dismissed.js";
 import { become, current, leave, randomKey } from "./identity.js";
+import { Members } from "./members.js";
 import { Outbox } from "./outbox.js";
-import { showMembers, showWait, TypingLine } from "./presence.js";
+import { showWait, TypingLine } from "./presence.js";
 import { Room } from "./room.js";
 import { hideSignIn, showSignIn } from "./signin.js";
 import { showConnection, showDraining, hideBanner } from "./status.js";
 import { taskButtons, wantsImage } from "./tasks.js";
 import { Timeline } from "./timeline.js";
 import { Tray } from "./tray.js";
-import { pick, receiveImages, upload } from "./uploads.js";
+import { pick, receiveImages } from "./uploads.js";
 
 drawIcons();
 drawers();
 // One table for every stay: it goes on asking for as long as the page is open.
-const flags = flagsTable(byId("flags"));
+const flags = flagsTable(byId("flags"), (away) => { byId("panel-mark").hidden = !away; });
 start();
 
 function start() {
@@ -38,7 +41,6 @@ function enter(name, room) {
   hideSignIn();
   byId("chat").hidden = false;
   byId("room-title").textContent = room;
-  document.title = `${room} · Spillway`;
   // The address can be shared, so it names the room and not the person.
   history.replaceState(null, "", `?room=${encodeURIComponent(room)}`);
   chat(me);
@@ -48,7 +50,7 @@ function enter(name, room) {
 function chat(me) {
   const connection = new Connection(me, {
     up: () => { hideBanner(); room.join(); },
-    down: () => { outbox.pause(); typing.clear(); },
+    down: () => { outbox.pause(); typing.clear(); showWait(); },
     state: showConnection,
     refused: (error) => back(stop, error.message),
   });
@@ -56,24 +58,26 @@ function chat(me) {
   const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
   const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
   const room = new Room(connection, me.room);
-  const timeline = new Timeline(parts, { me: me.id, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), ...entries });
-  const tray = new Tray(byId("tray"), { me: me.id, cancel: (job) => cancel(connection, room, job), ...entries });
+  const actions = jobActions(connection, room, me);
+  const timeline = new Timeline(parts, { actions, me: me.id, title: `${me.room} · Spillway`, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
+  const tray = new Tray(byId("tray"), { me: me.id, ...actions, ...entries });
+  const members = new Members(me, (after) => room.who(after));
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
     changed: (entry) => (entry.event === "message:send" ? timeline : tray).showEntry(entry),
     gone: (entry, answer) => acknowledged({ room, timeline, tray }, entry, answer),
     notInRoom: () => room.join(),
   });
-  room.on = roomEvents({ me, room, timeline, tray, outbox, typing });
+  room.on = roomEvents({ me, room, timeline, tray, outbox, typing, members });
   const stop = () => { connection.close(); timeline.close(); outbox.pause(); typing.clear(); };
   byId("leave").onclick = () => { leave(); back(stop); };
   connection.hear("typing", (event) => { if (event.room === me.room) typing.heard(event); });
   connection.hear("server:draining", ({ seconds }) => showDraining(seconds));
-  writing({ me, connection, outbox });
-  paths(connection);
+  writing({ me, connection, room, outbox, tasksKnown: (tasks) => { learnWords(tasks); timeline.reword(); } });
+  paths(connection, me.room);
   connection.open();
 }
 
-function roomEvents({ me, room, timeline, tray, outbox, typing }) {
+function roomEvents({ me, room, timeline, tray, outbox, typing, members }) {
   return {
     messages: (messages, news) => {
       timeline.append(messages, news);
@@ -85,7 +89,7 @@ function roomEvents({ me, room, timeline, tray, outbox, typing }) {
       if (timeline.showJob(job)) tray.settled(job.id);
       else if (!job.message) tray.showJob(job);
     },
-    members: (members) => showMembers(members, me.id),
+    members: (event) => members.take(event),
     wait: showWait,
     joined: () => outbox.resume(),
     reset: () => timeline.clear(),
@@ -109,23 +113,27 @@ function acknowledged({ room, timeline, tray }, entry, answer) {
   }
 }
 
-async function cancel(connection, room, job) {
-  try {
-    room.update((await connection.ask("job:cancel", { job: job.id })).job);
-  } catch (error) {
-    complain(error);
-  }
+/** What can be done about a job. @returns {import("./chips.js").Actions} */
+function jobActions(connection, room, me) {
+  const act = (event) => async ({ id }) => {
+    try {
+      room.update((await connection.ask(event, { job: id })).job);
+    } catch (error) {
+      complain(error);
+    }
+  };
+  return { cancel: act("job:cancel"), retry: act("job:retry"), mayRetry: (job) => job.sender?.id === me.id };
 }
 
 /** Everything the person sends: text, images, requests. */
-function writing({ me, connection, outbox }) {
+function writing({ me, connection, room, outbox, tasksKnown }) {
   const say = (text, more = {}) => outbox.add("message:send", { room: me.room, key: randomKey(), text, ...more });
   const ask = (task, args) => outbox.add("job:create", { room: me.room, key: randomKey(), task, args });
   const desk = composer({ send: (text) => say(text), typing: (on) => connection.tell("typing", { room: me.room, on }) });
   let imageTask = "monochrome";
   const image = async (file, task = imageTask) => {
     try {
-      const id = await upload(me.room, file);
+      const id = await room.keep(file);
       say(desk.take().trim() || file.name || "An image", { upload: id });
       ask(task, { upload: id });
     } catch (error) {
@@ -135,13 +143,17 @@ function writing({ me, connection, outbox }) {
   receiveImages((file) => image(file));
   byId("pick").onclick = () => pick((file) => image(file));
   taskButtons({ ask, image: (task) => pick((file) => image(file, task)) })
-    .then((tasks) => { if (!tasks.some(({ task }) => task === imageTask)) imageTask = tasks.find(wantsImage)?.task ?? imageTask; })
+    .then((tasks) => {
+      tasksKnown(tasks);
+      if (!tasks.some(({ task }) => task === imageTask)) imageTask = tasks.find(wantsImage)?.task ?? imageTask;
+    })
     .catch(complain);
   desk.focus();
 }
 
 /** The panel of paths, moving with every change anywhere. */
-function paths(connection) {
+function paths(connection, room) {
+  flags.of(room);
   connection.hear("flag:changed", flags.changed);
   // A change that came while the connection was away is known after asking again.
   connection.hear("connect", () => flags.refresh().catch(complain));
@@ -150,11 +162,12 @@ function paths(connection) {
 function back(stop, error = "") {
   stop();
   byId("chat").hidden = true;
+  document.title = "Spillway";
   showSignIn(enter, error);
 }
 
 function drawers() {
   const [bar, talk, members, panel, scrim] = ["bar", "talk", "members", "panel", "scrim"].map((id) => byId(id));
-  drawer({ panel, toggle: byId("panel-toggle"), scrim, rest: [bar, talk, members], wide: "(min-width: 1101px)", openWide: true });
+  drawer({ panel, toggle: byId("panel-toggle"), scrim, rest: [bar, talk, members], wide: "(min-width: 1101px)", openWide: false });
   drawer({ panel: members, toggle: byId("members-toggle"), scrim, rest: [bar, talk, panel], wide: "(min-width: 861px)", openWide: true });
 }

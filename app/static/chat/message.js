@@ -4,6 +4,9 @@ import { dayKey, dayWords, exactTime, timeOf } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { taskTitle } from "../words.js";
+import { findingsElement } from "./findings.js";
+import { linked } from "./links.js";
+import { isNotice, noticeElement } from "./notice.js";
 import { avatar } from "./person.js";
 import { picture } from "./picture.js";
 
@@ -16,26 +19,23 @@ const TOGETHER_MS = 5 * 60_000;
  * @param {boolean} about.own
  * @param {string} [about.task] the task whose result it is
  * @param {(seq: number) => Promise<Object|undefined>} about.again fetches it anew
+ * @param {import("./dismissed.js").Dismissed} about.dismissed
+ * @param {(seq: number) => void} about.goTo shows another message
  * @returns {HTMLElement}
  */
-export function messageElement(message, { own, task, again }) {
+export function messageElement(message, { own, task, again, dismissed, goTo }) {
   const ml = message.kind === "ml";
-  const alert = isAlert(message, task);
+  const notice = isNotice(message, task);
   const element = h("li", {
-    class: "message", "data-testid": "message", "data-seq": message.seq, "data-kind": message.kind, "data-own": String(own),
-    "data-alert": String(alert), "data-at": message.at, "data-from": ml ? `task ${task ?? ""}` : `${message.kind} ${message.sender?.id ?? ""}`,
+    class: "message", id: `message-${message.seq}`, "data-testid": "message", "data-seq": message.seq, "data-kind": message.kind, "data-own": String(own),
+    "data-notice": String(notice), "data-at": message.at, "data-from": ml ? `task ${task ?? ""}` : `${message.kind} ${message.sender?.id ?? ""}`,
   },
   ml ? h("span", { class: "avatar", "aria-hidden": "true" }, icon("spark")) : avatar(message.sender?.name ?? "?"),
   h("div", { class: "body" },
     head(message, ml ? task : null),
-    bubble(message, alert, again),
-    h("div", { class: "chips", role: "group", "aria-label": "What the models found" })));
+    notice ? noticeElement(message, { dismissed, goTo }) : bubble(message, again),
+    findingsElement()));
   return element;
-}
-
-/** A notice that people must not miss. @returns {boolean} */
-export function isAlert(message, task) {
-  return message.kind !== "user" && (task === "escalate" || message.data?.task === "escalate" || message.data?.urgency === "emergency");
 }
 
 /** What the task of an `ml` message is called. @param {string|undefined} task @returns {string} */
@@ -63,13 +63,9 @@ function head(message, task) {
   return h("div", { class: "message-head" }, name, time, stored);
 }
 
-function bubble(message, alert, again) {
-  const time = alert ? h("time", { class: "message-time", datetime: message.at }, timeOf(message.at)) : null;
-  return h("div", { class: "bubble", role: alert ? "note" : null },
-    alert ? icon("alert") : null,
-    alert && message.data?.person ? h("p", { class: "message-about" }, `About message ${message.data.message} of ${message.data.person}`) : null,
-    ...(message.kind === "ml" && !alert ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, message.text)]),
-    time,
+function bubble(message, again) {
+  return h("div", { class: "bubble" },
+    ...(message.kind === "ml" ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, ...linked(message.text))]),
     message.upload || message.data?.url ? picture(message, again) : null);
 }
 
@@ -86,6 +82,6 @@ function findings({ text, data }) {
     else blocks.push({ item, lines: [line] });
   }
   return blocks.map(({ item, lines }) => (item
-    ? h("ul", { class: "findings", dir: "auto" }, ...lines.map((line) => h("li", {}, line.replace(/^[-•*] +/, ""))))
-    : h("p", { class: "message-text", dir: "auto" }, lines.join("\n"))));
+    ? h("ul", { class: "findings", dir: "auto" }, ...lines.map((line) => h("li", {}, ...linked(line.replace(/^[-•*] +/, "")))))
+    : h("p", { class: "message-text", dir: "auto" }, ...linked(lines.join("\n")))));
 }

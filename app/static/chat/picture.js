@@ -3,6 +3,8 @@
 import { byId, h } from "../dom.js";
 import { icon } from "../icons.js";
 
+const MOST_PX = 300; // high, as in messages.css
+
 /**
  * Draws the image of a message; its signed link is fetched anew once it has run out.
  * @param {Object} message with `data.url`
@@ -11,7 +13,7 @@ import { icon } from "../icons.js";
  */
 export function picture(message, again) {
   const words = message.kind === "ml" ? "Image, black and white" : `Image from ${message.sender?.name ?? "somebody"}`;
-  const image = h("img", { alt: words });
+  const image = h("img", { alt: words, ...size(message.data ?? {}) });
   const button = h("button", { class: "picture", type: "button", title: "Look closer" }, image);
   const renew = once(() => refresh(message, again, image, button));
   image.addEventListener("error", renew);
@@ -19,6 +21,13 @@ export function picture(message, again) {
   if (isOurs(message.data?.url)) image.src = message.data.url;
   else renew();
   return button;
+}
+
+/** The size at which it is shown, where the server knows it, so that nothing moves when the image comes. */
+function size({ width, height }) {
+  if (!(width > 0 && height > 0)) return {};
+  const share = Math.min(1, MOST_PX / height);
+  return { width: Math.max(Math.round(width * share), 1), height: Math.max(Math.round(height * share), 1) };
 }
 
 async function refresh(message, again, image, button) {

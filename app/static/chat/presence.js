@@ -1,21 +1,11 @@
-/** Who is here, who is typing, and how long an answer takes. */
+/** Who is typing, and how long an answer takes. */
 
-import { byId, h } from "../dom.js";
+import { byId } from "../dom.js";
 import { typingWords, waitWords } from "../words.js";
-import { avatar } from "./person.js";
 
 const TYPING_MS = 6_000;
 
-/** Shows the members. @param {Array<{id: string, name: string}>} members @param {string} me own id */
-export function showMembers(members, me) {
-  const rows = [...members].sort((one, other) => one.name.localeCompare(other.name)).map(({ id, name }) =>
-    h("li", { class: "member", "data-id": id }, avatar(name), h("span", { class: "member-name", title: name }, name),
-      id === me ? h("span", { class: "member-you" }, "you") : null));
-  byId("members-list").replaceChildren(...rows);
-  byId("members-count").textContent = String(members.length);
-}
-
-/** Shows the waiting time. @param {number|undefined} seconds */
+/** Shows the waiting time. @param {number} [seconds] none when nothing is known, as without a connection */
 export const showWait = (seconds) => { byId("wait").textContent = waitWords(seconds); };
 
 /** Follows who is typing; somebody who falls silent is forgotten after a while. */

@@ -2,6 +2,7 @@
 
 import { Jobs } from "./jobs.js";
 import { Sequence } from "./sequence.js";
+import { upload } from "./uploads.js";
 
 const AGAIN_MS = 1_500;
 const PAGE = 50;
@@ -15,7 +16,7 @@ export class Room {
    * @param {(messages: Object[], news: boolean) => void} on.messages next in order; `news` when they were not there at first
    * @param {(older: Object[]) => void} on.history
    * @param {(job: Object) => void} on.job
-   * @param {(members: Object[]) => void} on.members
+   * @param {(event: Object) => void} on.members who is here, or who came and went
    * @param {(seconds: number) => void} on.wait
    * @param {() => void} on.joined events may be sent from here on
    * @param {() => void} on.reset everything shown is void
@@ -28,6 +29,8 @@ export class Room {
     this.sequence = new Sequence();
     this.jobs = new Jobs();
     this.oldest = null;
+    /** @type {string|undefined} */
+    this.uploadToken = undefined;
     this.#listen();
   }
 
@@ -48,6 +51,20 @@ export class Room {
       this.joining = false;
     }
     if (this.sequence.gap) this.#afterAWhile();
+  }
+
+  /**
+   * Stores an image for this room. The token of a join ends after a day, and another join brings a new one.
+   * @param {File} file @returns {Promise<string>} its upload ID
+   */
+  async keep(file) {
+    try {
+      return await upload(this.name, file, this.uploadToken);
+    } catch (error) {
+      if (error.code !== "not_in_room") throw error;
+      await this.join();
+      return upload(this.name, file, this.uploadToken);
+    }
   }
 
   /** Takes one message, from an event or an acknowledgement. */
@@ -79,11 +96,14 @@ export class Room {
     return messages.find((message) => message.seq === seq);
   }
 
+  /** Asks who is here. @param {string} [after] the id of the last person known @returns {Promise<Object>} the next page */
+  who(after) { return this.connection.ask("room:who", { room: this.name, after }); }
+
   #listen() {
     const mine = (listener) => (data) => { if (data.room === this.name) listener(data); };
     this.connection.hear("message:new", mine((message) => this.receive(message)));
     this.connection.hear("job:update", mine((job) => this.update(job)));
-    this.connection.hear("room:members", mine(({ members }) => this.on.members(members)));
+    this.connection.hear("room:members", mine((event) => this.on.members(event)));
   }
 
   async #catchUp() {
@@ -96,7 +116,8 @@ export class Room {
         await this.#furtherJobs(answer);
       }
     } while (answer.more || answer.reset);
-    this.on.members(answer.members);
+    this.uploadToken = answer.upload_token;
+    this.on.members({ members: answer.members, count: answer.member_count });
     this.on.wait(answer.wait);
   }
 

@@ -2,7 +2,7 @@
 
 import { h, inside } from "../dom.js";
 import { icon } from "../icons.js";
-import { errorWords, shorten, taskTitle } from "../words.js";
+import { shorten, taskTitle } from "../words.js";
 import { chip } from "./chips.js";
 import { isFinal } from "./jobs.js";
 import { stateLine } from "./pending.js";
@@ -50,7 +50,6 @@ export class Tray {
   }
 
   #about(job) {
-    if (job.state === "failed" && job.error) return errorWords(job.error);
     const text = this.asked.get(job.key)?.text;
     if (text) return `“${shorten(text, 60)}”`;
     return job.sender && job.sender.id !== this.on.me ? `asked by ${job.sender.name}` : "";

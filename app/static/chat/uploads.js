@@ -7,12 +7,14 @@ import { toast } from "../toasts.js";
 /**
  * Stores an image with the server.
  * @param {string} room @param {File} file
+ * @param {string} [token] that the join gave
  * @returns {Promise<string>} its upload ID
  * @throws {import("../api.js").ApiError}
  */
-export async function upload(room, file) {
+export async function upload(room, file, token) {
   const form = new FormData();
   form.append("room", room);
+  if (token) form.append("token", token);
   form.append("file", file, file.name || "image.png");
   return (await api("POST", "/api/uploads", form)).upload;
 }

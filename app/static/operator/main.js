@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { byId } from "../dom.js";
 import { flagsTable } from "../flags.js";
+import { learnWords } from "../results.js";
 import { errorWords } from "../words.js";
 import { Chart } from "./chart.js";
 import { DeadLetters } from "./deadletters.js";
@@ -52,7 +53,9 @@ async function refresh() {
 }
 
 async function learnTasks() {
-  names = (await api("GET", "/api/tasks")).tasks.map(({ task }) => task);
+  const { tasks } = await api("GET", "/api/tasks");
+  learnWords(tasks);
+  names = tasks.map(({ task }) => task);
   live.offer(names);
 }
 

@@ -3,7 +3,8 @@
 import { duration, exactTime } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { errorWords, resultWords, stateWord, taskTitle } from "../words.js";
+import { resultWords } from "../results.js";
+import { errorWords, stateWord, taskTitle } from "../words.js";
 import { table } from "./table.js";
 
 const TONES = { succeeded: "good", failed: "bad", skipped: "bad", retrying: "warn" };

@@ -1,6 +1,7 @@
 /** The figures of this moment. */
 
 import { h, s } from "../dom.js";
+import { sizeWords } from "../words.js";
 
 const KEPT = 90;
 const LAG_BAD_MS = 100;
@@ -57,9 +58,5 @@ function sparkline(values) {
     s("polyline", { class: "spark-line", points: points.join(" ") }));
 }
 
-/** @param {number|undefined} bytes @returns {string} `3.4 KiB` */
-export function size(bytes) {
-  if (typeof bytes !== "number") return "";
-  if (bytes < 1024) return `${bytes} bytes`;
-  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
-}
+/** @param {number|undefined} bytes @returns {string} `3.4 KB` */
+export const size = (bytes) => (typeof bytes === "number" ? sizeWords(bytes) : "");
