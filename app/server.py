@@ -24,6 +24,7 @@ from app.chat.rate import Rates
 from app.chat.waiting import REMEMBERED, Waiting
 from app.concurrency import Concurrency
 from app.contract import Outcome, failure
+from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
 from app.flags.flags import READ_SECONDS, Flags
@@ -46,7 +47,7 @@ from app.payload import Refused
 from app.publisher import Publisher
 from app.retention import LOOK_SECONDS, remove_old
 from app.rooms import Rooms, packet
-from app.settings import Settings, secret_key
+from app.settings import Settings
 from app.store.store import Store
 from app.transport.transport import Transport
 from app.uploads import Uploads
@@ -135,8 +136,8 @@ class Server:
 
 
 def create_app(settings: Settings, concurrency: Concurrency) -> Server:
-    """The whole web process from its settings; raises StoreRefused or TaskDeclarationInvalid in one sentence."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    """The whole web process from its settings; raises StoreRefused, SettingInvalid or TaskDeclarationInvalid."""
+    make_private(settings.data_dir)
     loop, tasks = concurrency.loop, declared.discover()
     ml_clients.configure(settings.ml_url, concurrency.wait_readable)
     store = Store(settings.database, concurrency, Effects)

@@ -10,8 +10,6 @@ import asyncio
 import os
 import queue
 import secrets
-import signal
-import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -23,9 +21,10 @@ import click
 import structlog
 
 import ml_clients
-from app import logs
+from app import logs, streams
 from app import tasks as declared
 from app.contract import JobMessage, Outcome, ResultMessage, failure
+from app.data_dir import say_ready
 from app.jobs.executor import GRACE_SECONDS, execute
 from app.jobs.job import STOPPED
 from app.queue.connection import Queue
@@ -33,6 +32,7 @@ from app.queue.pull import Delivery, Pull
 from app.queue.results import Results
 from app.queue.wire import Undecodable, read_job
 from app.settings import SettingInvalid, Settings, from_env
+from app.stopping import stop_signals
 from app.tasks import Task
 from ml_clients.priority import step_back
 
@@ -119,7 +119,7 @@ class Worker:
     async def run(self) -> None:
         """Connect, serve, and drain on SIGTERM or SIGINT."""
         asked = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             self._loop.add_signal_handler(number, asked.set)
         connecting = asyncio.create_task(self._connect())
         await asked.wait()
@@ -136,8 +136,7 @@ class Worker:
         for lane in self._lanes.values():
             take = partial(self._take, lane)
             lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
-        if self._ready is not None:
-            self._ready.touch()
+        say_ready(self._ready)
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
 
     # One delivery: bad input first, then run it, then publish its result, and only then acknowledge
@@ -304,9 +303,10 @@ async def serve(
     show_default=True,
     help="jobs at once in each lane",
 )
-@click.option("--ready-file", type=click.Path(path_type=Path), help="made once jobs are taken, for whoever supervises")
+@click.option("--ready-file", type=click.Path(path_type=Path), help="gets its process ID once jobs are taken")
 def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     """Serve jobs from the queue until told to stop."""
+    streams.never_block()
     try:
         settings = from_env()
     except SettingInvalid as error:
@@ -322,7 +322,7 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     ml_clients.configure(settings.ml_url)
     step_back()
     asyncio.run(serve(settings, tasks, chosen, concurrency, ready_file))
-    sys.stdout.flush()
+    streams.flush()
     # Threads that still run a job given back above would keep the interpreter from ending.
     os._exit(0)
 

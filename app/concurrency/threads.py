@@ -19,6 +19,7 @@ import structlog
 
 from app.concurrency import Listener, Mailbox
 from app.concurrency.listening import allow_many_files, listen
+from app.stopping import stop_signals
 
 log = structlog.get_logger()
 
@@ -131,7 +132,7 @@ class Threads:
         serve_request = _http(wsgi, listening, requests)
         self.call(listener.open, listening, wsgi, serve_request)
         asked = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, lambda *_: asked.set())
         ready(listening.getsockname()[1])
         while not asked.wait(0.5):
