@@ -89,6 +89,7 @@ class Metrics(Collector):
         self._dead = _Counter("spillway_dead_letters", "Jobs no attempt will complete", by)
         self._messages = _Counter("spillway_messages", "Messages stored", ("kind",))
         self._events = _Counter("spillway_events", "Events answered", ("event", "code"))
+        self._loop_failures = _Counter("spillway_loop_failures", "Steps of endless loops that failed", ("loop",))
         self._log_lines_dropped = _Counter("spillway_log_lines_dropped", "Log lines that could not be written", ())
         self._hub_lag = _Histogram("spillway_hub_lag_seconds", "How late the hub is", ())
         self.hub_lag = 0.0  # seconds, the newest reading
@@ -141,6 +142,10 @@ class Metrics(Collector):
     def outcome_dropped(self, why: str) -> None:
         """Count an outcome that came too late, or twice."""
         self._dropped.add(why)
+
+    def loop_failed(self, name: str) -> None:
+        """Count a failure of something that is done for as long as the process lives."""
+        self._loop_failures.add(name)
 
     def message_stored(self, kind: str) -> None:
         """Count a message."""

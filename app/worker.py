@@ -27,6 +27,7 @@ from app.contract import JobMessage, Outcome, ResultMessage, failure
 from app.data_dir import say_ready
 from app.jobs.executor import GRACE_SECONDS, execute
 from app.jobs.job import STOPPED
+from app.loops import Loops
 from app.queue.connection import Queue
 from app.queue.pull import Delivery, Pull
 from app.queue.results import Results
@@ -103,7 +104,9 @@ class Worker:
     ) -> None:
         self._settings, self._tasks, self._ready = settings, tasks, ready
         self._loop = asyncio.get_running_loop()
-        self._queue = Queue(settings, sorted({task.lane for task in tasks.values()}), log.info)
+        self._loops = Loops(self._loop)
+        lanes_of_tasks = sorted({task.lane for task in tasks.values()})
+        self._queue = Queue(settings, lanes_of_tasks, log.info, loops=self._loops)
         self._results = Results(self._loop, self._queue)
         self._done: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
         self._woken = False
@@ -111,7 +114,7 @@ class Worker:
         self._runs: dict[tuple[str, int], Run] = {}
         self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
-        self._listening_since = time.time()
+        self._listening_since = 0.0  # when it began to hear of cancelled jobs
         self._concurrency = concurrency
         self._clock_offset = time.time() - time.monotonic()
         self._clock_set: list[tuple[float, float]] = []  # when, as the clock stood before; and by how many seconds
@@ -121,21 +124,24 @@ class Worker:
         asked = asyncio.Event()
         for number in stop_signals():
             self._loop.add_signal_handler(number, asked.set)
-        connecting = asyncio.create_task(self._connect())
+        stop_connecting = self._loops.keep("connection", self._connect)
         await asked.wait()
-        connecting.cancel()
+        stop_connecting()
         await self._drain()
 
     async def _connect(self) -> None:
+        """Connect and begin to take jobs; tried again where it failed, and then each step is made once."""
         await self._queue.connect()
-        await self._queue.hear_cancelled(self._cancelled.add)
-        self._listening_since = time.time()
-        self._queue.on_reconnect = self._results.publish_again
-        self._loop.call_later(TICK_SECONDS, self._tick)
-        self._loop.call_later(self._settings.ack_wait / 3, self._beat)
+        if not self._listening_since:
+            await self._queue.hear_cancelled(self._cancelled.add)
+            self._listening_since = time.time()
+            self._queue.on_reconnect = self._results.publish_again
+            self._loops.tick(TICK_SECONDS, "tick", self._tick)
+            self._loops.tick(self._settings.ack_wait / 3, "heartbeat", self._beat)
         for lane in self._lanes.values():
             take = partial(self._take, lane)
-            lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
+            if lane.pull is None:
+                lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
         say_ready(self._ready)
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
 
@@ -253,14 +259,12 @@ class Worker:
                 self._end(run, failure("timeout", f"not done within {run.task.timeout:g} s", retryable=True))
         self._results.check()
         self._look_at_clock()
-        self._loop.call_later(TICK_SECONDS, self._tick)
 
     def _beat(self) -> None:
         """Say that everything held here is still being worked on."""
         replies = [reply for run in self._runs.values() for reply in run.deliveries]
         if replies:
             self._queue.heartbeat(replies)
-        self._loop.call_later(self._settings.ack_wait / 3, self._beat)
 
     async def _drain(self) -> None:
         """Take nothing more, let jobs finish, give back those that take too long."""

@@ -224,7 +224,7 @@ class _Workers:
             function, args = self._waiting.get()
             try:
                 function(*args)
-            except Exception:  # nobody waits for it who could be told
+            except BaseException:  # also SystemExit from somebody's code: the thread must go on, and be counted
                 log.exception("a background function failed")
             with self._lock:
                 self._idle += 1
