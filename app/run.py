@@ -10,6 +10,7 @@ import os
 import secrets
 import shutil
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -21,7 +22,19 @@ from app import data_dir, streams
 from app.settings import SettingInvalid, Settings, from_env
 from app.supervisor import Part, PartsFailed, Supervisor
 
+CHECK_TASKS = """
+import sys
+from app.tasks import TaskDeclarationInvalid, discover
+try:
+    discover()
+except TaskDeclarationInvalid as wrong:
+    sys.exit(str(wrong))
+"""
 ROOM = 16 << 20  # bytes free on the disk for a broker to be started anew
+
+
+class TasksInvalid(Exception):
+    """A file in app/tasks cannot work; the message names it and says why."""
 
 
 class Bundled(NamedTuple):
@@ -59,6 +72,18 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
 
 def _at_once() -> bool:
     return True
+
+
+def check_tasks() -> None:
+    """Raise TasksInvalid when a file in app/tasks cannot work, before worker and web process both say so.
+
+    In a process of its own: the supervisor stays free of other people's code and of what it imports.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK_TASKS], stderr=subprocess.PIPE, text=True, errors="replace", check=False
+    )
+    if done.returncode != 0:
+        raise TasksInvalid(done.stderr.strip())
 
 
 def _worker(settings: Settings, environment: dict[str, str], bundled: bool) -> Part:
@@ -135,7 +160,7 @@ def _status(url: str, seconds: float) -> int | None:
 
 
 def main() -> int:
-    """Run until told to stop: 0 after that, 1 when a part cannot be kept alive, 2 on a wrong setting or a DATA_DIR in use."""
+    """Run until told to stop: 0 after that, 1 when a part cannot be kept alive, 2 on a wrong start, with one sentence."""
     streams.never_block()
     parser = argparse.ArgumentParser(prog="python -m app.run", description=__doc__)
     parser.add_argument("--no-queue", action="store_true", help="neither broker nor worker: the simple path alone")
@@ -150,8 +175,9 @@ def main() -> int:
         settings = from_env(environ)
         data_dir.make_private(settings.data_dir)
         with data_dir.locked(settings):
+            check_tasks()
             Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(settings.url)
-    except (SettingInvalid, data_dir.DataDirInUse) as error:
+    except (SettingInvalid, data_dir.DataDirInUse, TasksInvalid) as error:
         print(error, file=sys.stderr)
         return 2
     except PartsFailed as error:

@@ -31,7 +31,7 @@ from app.flags.flags import READ_SECONDS, Flags
 from app.jobs import dead_letters as letters
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
-from app.jobs.executor import execute
+from app.jobs.executor import execute, report
 from app.jobs.job import Job
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.resume import resume
@@ -201,7 +201,9 @@ def _runner(
         task = tasks.get(job.task)
         if task is None:
             return failure("unknown_task", f"there is no task {job.task} any more")
-        return execute(task, job.args, links(job) if "links" in task.given else None, concurrency.deadline)
+        outcome = execute(task, job.args, links(job) if "links" in task.given else None, concurrency.deadline)
+        report(outcome, job.task, job.id, job.room)
+        return outcome
 
     if not settings.ledger:
         return Plain(sockets.start_background_task, concurrency.post, run)

@@ -26,7 +26,8 @@ def innermost(steps: Iterable[Step], files: tuple[str, ...] = OWN) -> str | None
     found = None
     for code, line in steps:
         if code.co_filename.startswith(files):
-            found = f"{Path(code.co_filename).relative_to(ROOT)}:{line}"
+            path = Path(code.co_filename)
+            found = f"{path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}:{line}"
     return found
 
 

@@ -10,6 +10,7 @@ import asyncio
 import os
 import queue
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from app import logs, streams
 from app import tasks as declared
 from app.contract import JobMessage, Outcome, ResultMessage, failure
 from app.data_dir import say_ready
-from app.jobs.executor import GRACE_SECONDS, execute
+from app.jobs.executor import GRACE_SECONDS, execute, report
 from app.jobs.job import STOPPED
 from app.loops import Loops
 from app.queue.connection import Queue
@@ -90,6 +91,7 @@ class Lane:
             run.started = time.monotonic()
             try:
                 outcome = execute(run.task, bytes(run.message.args), run.message.links)
+                report(outcome, run.message.task, run.message.id, run.message.room)
             except BaseException as error:  # such as SystemExit from a task: its thread must go on
                 outcome = failure("task_error", repr(error))
             self._done.put((run, outcome))
@@ -318,7 +320,11 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     if not settings.nats_url:
         raise click.ClickException("NATS_URL is empty: a worker needs a queue, such as nats://127.0.0.1:4222")
     logs.set_up(settings.log_format, settings.log_level)
-    tasks = declared.discover()
+    try:
+        tasks = declared.discover()
+    except declared.TaskDeclarationInvalid as error:
+        click.echo(error, err=True)
+        sys.exit(2)  # as for a setting: starting again would not help
     known = sorted({task.lane for task in tasks.values()})
     chosen = lanes.split(",") if lanes else known
     if not set(chosen) <= set(known):
