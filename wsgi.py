@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from app.settings import SettingInvalid, from_env
+from app import streams
+from app.settings import SettingInvalid, Settings, from_env
+
+if TYPE_CHECKING:
+    from app.concurrency import Concurrency
+    from app.server import Server
 
 
 def main() -> int:
     """Serve until told to stop; 0 after a graceful end, 2 when the start fails, with one sentence that says why."""
+    streams.never_block()
+    parser = argparse.ArgumentParser(prog="python wsgi.py", description=__doc__)
+    parser.add_argument("--ready-file", type=Path, help="gets its process ID once it listens")
+    asked = parser.parse_args()
     try:
         settings = from_env()
     except SettingInvalid as error:
@@ -25,12 +37,22 @@ def main() -> int:
     try:
         server = create_app(settings, concurrency)
         server.start()
-    except (StoreRefused, TaskDeclarationInvalid) as error:
+    except (StoreRefused, SettingInvalid, TaskDeclarationInvalid) as error:
         print(error, file=sys.stderr)
         return 2
     except StoreUnavailable as error:  # it could be opened and not be read: damaged inside
         print(f"the database {settings.database} cannot be used: {error}", file=sys.stderr)
         return 2
+    return _serve(server, settings, concurrency, asked.ready_file)
+
+
+def _serve(server: Server, settings: Settings, concurrency: Concurrency, ready_file: Path | None) -> int:
+    from app.data_dir import say_ready
+
+    def ready(port: int) -> None:
+        print(f"web ready http://{settings.host}:{port}", flush=True)
+        say_ready(ready_file)
+
     try:
         concurrency.serve(
             server.flask,
@@ -38,7 +60,7 @@ def main() -> int:
             settings.host,
             settings.port,
             settings.max_clients + 256,
-            lambda port: print(f"web ready http://{settings.host}:{port}", flush=True),
+            ready,
             server.drain,
         )
     except OSError as error:

@@ -13,6 +13,7 @@ from msgspec import Meta, Raw
 from app.payload import Identifier, Key, PersonName, RoomName, Text, Upload, ready
 
 MAX_RESULT_BYTES = 262_144  # of a job's arguments, and of its result, as JSON
+MAX_TRACEBACK_BYTES = 8192  # kept of a traceback: its end, where the error is
 
 UNFINISHED = ("accepted", "running", "retrying")
 FINAL = ("succeeded", "failed", "cancelled", "skipped")
@@ -162,21 +163,29 @@ class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class JobError(msgspec.Struct, omit_defaults=True):
-    """Why an attempt failed, and whether another may help (`retry_after`: seconds the other side asked for)."""
+    """Why an attempt failed, and whether another may help (`retry_after`: seconds the other side asked for).
+
+    `traceback` is for whoever wrote the task: it is kept with the dead letter, and no client sees it.
+    """
 
     code: str
     message: str
     retryable: bool = False
     retry_after: float | None = None
+    traceback: str | None = None
 
 
 class Outcome(msgspec.Struct, kw_only=True):
-    """How one attempt ended: a state word, the result as JSON or the error, and how many ms the run took."""
+    """How one attempt ended: a state word, the result as JSON or the error, and how many ms the run took.
+
+    `raised_at` is the line of the task's own file, as FILE:LINE, for the log of the process that ran it.
+    """
 
     state: str  # succeeded, failed or cancelled
     result: bytes | None = None
     error: JobError | None = None
     ms: float | None = None
+    raised_at: str | None = None
 
 
 @ready

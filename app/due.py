@@ -11,6 +11,8 @@ from typing import Any
 
 import structlog
 
+from app.loops import Loops
+
 log = structlog.get_logger()
 
 JUMP_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
@@ -22,7 +24,7 @@ Entry = list[Any]  # when on the loop's clock, a number that keeps the order, th
 class Due:
     """Calls functions when their time has come. Times are the loop's own, which nobody can set."""
 
-    def __init__(self, loop: AbstractEventLoop) -> None:
+    def __init__(self, loop: AbstractEventLoop, loops: Loops | None = None) -> None:
         self._loop = loop
         self._heap: list[Entry] = []
         self._numbers = itertools.count()
@@ -30,7 +32,7 @@ class Due:
         self._timer: TimerHandle | None = None
         self._offset = time.time() - loop.time()
         self.on_jump: Callable[[float], None] = lambda seconds: None  # the wall clock was set by so much
-        loop.call_later(LOOK_SECONDS, self._look_again)
+        (loops or Loops(loop)).tick(LOOK_SECONDS, "clock", self.look_at_clock)
 
     def at(self, wall: float, call: Callable[..., None], *args: Any) -> Entry:
         """Call at this time (seconds since 1970), or at once when it has passed; the entry can be cancelled."""
@@ -78,7 +80,3 @@ class Due:
             self._offset = offset
             return True
         return False
-
-    def _look_again(self) -> None:
-        self.look_at_clock()
-        self._loop.call_later(LOOK_SECONDS, self._look_again)

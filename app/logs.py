@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import faulthandler
+import json
 import logging
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TextIO
 
 import structlog
+
+from app import streams
 
 
 def set_up(log_format: str, level: str) -> None:
@@ -25,10 +31,11 @@ def set_up(log_format: str, level: str) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        # Not the standard library's handlers: their lock may be held by a green thread when a coroutine wants to log.
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: _Lines(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    if log_format == "json":
+        streams.report_dropped(_dropped_as_json)
     faulthandler.enable()  # a crash below Python names its place
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
     # With a level of its own it adds no handler. What reaches it is a packet that is none: one line, without the packet.
@@ -41,3 +48,20 @@ def _in_one_line(record: logging.LogRecord) -> bool:
     if record.exc_info and record.exc_info[0] is not None:
         record.msg, record.args, record.exc_info = f"{record.getMessage()}: {record.exc_info[0].__name__}", (), None
     return True
+
+
+class _Lines:
+    """Writes each line at once, without a lock: structlog's may be held by a green thread when a coroutine wants to log."""
+
+    def __init__(self, stream: TextIO) -> None:
+        write = stream.write
+        self._write: Callable[[str], Any] = lambda line: write(f"{line}\n")
+
+    def __getattr__(self, level: str) -> Callable[[str], Any]:
+        """Levels were filtered before: all of them write."""
+        return self._write
+
+
+def _dropped_as_json(count: int) -> str:
+    at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps({"event": streams.in_words(count), "lines": count, "level": "warning", "timestamp": at})

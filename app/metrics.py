@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from app import streams
 from app.jobs.job import Job
 from app.live.record import Record
 
@@ -88,12 +89,15 @@ class Metrics(Collector):
         self._dead = _Counter("spillway_dead_letters", "Jobs no attempt will complete", by)
         self._messages = _Counter("spillway_messages", "Messages stored", ("kind",))
         self._events = _Counter("spillway_events", "Events answered", ("event", "code"))
+        self._loop_failures = _Counter("spillway_loop_failures", "Steps of endless loops that failed", ("loop",))
+        self._log_lines_dropped = _Counter("spillway_log_lines_dropped", "Log lines that could not be written", ())
         self._hub_lag = _Histogram("spillway_hub_lag_seconds", "How late the hub is", ())
         self.hub_lag = 0.0  # seconds, the newest reading
         self.registry.register(self)
 
     def collect(self) -> Iterable[Any]:
         """Every figure as Prometheus knows it."""
+        self._log_lines_dropped.counts[()] = streams.dropped()
         for each in vars(self).values():
             if isinstance(each, _Counter | _Histogram):
                 yield each.family()
@@ -138,6 +142,10 @@ class Metrics(Collector):
     def outcome_dropped(self, why: str) -> None:
         """Count an outcome that came too late, or twice."""
         self._dropped.add(why)
+
+    def loop_failed(self, name: str) -> None:
+        """Count a failure of something that is done for as long as the process lives."""
+        self._loop_failures.add(name)
 
     def message_stored(self, kind: str) -> None:
         """Count a message."""

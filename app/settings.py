@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+MIN_KEY_BYTES = 32  # of SECRET_KEY: as long as the hash that signs with it, RFC 2104 section 3
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -18,6 +18,12 @@ class SettingInvalid(Exception):
 
 
 def _words(value: str) -> str:
+    return value
+
+
+def _key(value: str) -> str:
+    if value and len(value.encode()) < MIN_KEY_BYTES:
+        raise ValueError(f"empty, or at least {MIN_KEY_BYTES} bytes")
     return value
 
 
@@ -117,7 +123,7 @@ class Settings:
     default_path: str = setting("simple", _one_of("simple", "queued", "auto"), "path of tasks that no flag names")
     ledger: bool = setting("on", _switch, "off is the plain original: acknowledged when started, nothing kept")
     ml_url: str = setting("http://127.0.0.1:5001", _url, "the model server")
-    secret_key: str = setting("", _words, "signs links (default: random, kept in DATA_DIR)")
+    secret_key: str = setting("", _key, "signs links (default: random, kept in DATA_DIR)")
     auth: str = setting("open", _auth, "how people prove who they are; open: not at all")
     allow_open: bool = setting("", _yes, "1 lets AUTH=open listen beyond loopback")
     cors_origins: tuple[str, ...] = setting("", _origins, "other origins whose pages may connect")
@@ -173,19 +179,6 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[each.name] = each.metadata["parse"](environ[name].strip())
         except ValueError as allowed:
-            raise SettingInvalid(f"{name}={environ[name]!r} is not allowed: {allowed} is") from None
+            given = "..." if each.name == "secret_key" else repr(environ[name])  # a secret is no word for a log
+            raise SettingInvalid(f"{name}={given} is not allowed: {allowed} is") from None
     return Settings(**values)
-
-
-def secret_key(settings: Settings) -> str:
-    """The key that signs links: as set, or a random one kept readable by its owner only in DATA_DIR."""
-    if settings.secret_key:
-        return settings.secret_key
-    path = settings.data_dir / "secret_key"
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_hex(32))
-    return path.read_text()

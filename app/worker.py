@@ -10,7 +10,6 @@ import asyncio
 import os
 import queue
 import secrets
-import signal
 import sys
 import threading
 import time
@@ -23,16 +22,19 @@ import click
 import structlog
 
 import ml_clients
-from app import logs
+from app import logs, streams
 from app import tasks as declared
 from app.contract import JobMessage, Outcome, ResultMessage, failure
-from app.jobs.executor import GRACE_SECONDS, execute
+from app.data_dir import say_ready
+from app.jobs.executor import GRACE_SECONDS, execute, report
 from app.jobs.job import STOPPED
+from app.loops import Loops
 from app.queue.connection import Queue
 from app.queue.pull import Delivery, Pull
 from app.queue.results import Results
 from app.queue.wire import Undecodable, read_job
 from app.settings import SettingInvalid, Settings, from_env
+from app.stopping import stop_signals
 from app.tasks import Task
 from ml_clients.priority import step_back
 
@@ -89,6 +91,7 @@ class Lane:
             run.started = time.monotonic()
             try:
                 outcome = execute(run.task, bytes(run.message.args), run.message.links)
+                report(outcome, run.message.task, run.message.id, run.message.room)
             except BaseException as error:  # such as SystemExit from a task: its thread must go on
                 outcome = failure("task_error", repr(error))
             self._done.put((run, outcome))
@@ -103,7 +106,9 @@ class Worker:
     ) -> None:
         self._settings, self._tasks, self._ready = settings, tasks, ready
         self._loop = asyncio.get_running_loop()
-        self._queue = Queue(settings, sorted({task.lane for task in tasks.values()}), log.info)
+        self._loops = Loops(self._loop)
+        lanes_of_tasks = sorted({task.lane for task in tasks.values()})
+        self._queue = Queue(settings, lanes_of_tasks, log.info, loops=self._loops)
         self._results = Results(self._loop, self._queue)
         self._done: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
         self._woken = False
@@ -111,7 +116,7 @@ class Worker:
         self._runs: dict[tuple[str, int], Run] = {}
         self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
-        self._listening_since = time.time()
+        self._listening_since = 0.0  # when it began to hear of cancelled jobs
         self._concurrency = concurrency
         self._clock_offset = time.time() - time.monotonic()
         self._clock_set: list[tuple[float, float]] = []  # when, as the clock stood before; and by how many seconds
@@ -119,25 +124,27 @@ class Worker:
     async def run(self) -> None:
         """Connect, serve, and drain on SIGTERM or SIGINT."""
         asked = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             self._loop.add_signal_handler(number, asked.set)
-        connecting = asyncio.create_task(self._connect())
+        stop_connecting = self._loops.keep("connection", self._connect)
         await asked.wait()
-        connecting.cancel()
+        stop_connecting()
         await self._drain()
 
     async def _connect(self) -> None:
+        """Connect and begin to take jobs; tried again where it failed, and then each step is made once."""
         await self._queue.connect()
-        await self._queue.hear_cancelled(self._cancelled.add)
-        self._listening_since = time.time()
-        self._queue.on_reconnect = self._results.publish_again
-        self._loop.call_later(TICK_SECONDS, self._tick)
-        self._loop.call_later(self._settings.ack_wait / 3, self._beat)
+        if not self._listening_since:
+            await self._queue.hear_cancelled(self._cancelled.add)
+            self._listening_since = time.time()
+            self._queue.on_reconnect = self._results.publish_again
+            self._loops.tick(TICK_SECONDS, "tick", self._tick)
+            self._loops.tick(self._settings.ack_wait / 3, "heartbeat", self._beat)
         for lane in self._lanes.values():
             take = partial(self._take, lane)
-            lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
-        if self._ready is not None:
-            self._ready.touch()
+            if lane.pull is None:
+                lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
+        say_ready(self._ready)
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
 
     # One delivery: bad input first, then run it, then publish its result, and only then acknowledge
@@ -258,14 +265,12 @@ class Worker:
                 self._end(run, failure("timeout", f"not done within {run.task.timeout:g} s", retryable=True))
         self._results.check()
         self._look_at_clock()
-        self._loop.call_later(TICK_SECONDS, self._tick)
 
     def _beat(self) -> None:
         """Say that everything held here is still being worked on."""
         replies = [reply for run in self._runs.values() for reply in run.deliveries]
         if replies:
             self._queue.heartbeat(replies)
-        self._loop.call_later(self._settings.ack_wait / 3, self._beat)
 
     async def _drain(self) -> None:
         """Take nothing more, let jobs finish, give back those that take too long."""
@@ -308,9 +313,10 @@ async def serve(
     show_default=True,
     help="jobs at once in each lane",
 )
-@click.option("--ready-file", type=click.Path(path_type=Path), help="made once jobs are taken, for whoever supervises")
+@click.option("--ready-file", type=click.Path(path_type=Path), help="gets its process ID once jobs are taken")
 def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     """Serve jobs from the queue until told to stop."""
+    streams.never_block()
     try:
         settings = from_env()
     except SettingInvalid as error:
@@ -318,7 +324,11 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     if not settings.nats_url:
         raise click.ClickException("NATS_URL is empty: a worker needs a queue, such as nats://127.0.0.1:4222")
     logs.set_up(settings.log_format, settings.log_level)
-    tasks = declared.discover()
+    try:
+        tasks = declared.discover()
+    except declared.TaskDeclarationInvalid as error:
+        click.echo(error, err=True)
+        sys.exit(2)  # as for a setting: starting again would not help
     known = sorted({task.lane for task in tasks.values()})
     chosen = lanes.split(",") if lanes else known
     if not set(chosen) <= set(known):
@@ -326,7 +336,7 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     ml_clients.configure(settings.ml_url)
     step_back()
     asyncio.run(serve(settings, tasks, chosen, concurrency, ready_file))
-    sys.stdout.flush()
+    streams.flush()
     # Threads that still run a job given back above would keep the interpreter from ending.
     os._exit(0)
 

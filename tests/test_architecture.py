@@ -151,7 +151,8 @@ ABOVE = {
 
 ENVIRONMENT = {
     "app/settings.py": "reads it, once",
-    "app/run.py": "hands it on to its children, and sees whether ML_URL is set",
+    "app/run.py": "sees whether ML_URL and NATS_URL are set",
+    "app/supervisor.py": "hands it on to its children",
     "app/compare/system.py": "hands it on to its children",
     "app/concurrency/green.py": "sets EVENTLET_HUB, which eventlet reads at its import",
 }

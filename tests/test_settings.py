@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import stat
-from pathlib import Path
 
 import pytest
 
-from app.settings import SettingInvalid, Settings, from_env, secret_key
+from app.settings import SettingInvalid, Settings, from_env
 
 WRONG = {
     "PORT": ["-1", "65536", "http", "1.5", ""],
@@ -54,7 +52,7 @@ def test_a_wrong_value_is_refused_in_one_sentence(name: str, value: str) -> None
 
 
 def test_every_setting_that_can_be_wrong_is_tried() -> None:
-    free = {"DATA_DIR", "SECRET_KEY"}  # any words will do
+    free = {"DATA_DIR", "SECRET_KEY"}  # any words will do; see below
     assert {each.name.upper() for each in dataclasses.fields(Settings)} - free - set(WRONG) == set()
 
 
@@ -97,10 +95,7 @@ def test_what_can_be_written_is_read() -> None:
     assert (settings.rate_limit, settings.default_path, settings.ledger) == (None, "queued", False)
 
 
-def test_a_random_key_is_kept_for_its_owner_only(tmp_path: Path) -> None:
-    settings = from_env({"DATA_DIR": str(tmp_path)})
-    key = secret_key(settings)
-    assert len(key) == 64
-    assert secret_key(settings) == key
-    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
-    assert secret_key(from_env({"DATA_DIR": str(tmp_path), "SECRET_KEY": "mine"})) == "mine"
+def test_a_key_that_is_too_short_is_refused_without_being_shown() -> None:
+    with pytest.raises(SettingInvalid, match=r"^SECRET_KEY=\.\.\. is not allowed: empty, or at least 32 bytes is$"):
+        from_env({"SECRET_KEY": "x" * 31})
+    assert from_env({"SECRET_KEY": "x" * 32}).secret_key == "x" * 32

@@ -9,7 +9,6 @@ import contextlib
 import ctypes
 import gc
 import os
-import signal
 import socket
 import sys
 import time
@@ -25,6 +24,7 @@ from greenlet import getcurrent, greenlet
 from app.concurrency import DeadlineReached, Listener, Mailbox
 from app.concurrency.listening import allow_many_files, listen
 from app.concurrency.paced import IDLE_SECONDS, Pace, paced
+from app.stopping import stop_signals
 
 os.environ.setdefault("EVENTLET_HUB", "asyncio")  # before the first import of eventlet, which reads it once
 with warnings.catch_warnings():
@@ -186,7 +186,7 @@ class Green:
         listener.open(listening, wsgi, accepted.put)
         asked = eventlet.event.Event()
         # A plain signal handler would raise inside whatever the hub runs and break it ("Already running!").
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             self.loop.add_signal_handler(number, lambda: asked.ready() or asked.send(None))
         ready(listening.getsockname()[1])
         asked.wait()

@@ -20,6 +20,7 @@ import structlog
 from app.concurrency import Listener, Mailbox, PassOn
 from app.concurrency.listening import allow_many_files, listen
 from app.concurrency.paced import Pace, paced
+from app.stopping import stop_signals
 
 log = structlog.get_logger()
 
@@ -132,7 +133,7 @@ class Threads:
         serve_request = _http(wsgi, listening, requests)
         self.call(listener.open, listening, wsgi, serve_request)
         asked = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in stop_signals():
             signal.signal(number, lambda *_: asked.set())
         ready(listening.getsockname()[1])
         while not asked.wait(0.5):
@@ -227,7 +228,7 @@ class _Workers:
             function, args = self._waiting.get()
             try:
                 function(*args)
-            except Exception:  # nobody waits for it who could be told
+            except BaseException:  # also SystemExit from somebody's code: the thread must go on, and be counted
                 log.exception("a background function failed")
             with self._lock:
                 self._idle += 1

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, update
 
+from app.contract import JobError
 from app.ids import rfc3339, traceparent
 from app.jobs import ledger
-from app.jobs.job import Job
+from app.jobs.job import Job, public_error
 from app.store.schema import jobs, letters
 
 MAX_LIST = 500  # letters in one list, the newest
@@ -34,7 +35,7 @@ def find(connection: Connection, id: str) -> dict[str, Any] | None:
     """One dead letter, or None."""
     job = ledger.find(connection, id)
     if job is not None:
-        return _of_job(job) if job.dead else None
+        return {**_of_job(job), "traceback": _traceback(job)} if job.dead else None
     row = connection.execute(select(letters).where(letters.c.id == id)).first()
     return _of_letter(row._mapping) if row else None
 
@@ -59,12 +60,17 @@ def _of_job(job: Job) -> dict[str, Any]:
         "room": job.room,
         "path": job.path,
         "attempts": job.attempt,
-        "error": msgspec.json.decode(job.error or "null"),
+        "error": msgspec.json.decode(public_error(job.error) or "null"),
         "errors": msgspec.json.decode(job.errors or "[]"),
         "args": msgspec.json.decode(job.args),
         "trace": traceparent(job.id),
         "at": rfc3339(job.finished or job.at),
     }
+
+
+def _traceback(job: Job) -> str | None:
+    """Where its last attempt raised; None where nothing did."""
+    return msgspec.json.decode(job.error, type=JobError).traceback if job.error is not None else None
 
 
 def _of_letter(letter: Any) -> dict[str, Any]:

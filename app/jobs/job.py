@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from app.contract import FINAL, JobError, JobView, Person
+from app.contract import FINAL, MAX_TRACEBACK_BYTES, JobError, JobView, Person
 from app.ids import rfc3339
 
 INTERRUPTED = "cut_off"  # error code: the process ended while a simple attempt ran
@@ -94,10 +94,26 @@ def view(job: Job, state: str | None = None) -> JobView:
     if shown:
         seen.ms = round(job.ms, 2) if job.ms is not None else None
         seen.result = raw(job.result)
-        seen.error = raw(job.error)
+        seen.error = raw(public_error(job.error))
     if job.progress is not None and job.state not in FINAL:
         seen.progress = raw(job.progress)
     return seen
+
+
+def error_text(error: JobError) -> str:
+    """An error as the ledger keeps it, with the end of its traceback: a worker may have sent more than fits."""
+    if error.traceback is not None:
+        error.traceback = error.traceback.encode("utf-8", "replace")[-MAX_TRACEBACK_BYTES:].decode("utf-8", "ignore")
+    return msgspec.json.encode(error).decode()
+
+
+def public_error(text: str | None) -> str | None:
+    """An error as clients see it: without the traceback, which is for whoever wrote the task."""
+    if text is None or '"traceback"' not in text:
+        return text
+    error = msgspec.json.decode(text, type=JobError)
+    error.traceback = None
+    return msgspec.json.encode(error).decode()
 
 
 def raw(text: str | None) -> Raw | None:

@@ -26,6 +26,7 @@ from app.jobs.making import checked, encoded, new_job, too_large
 from app.jobs.memory import Memory
 from app.jobs.settling import Settle, Turn
 from app.jobs.transitions import Accept, Launch, Mark, Note, Park, Replay, Start
+from app.loops import Loops
 from app.metrics import Metrics
 from app.paths.routing import Routing
 from app.payload import Refused
@@ -278,16 +279,16 @@ class Lifecycle(Memory):
 
     # Again and again
 
-    def begin(self) -> None:
+    def begin(self, loops: Loops) -> None:
         """Look after deadlines of parked jobs, clock jumps and the mark from now on."""
+        loops.every(SWEEP_SECONDS, "deadlines", self.sweep)
         if self.durable:
             self._due.on_jump = self._clock_jumped
-            self._loop.call_later(MARK_SECONDS, self._mark)
+            loops.tick(MARK_SECONDS, "mark", self._mark)
 
     def _mark(self) -> None:
         if self.newest > self.marked + (1000 << 10):
             self.store.add(Mark(self))
-        self._loop.call_later(MARK_SECONDS, self._mark)
 
     async def sweep(self) -> None:
         """End parked jobs that are past their deadline; called every SWEEP_SECONDS."""

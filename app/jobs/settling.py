@@ -7,14 +7,12 @@ from asyncio import Future
 from copy import copy
 from typing import Any
 
-import msgspec
-
 from app.contract import SPILLWAY, MessageView, Outcome
 from app.effects import Effects, Receipt
 from app.ids import new_id, rfc3339
 from app.jobs import ledger
 from app.jobs.consequences import NOTHING, Consequences, words_of_failure
-from app.jobs.job import INTERRUPTED, Job, context, with_error
+from app.jobs.job import INTERRUPTED, Job, context, error_text, with_error
 from app.jobs.life import Life
 from app.jobs.retries import next_attempt
 from app.jobs.transitions import Accept, restore
@@ -79,7 +77,7 @@ class Settle(Operation):
         job.state, job.finished, job.ms, job.parked = outcome.state, now, outcome.ms, False
         job.started = job.started or now - (outcome.ms or 0) / 1000  # workers announce no short runs
         job.result = None if outcome.result is None else outcome.result.decode()
-        job.error = None if outcome.error is None else msgspec.json.encode(outcome.error).decode()
+        job.error = None if outcome.error is None else error_text(outcome.error)
         job.dead = outcome.state == "failed" and self.life.durable
         line = self.room.lines.get(job.task)
         if line is None or self.at_once or line.first() in (job.n, None):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from asyncio import AbstractEventLoop
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -16,6 +15,7 @@ from app.contract import JobMessage, Outcome
 from app.effects import Receipt
 from app.ids import rfc3339, traceparent
 from app.jobs.job import Job
+from app.loops import Loops
 from app.paths.inbox import Inbox
 from app.paths.outbox import Outbox
 from app.queue.connection import CONFIRM_SECONDS, Queue, QueueUnavailable
@@ -35,15 +35,16 @@ def open_queue(
     tasks: Mapping[str, Task],
     links: Callable[[Job], dict[str, str]],
     life: Owner,
+    loops: Loops,
 ) -> JetStream:
     """The runner of the queued path, connecting in the background, for this life of jobs."""
     loop = concurrency.loop
     lanes = sorted({task.lane for task in tasks.values()})
-    queue = Queue(settings, lanes, log.info, concurrency.tls())
+    queue = Queue(settings, lanes, log.info, concurrency.tls(), loops)
     inbox = Inbox(loop, queue)
     inbox.settle, inbox.announced = life.settle_by_id, life.announced
     inbox.job_at, inbox.bury = life.job_at, life.bury
-    runner = JetStream(loop, queue, tasks, links, life.is_over, life.cancelled_lately, inbox)
+    runner = JetStream(loops, queue, tasks, links, life.is_over, life.cancelled_lately, inbox)
     outbox = runner.outbox
     outbox.park, outbox.fall_back, outbox.may_fall_back = life.park, life.fall_back, life.routing.may_fall_back
     outbox.refuse = life.refused
@@ -71,7 +72,7 @@ class JetStream:
 
     def __init__(
         self,
-        loop: AbstractEventLoop,
+        loops: Loops,
         queue: Queue,
         tasks: Mapping[str, Task],
         links: Callable[[Job], dict[str, str]],
@@ -80,14 +81,15 @@ class JetStream:
         inbox: Inbox,
     ) -> None:
         """`is_over` answers workers who ask whether a job is cancelled or over; `cancelled_lately` reads which are."""
-        self._loop, self._queue, self._tasks, self._links = loop, queue, tasks, links
+        self._queue, self._tasks, self._links = queue, tasks, links
         self._is_over, self._cancelled_lately = is_over, cancelled_lately
-        self.outbox = Outbox(loop, queue, self._message)
+        self.outbox = Outbox(loops, queue, self._message)
         self.inbox = inbox
         self._open = False
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         queue.on_reconnect = self.outbox.publish_again
-        self._work = [loop.create_task(self._connect()), loop.create_task(self._measure())]
+        self._answering = False
+        self._stops = [loops.keep("queue", self._connect), loops.every(DEPTH_SECONDS, "depth", self._measure)]
 
     def reserve(self) -> bool:
         """Slots are the workers' own."""
@@ -121,33 +123,32 @@ class JetStream:
     async def close(self, seconds: float) -> None:
         """Publish nothing more; the ledger knows what was not confirmed, and the stream what was."""
         self.outbox.close()
-        for work in self._work:
-            work.cancel()
+        for stop in self._stops:
+            stop()
         try:
             await asyncio.wait_for(self._queue.close(), min(seconds + 1, CONFIRM_SECONDS))
         except TimeoutError:
             log.warning("the broker did not say goodbye")
 
     async def _connect(self) -> None:
-        """Connect in the background, however long it takes: queued jobs wait in the outbox."""
-        while True:
-            try:
-                await self._queue.connect()
-                await self._subscribe()
-                break
-            except Exception as error:  # whatever it was, it is logged and tried again
-                log.warning("queue not connected", error=repr(error))
-                await asyncio.sleep(1.0)
+        """Connect in the background, however long it takes: queued jobs wait in the outbox. May be tried again."""
+        await self._queue.connect()
+        await self._subscribe()
         self._open = True
         self.outbox.open()
         log.info("queue connected")
 
     async def _subscribe(self) -> None:
-        self.inbox.cancelled.update(await self._cancelled_lately())
-        await self._queue.answer_workers(lambda id, said: id in self.inbox.cancelled or self._is_over(id, said))
+        """Each step once, also where a later one failed before: a second subscription would answer twice."""
         names, inbox = self._queue.names, self.inbox
-        inbox.results = await self._queue.pull(names.results, RESULTS_CONSUMER, RESULTS_IN_FLIGHT, inbox.take)
-        inbox.dead = await self._queue.pull(names.dead, DEAD_CONSUMER, RESULTS_IN_FLIGHT, inbox.take_dead)
+        inbox.cancelled.update(await self._cancelled_lately())
+        if not self._answering:
+            await self._queue.answer_workers(lambda id, said: id in inbox.cancelled or self._is_over(id, said))
+            self._answering = True
+        if inbox.results is None:
+            inbox.results = await self._queue.pull(names.results, RESULTS_CONSUMER, RESULTS_IN_FLIGHT, inbox.take)
+        if inbox.dead is None:
+            inbox.dead = await self._queue.pull(names.dead, DEAD_CONSUMER, RESULTS_IN_FLIGHT, inbox.take_dead)
 
     def _message(self, job: Job) -> tuple[str, bytes, bytes]:
         """Subject, payload and headers of an attempt."""
@@ -166,9 +167,7 @@ class JetStream:
         return subject, msgspec.json.encode(message), headers.encode()
 
     async def _measure(self) -> None:
-        while True:
-            await asyncio.sleep(DEPTH_SECONDS)
-            try:
-                self.depth = await self._queue.depth() if self._open and self._queue.connected else None
-            except QueueUnavailable:
-                self.depth = None  # the broker went away in between: no figure is better than an old one
+        try:
+            self.depth = await self._queue.depth() if self._open and self._queue.connected else None
+        except QueueUnavailable:
+            self.depth = None  # the broker went away in between: no figure is better than an old one

@@ -6,14 +6,15 @@ attempt by its Nats-Msg-Id, and the ledger takes only the first outcome.
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from app.jobs.job import Job
+from app.loops import Loops
 from app.queue.connection import CONFIRM_SECONDS, Confirmation, Queue
 
 log = structlog.get_logger()
@@ -41,11 +42,9 @@ class Entry:
 class Outbox:
     """Publishes attempts, and knows which the broker has not confirmed."""
 
-    def __init__(
-        self, loop: AbstractEventLoop, queue: Queue, message: Callable[[Job], tuple[str, bytes, bytes]]
-    ) -> None:
+    def __init__(self, loops: Loops, queue: Queue, message: Callable[[Job], tuple[str, bytes, bytes]]) -> None:
         """`message` gives an attempt's subject, payload and headers."""
-        self._loop, self._queue, self._message = loop, queue, message
+        self._loop, self._loops, self._queue, self._message = loops.loop, loops, queue, message
         self.park: Callable[[Job, int, int], None] = lambda job, attempt, seq: None
         self.fall_back: Callable[[Job], None] = lambda job: None
         self.may_fall_back: Callable[[Job], bool] = lambda job: False
@@ -57,6 +56,7 @@ class Outbox:
         self._open = self._closed = False
         self.refused = False  # the stream was full, or away, at the last try
         self._paused_until = 0.0
+        self._stop: Callable[[], Any] = lambda: None
 
     def __len__(self) -> int:
         return len(self._waiting) + len(self._sent)
@@ -70,11 +70,12 @@ class Outbox:
         """The broker is there: publish what waits, and look after it from now on."""
         self._open = True
         self._send()
-        self._loop.call_later(LOOK_SECONDS, self._look)
+        self._stop = self._loops.tick(LOOK_SECONDS, "outbox", self._look)
 
     def close(self) -> None:
         """Publish nothing more; the ledger knows what was not confirmed."""
         self._closed = True
+        self._stop()
 
     def publish_again(self) -> None:
         """Publish what was not confirmed once more: its confirmations may be lost with the connection."""
@@ -124,8 +125,6 @@ class Outbox:
 
     def _look(self) -> None:
         """Publish again what was not confirmed in time, and see to what has waited, or been stored, for long."""
-        if self._closed:
-            return
         now = self._loop.time()
         self._take_back(lambda entry: now - entry.sent_at > CONFIRM_SECONDS)
         if self._waiting and now - self._waiting[0].since > FALL_BACK_SECONDS:
@@ -135,7 +134,6 @@ class Outbox:
             if not job.final and job.attempt == attempt:
                 self.park(job, attempt, seq)
         self._send()
-        self._loop.call_later(LOOK_SECONDS, self._look)
 
     def _fall_back(self, now: float) -> None:
         kept: deque[Entry] = deque()

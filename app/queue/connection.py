@@ -13,6 +13,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 
+from app.loops import Loops
 from app.queue.link import Link
 from app.queue.names import Names
 from app.queue.pull import Delivery, Pull
@@ -68,8 +69,11 @@ def credentials(settings: Settings) -> dict[str, Any]:
 class Queue:
     """Jobs out, results in (or the other way round in a worker)."""
 
-    def __init__(self, settings: Settings, lanes: Iterable[str], note: Note, tls: Any = None) -> None:
+    def __init__(
+        self, settings: Settings, lanes: Iterable[str], note: Note, tls: Any = None, loops: Loops | None = None
+    ) -> None:
         """`tls` is an `ssl.SSLContext` where nats-py's own would not do."""
+        self._loops = loops
         self._settings, self._lanes, self._note, self._tls = settings, list(lanes), note, tls
         self.names = Names(settings.nats_prefix)
         self._client = Client()
@@ -83,7 +87,29 @@ class Queue:
         self.on_reconnect: Callable[[], None] = lambda: None
 
     async def connect(self) -> None:
-        """Connect, and make or update streams and consumers; tries for as long as it takes."""
+        """Connect, and make or update streams and consumers; tries for as long as it takes.
+
+        May be called again where it failed, or where what the caller did next failed.
+        """
+        if self._inbox:
+            return
+        if not (self._client.is_connected or self._client.is_reconnecting):
+            await self._dial()
+        while True:
+            try:
+                await bring_up_to_date(self._stream, self.names, self._settings, self._lanes)
+                break
+            except (TimeoutError, nats.errors.Error) as error:
+                self._tell(f"streams cannot be made yet: {getattr(error, 'description', None) or repr(error)}")
+                await asyncio.sleep(1.0)
+        loop = asyncio.get_running_loop()
+        self.link = Link(self._client, loop)
+        inbox = self._client.new_inbox()
+        await self.link.subscribe(f"{inbox}.*", self._take_confirmation)
+        self._inbox = inbox.encode()
+        self._stop_checking = (self._loops or Loops(loop)).every(CHECK_SECONDS, "consumers", self._check_pulls)
+
+    async def _dial(self) -> None:
         await self._client.connect(
             servers=list(self._settings.nats_url),
             name="spillway",
@@ -97,18 +123,6 @@ class Queue:
             tls=self._tls,
             **credentials(self._settings),
         )
-        while True:
-            try:
-                await bring_up_to_date(self._stream, self.names, self._settings, self._lanes)
-                break
-            except (TimeoutError, nats.errors.Error) as error:
-                self._tell(f"streams cannot be made yet: {getattr(error, 'description', None) or repr(error)}")
-                await asyncio.sleep(1.0)
-        loop = asyncio.get_running_loop()
-        self.link = Link(self._client, loop)
-        self._inbox = self._client.new_inbox().encode()
-        await self.link.subscribe(f"{self._inbox.decode()}.*", self._take_confirmation)
-        self._checking = loop.create_task(self._check_pulls())
 
     @property
     def connected(self) -> bool:
@@ -216,7 +230,7 @@ class Queue:
         """Stop pulling, send what is buffered, and disconnect."""
         self._closing = True
         if self._inbox:
-            self._checking.cancel()
+            self._stop_checking()
             for pull in self._pulls:
                 await pull.stop()
             self.link.flush()
@@ -236,15 +250,13 @@ class Queue:
         confirmed(answer)
 
     async def _check_pulls(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            if not self.connected:
-                continue
-            for pull in self._pulls:
-                try:
-                    await pull.check()
-                except (nats.errors.Error, TimeoutError) as error:
-                    self._tell(f"a consumer cannot be asked: {error!r}")  # the next round finds it again
+        if not self.connected:
+            return
+        for pull in self._pulls:
+            try:
+                await pull.check()
+            except (nats.errors.Error, TimeoutError) as error:
+                self._tell(f"a consumer cannot be asked: {error!r}")  # the next round finds it again
 
     async def _on_reconnected(self) -> None:
         self._note("the broker is back")

@@ -69,7 +69,7 @@ class Database:
         except sqlite3.Error as error:
             self._roll_back()
             raise translated(error) from None
-        except StoreUnavailable:
+        except Exception:  # given up, or a value that SQLite has no type for
             self._roll_back()
             raise
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, exc
 
+from app.loops import Loops
 from app.store import migrations
 from app.store.checkpoints import Checkpoints
 from app.store.errors import StoreLocked, StoreRefused, StoreUnavailable
@@ -31,9 +32,12 @@ class Store:
     All of it belongs to the loop; code in other threads goes through `concurrency.wait`.
     """
 
-    def __init__(self, url: str, threads: Threads, make_effects: Callable[[], Any] = list) -> None:
+    def __init__(
+        self, url: str, threads: Threads, make_effects: Callable[[], Any] = list, loops: Loops | None = None
+    ) -> None:
         """Open it and bring it up to date; raises StoreRefused in one sentence."""
         self._loop = threads.loop
+        loops = loops or Loops(threads.loop)
         self._database = Database(url)
         try:
             migrations.bring_up_to_date(self._database.engine, url)
@@ -44,11 +48,11 @@ class Store:
         except exc.DatabaseError as error:
             raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
         self._checkpoints = Checkpoints(self._database.path, threads.os_queue())
-        self.writer = Writer(self._database, threads, self._checkpoints, make_effects)
+        self.writer = Writer(self._database, threads, self._checkpoints, make_effects, loops)
         self._reads = threads.os_queue()
         for reader in self._readers:
-            threads.os_thread(self._serve_reads, *reader)
-        threads.os_thread(self._checkpoints.run)
+            loops.in_thread(threads, "reads", self._serve_reads, *reader)
+        loops.in_thread(threads, "checkpoints", self._checkpoints.run)
 
     def add(self, operation: Operation) -> None:
         """Commit this with the next group; `operation.done` tells when."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from app.loops import Loops
 from app.store.checkpoints import Checkpoints
 from app.store.errors import StoreConflict, StoreLocked, StoreUnavailable
 from app.store.operation import Operation, Rows
@@ -71,7 +72,12 @@ class Writer:
     """Commits operations in groups, in the order in which they were added, urgent ones first."""
 
     def __init__(
-        self, database: Database, threads: Threads, checkpoints: Checkpoints, make_effects: Callable[[], Any]
+        self,
+        database: Database,
+        threads: Threads,
+        checkpoints: Checkpoints,
+        make_effects: Callable[[], Any],
+        loops: Loops,
     ) -> None:
         self._database, self._threads, self._checkpoints = database, threads, checkpoints
         self._loop = threads.loop
@@ -89,8 +95,9 @@ class Writer:
         self._idle: list[Callable[[], None]] = []
         self._after_group: list[Callable[[], None]] = []
         self._exclusive_turn = False
-        self._loop.call_soon(self._tick)
-        threads.os_thread(self._serve_thread)
+        # Also while a group hangs in the thread, those whose time is up are answered.
+        loops.tick(TICK_SECONDS, "expired", self._drop_expired)
+        loops.in_thread(threads, "writer", self._serve_thread)
 
     def add(self, operation: Operation) -> None:
         """Commit this with the next group."""
@@ -195,6 +202,9 @@ class Writer:
             self._database.write(group.rows, group.still_wanted)
         except (StoreUnavailable, StoreConflict) as error:
             return error
+        except Exception as error:  # a row that the database cannot take is a mistake of ours: the others must not pay
+            log.exception("a group could not be written")
+            return StoreConflict(repr(error))
         return None
 
     def _written(self, group: _Group, error: Exception | None) -> None:
@@ -218,7 +228,7 @@ class Writer:
     def _end_group(self, effects: Any) -> None:
         """Its operations are answered: send the effects, then turn to the next group."""
         self._group = None
-        self.publish(effects)
+        self._call(self.publish, effects)
         self._memory_is_true()
         self._next()
 
@@ -288,11 +298,6 @@ class Writer:
             self._loop.call_later(RETRY_SECONDS, self.add, operation)
         else:
             self._call(operation.failed, effects, error)
-
-    def _tick(self) -> None:
-        """Answer those whose time is up also while a group hangs in the thread."""
-        self._drop_expired()
-        self._loop.call_later(TICK_SECONDS, self._tick)
 
     def _drop_expired(self) -> None:
         """Give up what has waited too long: its asker was promised an answer within seconds."""

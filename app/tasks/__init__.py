@@ -13,12 +13,14 @@ import pkgutil
 import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import ModuleType
 from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_type_hints, overload
 
 import msgspec
 from msgspec import Meta
 
 from app.payload import Reader, Refused, Text, Upload, convert, read, ready
+from app.where import place_of
 
 __all__ = [
     "Line",
@@ -168,9 +170,7 @@ def discover() -> dict[str, Task]:
     """Every task in this folder by name, in alphabetical order; raises TaskDeclarationInvalid."""
     found = {}
     for module in sorted(pkgutil.iter_modules(__path__), key=lambda module: module.name):
-        declared = [
-            v for v in vars(importlib.import_module(f"{__name__}.{module.name}")).values() if isinstance(v, Task)
-        ]
+        declared = [value for value in vars(_loaded(module.name)).values() if isinstance(value, Task)]
         if [each.name for each in declared] != [module.name]:
             raise TaskDeclarationInvalid(
                 f"app/tasks/{module.name}.py must declare one task, a function named {module.name}"
@@ -181,6 +181,17 @@ def discover() -> dict[str, Task]:
         name: replace(each, followers=tuple(other for other in found if found[other].after == name))
         for name, each in found.items()
     }
+
+
+def _loaded(name: str) -> ModuleType:
+    """The module of one task; whatever is wrong with it is told in one sentence that names the file."""
+    try:
+        return importlib.import_module(f"{__name__}.{name}")
+    except TaskDeclarationInvalid as wrong:
+        raise TaskDeclarationInvalid(f"app/tasks/{name}.py: {wrong}") from None
+    except Exception as error:  # the file is somebody's own code: it may raise anything
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise TaskDeclarationInvalid(f"app/tasks/{name}.py cannot be imported: {words} ({place_of(error)})") from None
 
 
 def on_message(tasks: Mapping[str, Task]) -> list[Task]:
@@ -226,14 +237,15 @@ def _readable(name: str, kind: K) -> K:
 
 def _check_declaration(name: str, declared: Task, own: set[str], given: set[str | None]) -> None:
     if not set(declared.runs) <= set(RUNS):
-        raise TaskDeclarationInvalid(f"task {name}: runs is {declared.runs}, allowed are {RUNS}")
+        raise TaskDeclarationInvalid(f"task {name}: runs is {_named(declared.runs)}, allowed are {_named(RUNS)}")
     if "message" in declared.runs and not own <= FROM_MESSAGE:
         raise TaskDeclarationInvalid(
-            f"task {name} runs on every message and can take only {FROM_MESSAGE}, not {own - FROM_MESSAGE}"
+            f"task {name} runs on every message and can take only {_named(FROM_MESSAGE)}, not {_named(own - FROM_MESSAGE)}"
         )
     if declared.after and not own <= FROM_MESSAGE:
         raise TaskDeclarationInvalid(
-            f"task {name} follows {declared.after}: it can take its result, text, history and links, not {own}"
+            f"task {name} follows {declared.after}: it can take its result, text, history and links,"
+            f" not {_named(own - FROM_MESSAGE)}"
         )
     if declared.when is not None and not (declared.after or "message" in declared.runs):
         raise TaskDeclarationInvalid(f"task {name}: when= needs a message or a task before it to look at")
@@ -261,15 +273,20 @@ def _check_chip(name: str, chip: str, returns: Any) -> None:
             )
 
 
+def _named(words: Iterable[str]) -> str:
+    return ", ".join(sorted(words)) or "nothing"
+
+
 def _check_chain(tasks: Mapping[str, Task]) -> None:
     for each in tasks.values():
         seen, current = {each.name}, each
         while current.after:
             if current.after not in tasks:
                 raise TaskDeclarationInvalid(
-                    f"task {current.name} runs after {current.after}, which is not in app/tasks"
+                    f"app/tasks/{current.name}.py: task {current.name} runs after {current.after},"
+                    " which is not in app/tasks"
                 )
             if current.after in seen:
-                raise TaskDeclarationInvalid(f"task {current.name} runs after itself")
+                raise TaskDeclarationInvalid(f"app/tasks/{current.name}.py: task {current.name} runs after itself")
             seen.add(current.after)
             current = tasks[current.after]

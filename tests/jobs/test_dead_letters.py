@@ -55,7 +55,7 @@ def replay(process: Process, id: str) -> Any:
 
 def test_a_job_that_failed_for_good_is_listed_with_all_there_is_to_know(process: Process, dead: str) -> None:
     (letter,) = process.read(dead_letters.every)
-    assert letter == process.read(partial(dead_letters.find, id=dead))
+    assert {**letter, "traceback": None} == process.read(partial(dead_letters.find, id=dead))
     assert (letter["id"], letter["kind"], letter["task"], letter["room"]) == (dead, "job", "answer", "lobby")
     assert letter["error"] == {"code": "broken", "message": "it broke"}
     assert letter["args"] == {"text": "please"}

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from app.concurrency import DeadlineReached
-from app.jobs.executor import execute
+from app.contract import MAX_TRACEBACK_BYTES
+from app.jobs.executor import execute, shortened
 from app.tasks import Line, Links, Task, task
 from ml_clients import ModelAnswerInvalid, ModelRefused, ModelTimeout, ModelUnavailable
 
@@ -124,3 +125,55 @@ def test_the_guard_is_around_the_run_and_may_end_it() -> None:
     outcome = execute(slow, b"{}", None, guard)
     assert outcome.error is not None
     assert (outcome.error.code, outcome.error.retryable) == ("timeout", True)
+
+
+def _below(number: int) -> int:
+    return 1 // number
+
+
+def test_what_a_task_raises_is_placed_in_its_own_file_and_has_a_traceback_from_there_on() -> None:
+    @task
+    def reckless() -> dict[str, int]:
+        decimal.Decimal("what")  # a library raises; the task's own line is what its author looks for
+        return {"number": 0}
+
+    outcome = execute(reckless, b"{}", None)
+
+    line = reckless.function.__code__.co_firstlineno + 2
+    assert outcome.raised_at == f"tests/jobs/test_executor.py:{line}"
+    assert outcome.error is not None
+    assert outcome.error.traceback is not None
+    assert 'executor.py", line' not in outcome.error.traceback.replace("test_executor.py", "")
+    assert outcome.error.traceback.startswith("Traceback (most recent call last)")
+    assert outcome.error.traceback.rstrip().splitlines()[-1].startswith("decimal.InvalidOperation")
+
+
+def test_a_function_of_the_same_file_is_its_own_too() -> None:
+    @task
+    def divides() -> dict[str, int]:
+        return {"number": _below(0)}
+
+    outcome = execute(divides, b"{}", None)
+    assert outcome.raised_at == f"tests/jobs/test_executor.py:{_below.__code__.co_firstlineno + 1}"
+
+
+@pytest.mark.parametrize("error", [ModelTimeout("late"), ModelUnavailable("away"), DeadlineReached("late")])
+def test_what_is_in_the_nature_of_things_needs_no_traceback(error: Exception) -> None:
+    outcome = execute(raising(error), b"{}", None)
+    assert outcome.raised_at is None
+    assert outcome.error is not None
+    assert outcome.error.traceback is None
+
+
+def test_a_task_that_asks_its_process_to_end_has_failed() -> None:
+    """In a green thread it would end the web process."""
+    outcome = execute(raising(SystemExit(3)), b"{}", None)
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.error.message) == ("task_error", "SystemExit: 3")
+
+
+def test_a_long_traceback_keeps_its_end() -> None:
+    text = shortened("é" * 100_000 + "the error")
+    assert len(text.encode()) <= MAX_TRACEBACK_BYTES
+    assert text.startswith("...\n")
+    assert text.endswith("éthe error")

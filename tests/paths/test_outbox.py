@@ -8,6 +8,7 @@ import pytest
 from nats.js.api import StreamConfig
 
 from app.jobs.job import Job
+from app.loops import Loops
 from app.paths import outbox as module
 from app.paths.outbox import Outbox
 from app.queue.connection import Queue
@@ -23,7 +24,7 @@ def outbox_on(queue: Queue, size: int = 10) -> Outbox:
         headers = f"Nats-Msg-Id: {job.id}.{job.attempt}\r\n".encode()
         return queue.names.job("ml", job.task), b"x" * size, headers
 
-    made = Outbox(asyncio.get_running_loop(), queue, message)
+    made = Outbox(Loops(asyncio.get_running_loop()), queue, message)
     queue.on_reconnect = made.publish_again
     made.open()
     return made
@@ -187,7 +188,9 @@ def test_what_waits_too_long_falls_back_where_the_flag_lets_it(broker: RealBroke
 def test_what_has_moved_on_is_not_published(broker: RealBroker, new_job: NewJob) -> None:
     async def test() -> None:
         async with broker.connected() as queue:
-            outbox = Outbox(asyncio.get_running_loop(), queue, lambda job: (queue.names.job("ml", "echo"), b"{}", b""))
+            outbox = Outbox(
+                Loops(asyncio.get_running_loop()), queue, lambda job: (queue.names.job("ml", "echo"), b"{}", b"")
+            )
             for state in ("cancelled", "retrying", "accepted"):
                 job = queued(new_job)
                 outbox.put(job)

@@ -17,7 +17,7 @@ import requests
 
 from app.compare.system import ROOT, System, free_port
 from tests.guest import WAIT, Guest
-from tests.web import environment
+from tests.web import Web, environment
 
 PARTS = {
     "web process": "wsgi.py",
@@ -146,7 +146,7 @@ def test_a_part_that_dies_is_named_and_started_again(own: System, name: str) -> 
     assert own.process.poll() is None
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> None:
     with System() as system:
         works(system)
@@ -158,6 +158,62 @@ def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> No
         log = system.log.read_text()
         assert "Traceback" not in log
         assert "killed" not in log
+
+
+def test_parts_die_with_a_supervisor_that_is_killed_and_the_next_one_starts_at_once(parts: None) -> None:
+    with System() as system:
+        works(system)
+        leader = system.process.pid
+        assert len(in_session(leader)) == 5
+        system.process.kill()
+        system.process.wait(WAIT)
+        until(lambda: not in_session(leader), "parts outlive their supervisor")
+        system.start()
+        works(system)
+
+
+def test_a_second_start_on_the_same_data_says_so_before_it_touches_anything(parts: None, own: System) -> None:
+    works(own)
+    kept = {path: path.stat().st_mtime_ns for path in own.data.rglob("*.conf")}
+    done = start(DATA_DIR=str(own.data), PORT=str(free_port()))
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"DATA_DIR={own.data} is used by another make run (process {own.process.pid}):"
+        " stop it, or set another DATA_DIR\n"
+    )
+    assert done.stdout == ""
+    assert {path: path.stat().st_mtime_ns for path in own.data.rglob("*.conf")} == kept
+    works(own)
+
+
+def test_a_start_beside_a_lone_web_process_on_the_same_data_says_so(tmp_path: Path) -> None:
+    with Web(tmp_path):
+        done = start(DATA_DIR=str(tmp_path), PORT=str(free_port()))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "a web process that was started by itself uses the database" in done.stderr
+        assert not (tmp_path / "nats").exists()
+
+
+def test_ready_is_not_said_when_somebody_else_answers_at_the_port(parts: None, tmp_path: Path) -> None:
+    with Web(tmp_path / "other") as web:
+        done = start(DATA_DIR=str(tmp_path / "own"), PORT=web.url.rsplit(":", 1)[1])
+    assert done.returncode == 1
+    assert "ready http://127.0.0.1" not in done.stdout.replace("server ready", "")
+    assert "cannot be listened on" in done.stderr
+    assert "web process cannot start" in done.stderr
+
+
+def start(**settings: str) -> subprocess.CompletedProcess[str]:
+    """`python -m app.run` that is expected to end by itself."""
+    return subprocess.run(
+        [sys.executable, "-m", "app.run"],
+        cwd=ROOT,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
 
 
 def test_stopping_lets_running_jobs_finish_and_keeps_what_was_promised(parts: None) -> None:

@@ -402,3 +402,35 @@ def test_a_database_answers_for_its_own_errors(store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="took too long"):
         store._database.write({"message": [row]}, lambda: False)
     assert store._database.find("SELECT count(*) FROM messages", ()) == (0,)
+
+
+class TooLarge(Put):
+    """Its row is one that SQLite has no type for."""
+
+    def __init__(self, key: str, told: list[str]) -> None:
+        super().__init__(key, told)
+        self.seq = 2**70
+
+
+def test_a_row_the_database_cannot_take_is_the_fault_of_its_operation_alone(
+    own: OwnLoop, store: Store, told: list[str], where: str
+) -> None:
+    for operation in (Put("before", told), TooLarge("wrong", told), Put("after", told)):
+        store.add(operation)
+
+    assert stored(own, store) == ["after", "before"]
+    assert {"done before", "conflict wrong, 0 there", "done after"} <= set(told)
+
+
+def test_a_mistake_in_what_follows_from_a_commit_does_not_stop_the_writer(
+    own: OwnLoop, store: Store, told: list[str], where: str
+) -> None:
+    def publish(effects: list[str]) -> None:
+        if effects == ["first"]:
+            raise ZeroDivisionError
+
+    store.writer.publish = publish
+    store.add(Put("first", told))
+    assert stored(own, store) == ["first"]
+    store.add(Put("second", told))
+    assert stored(own, store) == ["first", "second"]
