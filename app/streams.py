@@ -14,12 +14,12 @@ import sys
 # The functions themselves, taken before eventlet puts green ones in their places, and FileIO below instead of os.write:
 # nothing here may be green. So this module is imported before anything is patched.
 from _queue import SimpleQueue
-from _thread import RLock, allocate_lock, start_new_thread
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from time import sleep
 from typing import TextIO
 
-MAX_LINES = 2000  # that wait to be written
+MAX_WAITING = 2000  # texts that wait to be written, mostly a line each
 MAX_LINE_CHARACTERS = 32_768
 FLUSH_SECONDS = 1.0  # what the end of a process waits for lines not written yet
 RETRY_SECONDS = 0.05  # until a file that somebody else made non-blocking is tried again
@@ -37,34 +37,30 @@ class LineStream(io.TextIOBase):
 
     def __init__(self, descriptor: int) -> None:
         self._file = io.FileIO(descriptor, "w", closefd=False)
-        self._lines: SimpleQueue[str | Callable[[], None]] = SimpleQueue()
-        self._lock = RLock()  # a warning from the collector may come in the middle of a write
-        self._begun = ""  # a line that has no end yet: print() writes its text and the newline apart
+        self._waiting: SimpleQueue[str | Callable[[], None]] = SimpleQueue()
+        # Around nothing but a sum, in which nothing else can happen: not even a warning of the collector, which would
+        # write here again. Not an RLock: eventlet puts a green one in the place of each, and that may not wait on the hub.
+        self._lock = allocate_lock()
         self.dropped = 0  # lines since the start
+        self._begun = ""  # a line that has no end yet: print() writes its text and the newline apart
         self._reported = 0  # how many of those the log itself tells of
         self._half_written = False
         self.in_words: Callable[[int], str] = in_words
         start_new_thread(self._serve, ())
 
     def write(self, text: str) -> int:
-        """Hand whole lines over to be written, or count them as dropped when too many wait."""
-        with self._lock:
-            *lines, self._begun = (self._begun + text).split("\n")
-            self._begun = self._begun[:MAX_LINE_CHARACTERS]
-            for line in lines:
-                if self._lines.qsize() < MAX_LINES:
-                    self._lines.put(line[:MAX_LINE_CHARACTERS])
-                else:
-                    self.dropped += 1
+        """Hand text over to be written, or count its lines as dropped when too much waits."""
+        if self._waiting.qsize() < MAX_WAITING:
+            self._waiting.put(text)
+        else:
+            self._drop(text.count("\n"))
         return len(text)
 
     def flush_within(self, seconds: float) -> bool:
         """Wait until everything handed over was written or dropped; False when it takes longer."""
-        if self._begun:
-            self.write("\n")
         done = allocate_lock()
         done.acquire()
-        self._lines.put(done.release)
+        self._waiting.put(done.release)
         return done.acquire(timeout=seconds)
 
     def writable(self) -> bool:
@@ -81,11 +77,20 @@ class LineStream(io.TextIOBase):
 
     def _serve(self) -> None:
         while True:
-            line = self._lines.get()
-            if isinstance(line, str):
-                self._write_line(line)
+            given = self._waiting.get()
+            if isinstance(given, str):
+                *lines, self._begun = (self._begun + given).split("\n")
             else:
-                line()
+                lines, self._begun = [self._begun] if self._begun else [], ""
+            self._begun = self._begun[:MAX_LINE_CHARACTERS]
+            for line in lines:
+                self._write_line(line[:MAX_LINE_CHARACTERS])
+            if not isinstance(given, str):
+                given()
+
+    def _drop(self, lines: int) -> None:
+        with self._lock:
+            self.dropped += lines
 
     def _write_line(self, line: str) -> None:
         before, dropped = "\n" if self._half_written else "", self.dropped
@@ -95,8 +100,7 @@ class LineStream(io.TextIOBase):
             self._write_all(f"{before}{line}\n".encode(errors=self.errors))
             self._reported = dropped
         except (OSError, ValueError):  # nobody reads it any more, its disk is full, or it was closed from the start
-            with self._lock:
-                self.dropped += 1
+            self._drop(1)
 
     def _write_all(self, data: bytes) -> None:
         left = memoryview(data)

@@ -25,6 +25,8 @@ WRONG = {
     "MAX_INFLIGHT": ["0", "x", "10001"],
     "MAX_BACKLOG": ["-1", "x"],
     "RATE_LIMIT": ["0", "-1", "none", "nan", "inf"],
+    "UPLOAD_RATE": ["0", "-1", "none", "nan", "inf"],
+    "PENDING_PER_ADDRESS": ["0", "-1", "many"],
     "MAX_UPLOAD_BYTES": ["0", "10MiB"],
     "ACK_WAIT": ["0", "x", "nan", "inf"],
     "DRAIN_SECONDS": ["-1", "x", "nan"],

@@ -13,7 +13,7 @@ import structlog
 from app.concurrency import PassOn
 from app.concurrency.paced import Pace
 from app.transport.handshake import UPGRADE, BadRequest, Upgrade, check_handshake, parse
-from app.transport.pending import Pending, Unfinished
+from app.transport.pending import SENDING_SECONDS, Pending, Unfinished
 
 log = structlog.get_logger()
 
@@ -98,6 +98,7 @@ class Listener:
             answer(self._loop, sock, refused.status, refused.headers)
             return
         self._loop.remove_reader(sock.fileno())
+        unfinished.seconds = SENDING_SECONDS
         self._pass_on(sock, address, Pace(data, unfinished))
 
     def _upgrade(self, sock: socket.socket, environ: dict[str, Any], early: bytes) -> None:

@@ -48,7 +48,7 @@ class Transport(Hooks):
         """
         self._concurrency = concurrency
         self._output = Output(concurrency.loop, max_unsent)
-        pending = Pending(pending_per_address)
+        pending = Pending(concurrency.loop, pending_per_address)
         limits = Limits(connect_seconds, max_unsent, max_packets, max_sessions, pending)
         self.server = Server(concurrency, self, self._output, limits, **options)
         self.listener = Listener(concurrency.loop, PATH, head_seconds, pending)

@@ -39,7 +39,7 @@ def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 concurrency.serve(
     application,
-    Listener(concurrency.loop, "/", 10.0, Pending(10_000)),
+    Listener(concurrency.loop, "/", 10.0, Pending(concurrency.loop, 10_000)),
     "127.0.0.1",
     0,
     10,
