@@ -200,6 +200,18 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, system: Syste
     assert tab.fits()
 
 
+def test_the_tab_key_need_not_go_through_every_message(ann: Tab) -> None:
+    for number in range(5):
+        ann.say(f"line {number}")
+        ann.found(f"line {number}", "triage")
+    ann.page.locator("#leave").focus()
+    ann.page.keyboard.press("Tab")
+    expect(ann.one("skip")).to_be_focused()
+    expect(ann.one("skip")).to_be_in_viewport()
+    ann.page.keyboard.press("Enter")
+    expect(ann.one("composer")).to_be_focused()
+
+
 def _tab_to(tab: Tab, selector: str, back: bool = False, most: int = 60) -> None:
     """Press Tab until this element has the focus."""
     for _ in range(most):
