@@ -3,7 +3,7 @@
 import { percent, plain, shorten } from "./words.js";
 
 const URGENCY_TONE = { emergency: "bad", urgent: "warn" };
-const MOOD_TONE = { positive: "good", negative: "warn" };
+const UPSET = -0.4; // a score; above it "negative" is a shade and no mood
 const SURE = 0.8;
 
 /** How tasks word their results, by name: see `chip` in docs/tasks.md. */
@@ -38,7 +38,7 @@ export function resultWords(task, result) {
 const RESULTS = {
   triage: (r) => ({ ...said(`${urgencyWord(r)} · ${plain(r.intent)} ${percent(r.confidence)}`, URGENCY_TONE[r.urgency]), brief: urgencyWord(r) }),
   language: (r) => ({ ...said(`${languageName(r.language)} ${percent(r.confidence)}`), brief: languageName(r.language), loud: isForeign(r) }),
-  sentiment: (r) => ({ ...said(`${r.label} ${signed(r.score)}`, MOOD_TONE[r.label]), brief: r.label }),
+  sentiment: (r) => ({ ...said(`${r.label} ${signed(r.score)}`, moodTone(r)), brief: r.label }),
   summarize: (r) => said(r.lines.length === 1 ? "1 line" : `${r.lines.length} lines`),
   monochrome: (r) => (r.upload ? said("ready") : anyResult(r)),
   escalate: (r) => (meansNothing(r) ? null : { ...said("notice in the room"), brief: "" }),
@@ -74,6 +74,11 @@ const sign = (score) => (score < 0 ? "−" : score > 0 ? "+" : "");
 const signed = (score) => sign(score) + Math.abs(score).toFixed(2);
 
 const urgencyWord = ({ urgency }) => (urgency === "none" ? "not urgent" : urgency);
+
+function moodTone({ label, score }) {
+  if (label === "positive") return "good";
+  return score <= UPSET ? "warn" : "plain";
+}
 
 /** Whether a message is surely in a language that the reader's browser does not ask for. */
 function isForeign({ language, confidence }) {

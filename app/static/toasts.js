@@ -1,4 +1,4 @@
-/** Short notes at the foot of the page that go away by themselves. */
+/** Short notes below the bar of the page that go away by themselves. */
 
 import { byId, h, inside } from "./dom.js";
 import { icon } from "./icons.js";

@@ -133,6 +133,27 @@ def test_a_reload_shows_everything_again_with_true_chips(ann: Tab, ben: Tab) -> 
     assert sorted(chip.text_content() or "" for chip in ann.one("chip").all()) == sorted(words)
 
 
+def test_an_empty_room_says_what_can_be_done_until_somebody_writes(ann: Tab) -> None:
+    expect(ann.one("empty-room")).to_contain_text("Write the first message")
+    ann.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    ann.one("copy-address").click()
+    expect(ann.one("toast")).to_contain_text("copied")
+    assert ann.page.evaluate("navigator.clipboard.readText()") == ann.page.url
+    ann.say("Hello")
+    expect(ann.message("Hello")).to_be_visible()
+    expect(ann.one("empty-room")).to_have_count(0)
+
+
+def test_a_note_does_not_lie_over_what_is_being_written(ann: Tab) -> None:
+    ann.one("composer").fill("x" * 8193)
+    ann.one("composer").press("Enter")
+    expect(ann.one("toast")).to_be_visible()
+    note, dock = ann.one("toast").bounding_box(), ann.page.locator("#dock").bounding_box()
+    assert note
+    assert dock
+    assert note["y"] + note["height"] <= dock["y"]
+
+
 def test_everything_works_by_keyboard(opened: Open, system: System, room: str) -> None:
     tab = opened(system.url)
     tab.page.goto(f"{system.url}/?room={room}")
@@ -177,6 +198,18 @@ def test_a_phone_shows_it_without_scrolling_sideways(opened: Open, system: Syste
     expect(tab.path("*")).to_be_hidden()
     tab.operator()
     assert tab.fits()
+
+
+def test_the_tab_key_need_not_go_through_every_message(ann: Tab) -> None:
+    for number in range(5):
+        ann.say(f"line {number}")
+        ann.found(f"line {number}", "triage")
+    ann.page.locator("#leave").focus()
+    ann.page.keyboard.press("Tab")
+    expect(ann.one("skip")).to_be_focused()
+    expect(ann.one("skip")).to_be_in_viewport()
+    ann.page.keyboard.press("Enter")
+    expect(ann.one("composer")).to_be_focused()
 
 
 def _tab_to(tab: Tab, selector: str, back: bool = False, most: int = 60) -> None:

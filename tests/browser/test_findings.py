@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from playwright.sync_api import Locator, expect
 
 from app.compare.system import System
+from tests.browser.cable import changing
 from tests.browser.conftest import Open, until
 from tests.browser.gate import Gate
 from tests.browser.tab import Tab
@@ -148,4 +150,28 @@ def test_what_was_dropped_meanwhile_cannot_be_tried_again_and_it_is_said(opened:
         requests.delete(f"{troubled.url}/api/dead-letters/{letter['id']}", headers=headers, timeout=WAIT)
     again.click()
     expect(ann.one("toast")).to_contain_text("only a job that failed for good, and is still kept")
+    ann.close()
+
+
+def test_a_shade_of_bad_mood_is_quiet(opened: Open, system: System, room: str) -> None:
+    def shade(value: dict[str, Any]) -> None:
+        if "label" in value and "score" in value:
+            value |= {"label": "negative", "score": -0.2}
+
+    ann = opened(system.url)
+    ann.page.route_web_socket("**/socket.io/**", changing(shade))
+    ann.join("Ann", room)
+    ann.say(ROUTINE)
+    ann.found(ROUTINE, *ON_MESSAGES)
+    expect(ann.quiet(ROUTINE)).to_contain_text("negative")
+    expect(ann.chips(ROUTINE, task="sentiment")).to_be_hidden()
+
+
+def test_what_was_cancelled_leaves_the_tray(opened: Open, troubled: Web, gate: Gate) -> None:
+    gate.lets_wait = True
+    ann = opened(troubled.url).join("Ann", "lobby")
+    ann.one("task-button", task="summarize").click()
+    expect(ann.one("tray-row")).to_have_count(1)
+    ann.one("job-cancel").click()
+    expect(ann.one("tray-row")).to_have_count(0)
     ann.close()

@@ -56,6 +56,7 @@ def ann(opened: Open, system: System, room: str, crowd: Interpreter) -> Tab:
 
 def test_a_crowd_is_counted_and_its_first_people_and_oneself_are_named(ann: Tab) -> None:
     expect(ann.one("members-count")).to_have_text("451")
+    expect(ann.page.get_by_role("heading", name="In this room: 451")).to_be_visible()
     expect(rows(ann)).to_have_count(201)
     expect(rows(ann).first).to_have_text("AAnnyou")
     expect(ann.one("members-more")).to_have_text("and 250 more: show all")

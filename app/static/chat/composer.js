@@ -35,6 +35,8 @@ export function composer(on) {
     send();
   };
   byId("composer-form").onsubmit = (event) => { event.preventDefault(); send(); text.focus(); };
+  // Each message can be opened, and so is a stop of the Tab key.
+  byId("skip").onclick = (event) => { event.preventDefault(); text.focus(); };
   fit(text);
   return { focus: () => text.focus(), take };
 }

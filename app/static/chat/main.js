@@ -91,7 +91,7 @@ function roomEvents({ me, room, timeline, tray, outbox, typing, members }) {
     },
     members: (event) => members.take(event),
     wait: showWait,
-    joined: () => outbox.resume(),
+    joined: () => { timeline.joined(); outbox.resume(); },
     reset: () => timeline.clear(),
     error: complain,
   };

@@ -98,6 +98,7 @@ export class Members {
 
   #count(count) {
     byId("members-count").textContent = String(count);
+    byId("members-title").textContent = count > 1 ? `In this room: ${count}` : "In this room";
     this.more.hidden = this.rows.size === count;
     this.more.textContent = this.rows.size < count ? `and ${count - this.rows.size} more: show all` : "Show who is here now";
   }

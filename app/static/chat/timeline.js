@@ -1,6 +1,7 @@
 /** The conversation: messages in order, chips under them, unsent ones below, and where the reader is. */
 
 import { h, inside } from "../dom.js";
+import { emptyRoom } from "./empty.js";
 import { removeFinding, showFinding } from "./findings.js";
 import { Following } from "./following.js";
 import { decorate, messageElement } from "./message.js";
@@ -53,10 +54,16 @@ export class Timeline {
     this.parts.top.textContent = "";
   }
 
+  /** The room is joined: says so where nobody has written yet. */
+  joined() {
+    if (this.shown.size === 0) this.parts.top.replaceChildren(emptyRoom());
+  }
+
   /** Shows the next messages below the others. @param {Object[]} messages @param {boolean} news */
   append(messages, news) {
     const own = (message) => message.sender?.id === this.on.me && message.kind === "user";
     const others = [];
+    if (this.shown.size === 0) this.parts.top.replaceChildren();
     for (const message of messages) {
       const element = this.#draw(message);
       decorate(element, /** @type {HTMLElement|null} */ (this.parts.log.lastElementChild));

@@ -36,8 +36,9 @@ export class Tray {
     if (this.dismissed.has(job.id)) return;
     const wanted = !isFinal(job) || this.#row(job.id) || this.asked.has(job.key);
     if (job.key) this.remove(job.key);
-    if (!wanted) return;
-    this.#put(job.id, [chip(job), h("span", { class: "tray-words" }, this.#about(job)), this.#button(job)]);
+    // Whoever cancelled it knows.
+    if (job.state === "cancelled") this.settled(job.id);
+    else if (wanted) this.#put(job.id, [chip(job), h("span", { class: "tray-words" }, this.#about(job)), this.#button(job)]);
   }
 
   /** Takes a row away. @param {string} id of a job, or key of an entry */

@@ -98,7 +98,7 @@ function head(path, { task, minutes, paths, flags }) {
 
 function slowest({ answers, p95_ms: slow }) {
   if (slow !== null) return figure("p95", duration(slow));
-  return figure("p95", answers ? "too few" : "–", answers ? `${answers} of ${FEW}` : null, "soft");
+  return figure("p95", "–", answers ? `needs ${FEW}, has ${answers}` : null, "soft");
 }
 
 function figure(name, value, beside = null, tone = null) {

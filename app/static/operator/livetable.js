@@ -6,7 +6,7 @@ import { table } from "./table.js";
 import { size } from "./tiles.js";
 
 const OF_A_PATH = ["jobs", "p50", "p95", "failed", "retries", "under way"];
-const OF_ALL = [">Running", ">Backlog", ">On the queue", ">Size", ">Unconfirmed", ">Hub lag"];
+const OF_ALL = [">Running", ">Waiting", ">On the queue", ">Size", ">Unconfirmed", ">Event loop delay"];
 
 /** @param {Object[]} points oldest first @returns {HTMLElement} */
 export function liveTable(points) {

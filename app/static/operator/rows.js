@@ -50,7 +50,7 @@ export const ROWS = [
     cells: onBoth((path) => [{ name: "", mark: "area", value: (point) => point[path].under_way }]),
   },
   {
-    name: "waiting", title: "Places and queue", whole: true, scale: linear, words: count,
+    name: "waiting", title: "Waiting jobs", whole: true, scale: linear, words: count,
     cells: [
       { series: [{ name: "waiting", mark: "area", value: (point) => point.backlog }, { name: "running", mark: "thin", value: (point) => point.running }] },
       { series: [{ name: "queued", mark: "area", value: (point) => point.queue_messages }, { name: "in outbox", mark: "thin", value: (point) => point.outbox }] },
@@ -59,7 +59,7 @@ export const ROWS = [
   {
     name: "health", whole: true, apart: true, scale: linear,
     cells: [
-      { label: "Hub lag", words: duration, series: [{ name: "", mark: "area", value: (point) => point.hub_lag_ms }] },
+      { label: "Event loop delay", words: duration, series: [{ name: "", mark: "area", value: (point) => point.hub_lag_ms }] },
       { label: "Queue size", words: size, series: [{ name: "", mark: "area", value: (point) => point.queue_bytes }] },
     ],
   },

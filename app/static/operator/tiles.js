@@ -19,16 +19,16 @@ export class Tiles {
     this.lags = [...this.lags, now.hub_lag_ms ?? 0].slice(-KEPT);
     this.home.replaceChildren(
       tile("running", "Running", now.running, "jobs on the simple path"),
-      tile("backlog", "Backlog", now.backlog, "jobs waiting for a place"),
+      tile("backlog", "Waiting", now.backlog, "jobs waiting for a slot"),
       queueTile(now.queue),
       this.#lagTile(now.hub_lag_ms ?? 0),
-      tile("clients", "Clients", now.clients, "connected browsers and others"),
+      tile("clients", "Clients", now.clients, "connections of browsers and programs"),
       tile("dead", "Dead letters", now.dead_letters, now.dead_letters ? "jobs need a decision" : "nothing given up", now.dead_letters ? "bad" : "plain"));
   }
 
   #lagTile(lag) {
     const bad = lag > LAG_BAD_MS;
-    const element = tile("lag", "Hub lag", lag < 10 ? lag.toFixed(1) : Math.round(lag), null, bad ? "bad" : "plain", "ms");
+    const element = tile("lag", "Event loop delay", lag < 10 ? lag.toFixed(1) : Math.round(lag), null, bad ? "bad" : "plain", "ms");
     element.append(sparkline(this.lags));
     return element;
   }
@@ -53,7 +53,7 @@ function sparkline(values) {
   if (values.length === 1) return sparkline([...values, ...values]);
   const most = Math.max(...values, 5);
   const points = values.map((value, place) => `${(100 * place) / (values.length - 1)},${(27 - (24 * value) / most).toFixed(1)}`);
-  return s("svg", { class: "spark", viewBox: "0 0 100 28", preserveAspectRatio: "none", role: "img", "aria-label": `Hub lag lately, at most ${Math.max(...values).toFixed(1)} ms` },
+  return s("svg", { class: "spark", viewBox: "0 0 100 28", preserveAspectRatio: "none", role: "img", "aria-label": `Event loop delay lately, at most ${Math.max(...values).toFixed(1)} ms` },
     s("polygon", { class: "spark-area", points: `0,28 ${points.join(" ")} 100,28` }),
     s("polyline", { class: "spark-line", points: points.join(" ") }));
 }
