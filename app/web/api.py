@@ -34,10 +34,11 @@ def api(
     tasks: Mapping[str, Task],
     flags: Flags,
     now: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
+    held: Callable[[], list[Any]],
     find: Callable[[str], Coroutine[Any, Any, Any]],
     wait: Wait,
 ) -> Blueprint:
-    """The JSON interface under /api; `now` gives the figures of this moment, `find` a job."""
+    """The JSON interface under /api; `now` gives the figures of this moment, `held` who held the hub, `find` a job."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
 
     @blueprint.get("/flags")
@@ -80,6 +81,7 @@ def api(
                     {"minute": rfc3339(minute * 60), "task": task, "path": path, "state": state, "count": count}
                     for minute, task, path, state, count in minutes
                 ],
+                "held": held(),
                 "recent": [jobs.view(job) for job in newest],
             }
         )
