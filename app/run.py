@@ -58,6 +58,7 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         port = _free_port()
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
+        command += ["--niceness", settings.niceness]
         parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
     if queue:
         parts.append(_worker(settings, environment, bundled is not None))

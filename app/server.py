@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,7 @@ from app.jobs.lifecycle import Lifecycle
 from app.jobs.resume import resume
 from app.jobs.transitions import Requeue
 from app.links import Links
+from app.live.held import Holds
 from app.live.watch import SAMPLE_SECONDS, sample
 from app.loops import Loops
 from app.metrics import Metrics
@@ -57,6 +58,7 @@ from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
 from app.web.live import live
 from app.web.uploads import uploads as upload_routes
+from app.where import Step
 
 log = structlog.get_logger()
 
@@ -85,6 +87,7 @@ class Server:
     loading: Loading
     settings: Settings
     concurrency: Concurrency
+    holds: Holds = field(default_factory=Holds)
 
     def start(self) -> None:
         """Take up what the last process left, then look after flags, deadlines and the hub; raises StoreUnavailable."""
@@ -132,10 +135,10 @@ class Server:
         self.loops.stop()
         await self.store.settled()
 
-    def _lagged(self, seconds: float, culprit: str | None) -> None:
+    def _lagged(self, seconds: float, stacks: list[list[Step]]) -> None:
         self.metrics.lagged(seconds)
-        if culprit:
-            log.warning("the hub was held up", seconds=round(seconds, 3), by=culprit)
+        if stacks:
+            self.holds.note(seconds, stacks)
 
 
 def create_app(settings: Settings, concurrency: Concurrency) -> Server:
@@ -279,7 +282,16 @@ def _routes(server: Server, uploads: Uploads) -> None:
     for blueprint in (
         pages.pages(),
         health.health(server.metrics, lambda: _missing(server)),
-        api.api(settings, server.store, life.tasks, server.flags, partial(_figures, server), life.look_up, wait),
+        api.api(
+            settings,
+            server.store,
+            life.tasks,
+            server.flags,
+            partial(_figures, server),
+            server.holds.newest,
+            life.look_up,
+            wait,
+        ),
         live(server.metrics.live, life.tasks, server.flags),
         dead_letters(server.store, life, wait),
         upload_routes(uploads, wait),

@@ -74,6 +74,15 @@ def _nats_urls(value: str) -> tuple[str, ...]:
     return urls
 
 
+def _niceness(value: str) -> str:
+    if value != "idle":
+        try:
+            _number(0, 19)(value)
+        except ValueError:
+            raise ValueError("idle, or a whole number from 0 to 19,") from None
+    return value
+
+
 def _prefix(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", value):
         raise ValueError("up to 32 of A-Z a-z 0-9 _ -")
@@ -142,6 +151,9 @@ class Settings:
     jobs_max_msgs: int = setting("1000000", _number(1, 10**12), "messages the JOBS stream holds")
     jobs_max_bytes: int = setting("1073741824", _number(1024, 10**15), "bytes the JOBS stream holds")
     replicas: int = setting("1", _number(1, 5), "replicas of each stream")
+    niceness: str = setting(
+        "idle", _niceness, "how far worker and model server stand back for others: idle, or 0 to 19"
+    )
     log_format: str = setting("console", _one_of("console", "json"), "how log lines look")
     log_level: str = setting("info", _one_of("debug", "info", "warning", "error"), "the least severe line logged")
     async_mode: str = setting("eventlet", _one_of("eventlet", "threading"), "what the web process runs on")

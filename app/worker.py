@@ -43,6 +43,7 @@ log = structlog.get_logger()
 CONCURRENCY = 8  # jobs at once in each lane
 MAX_PREFETCH = 500  # jobs a lane holds at most: what a killed worker holds comes back only after ACK_WAIT
 AHEAD_SECONDS = 0.05  # a lane holds about as many jobs as it runs in so long
+MAX_ANSWERED = 10_000  # attempts remembered: a worker that was stopped for a while finds many given again
 GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
 ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
 CLOCK_SET_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
@@ -114,6 +115,7 @@ class Worker:
         self._woken = False
         self._lanes = {name: Lane(name, concurrency, self._done, self._wake) for name in lanes}
         self._runs: dict[tuple[str, int], Run] = {}
+        self._answered: dict[tuple[str, int], None] = {}  # attempts whose results are stored, the oldest first
         self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
         self._listening_since = 0.0  # when it began to hear of cancelled jobs
@@ -162,6 +164,9 @@ class Worker:
         task = self._tasks.get(message.task)
         if known is not None:  # delivered again while it runs here: that run answers for both
             known.deliveries.append(delivery.reply)
+        elif (message.id, message.attempt) in self._answered:  # given again before its acknowledgement arrived
+            self._queue.ack([delivery.reply])
+            self._free(lane)
         elif left < 0:
             self._answer(lane, message, delivery, failure("deadline", "it came to a worker after its deadline"))
         elif task is None:
@@ -228,6 +233,9 @@ class Worker:
         self._free(run.lane, len(run.deliveries))
         if self._runs.get((run.message.id, run.message.attempt)) is run:
             del self._runs[run.message.id, run.message.attempt]
+        self._answered[run.message.id, run.message.attempt] = None
+        if len(self._answered) > MAX_ANSWERED:
+            del self._answered[next(iter(self._answered))]
         if not self._runs:
             self._idle.set()
 
@@ -334,7 +342,7 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     if not set(chosen) <= set(known):
         raise click.ClickException(f"--lanes {lanes}: the tasks here have lanes {','.join(known)}")
     ml_clients.configure(settings.ml_url)
-    step_back()
+    step_back(settings.niceness)
     asyncio.run(serve(settings, tasks, chosen, concurrency, ready_file))
     streams.flush()
     # Threads that still run a job given back above would keep the interpreter from ending.

@@ -59,7 +59,7 @@ HOMES = {
     "sqlite3": (["app/store/"], "PostgreSQL is a sibling of one file"),
     "httptools": (["ml_clients/connection.py"], "answers of models are parsed where they are received"),
     "requests": (
-        ["app/__main__.py", "app/compare/driver.py", "app/compare/system.py"],
+        ["app/commands/", "app/compare/driver.py", "app/compare/system.py"],
         "only commands and test drivers call us over HTTP",
     ),
     "waitress": (["ml_clients/embedded/"], "it serves the models"),
@@ -67,14 +67,14 @@ HOMES = {
     "numpy": (["ml_clients/embedded/"], "as onnxruntime"),
     "psutil": (["app/compare/"], "drivers look at the processes of a system, the system does not"),
     "aiohttp": (["ml_clients/synthetic/"], "thousands of made-up answers wait at once there"),
-    "click": (["app/__main__.py", "app/worker.py"], "command lines are read at the edge"),
+    "click": (["app/__main__.py", "app/commands/", "app/worker.py"], "command lines are read at the edge"),
     "jinja2": (["app/compare/report.py"], "our own pages are files that Flask sends; only the report is filled in"),
     "markupsafe": (
         ["app/compare/plots.py"],
         "what is markup and what is text is decided where it is drawn",
     ),
     "rich": (
-        ["app/__main__.py", "app/compare/"],
+        ["app/__main__.py", "app/commands/", "app/compare/"],
         "only commands write to a terminal; what they print never reaches the system itself",
     ),
     "asyncio": (
@@ -93,6 +93,7 @@ HOMES = {
             "app/loops.py",
             "app/uploads.py",
             "app/__main__.py",
+            "app/commands/streams.py",
             "app/compare/",
             "ml_clients/synthetic/",
         ],

@@ -34,6 +34,7 @@ WRONG = {
     "JOBS_MAX_MSGS": ["0", "x"],
     "JOBS_MAX_BYTES": ["1", "x"],
     "REPLICAS": ["0", "6"],
+    "NICENESS": ["-1", "20", "low", "", "1.5"],
     "LOG_FORMAT": ["xml", ""],
     "LOG_LEVEL": ["INFO", "loud"],
     "ASYNC_MODE": ["gevent", "asyncio"],

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 from app.concurrency.paced import Pace
+from app.where import Step
 
 T = TypeVar("T")
 
@@ -99,8 +100,11 @@ class Concurrency(Protocol):
     def deadline(self, seconds: float) -> AbstractContextManager[None]:
         """Raise DeadlineReached in the block once it has waited too long (where the library can)."""
 
-    def lag(self, report: Callable[[float, str | None], None]) -> None:
-        """Report how late the hub is, in seconds, many times a second, with the culprit's stack past 100 ms."""
+    def lag(self, report: Callable[[float, list[list[Step]]], None]) -> None:
+        """Report how late the hub is, in seconds, many times a second.
+
+        Past 100 ms the stacks are given, too, that the hub's thread was found with meanwhile.
+        """
 
     def serve(
         self,

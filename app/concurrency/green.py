@@ -12,10 +12,10 @@ import os
 import socket
 import sys
 import time
-import traceback
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 import structlog
@@ -25,6 +25,7 @@ from app.concurrency import DeadlineReached, Listener, Mailbox
 from app.concurrency.listening import allow_many_files, listen
 from app.concurrency.paced import IDLE_SECONDS, Pace, paced
 from app.stopping import stop_signals
+from app.where import Step
 
 os.environ.setdefault("EVENTLET_HUB", "asyncio")  # before the first import of eventlet, which reads it once
 with warnings.catch_warnings():
@@ -46,6 +47,8 @@ T = TypeVar("T")
 
 LAG_EVERY = 0.02  # seconds between two looks at the hub
 LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub
+LOOK_AFTER = 0.04  # seconds past which its stack is looked at: several times until then
+MAX_STACKS = 500  # of one time that it is held
 M_ARENA_MAX = -8  # malloc.h
 IDLE_GREENLETS = 64  # kept for the next function that may block
 
@@ -148,12 +151,12 @@ class Green:
         finally:
             timeout.cancel()
 
-    def lag(self, report: Callable[[float, str | None], None]) -> None:
-        """Watch the hub from a green thread, and the culprit from a real thread that the hub cannot hold up."""
+    def lag(self, report: Callable[[float, list[list[Step]]], None]) -> None:
+        """Watch the hub from a green thread, and its stack from a real thread that the hub cannot hold up."""
         watch = _Watch()
         eventlet.spawn_n(watch.beat, report)
         threading = eventlet.patcher.original("threading")
-        threading.Thread(target=watch.catch, args=(threading.main_thread().ident,), daemon=True).start()
+        threading.Thread(target=watch.look, args=(threading.main_thread().ident,), daemon=True).start()
 
     def request_socket(self, environ: dict[str, Any]) -> socket.socket | None:
         """The real socket below eventlet's."""
@@ -302,26 +305,37 @@ def _share_memory() -> None:
 
 
 class _Watch:
-    """Two sides of one clock: the hub winds it, a real thread looks when it stops."""
+    """The hub notes the time every 20 ms; a real thread looks at its stack for as long as the note is old."""
 
     def __init__(self) -> None:
-        self.wound = time.monotonic()
-        self.culprit: str | None = None
+        self.noted = time.monotonic()
+        self.stacks: list[list[Step]] = []
 
-    def beat(self, report: Callable[[float, str | None], None]) -> None:
+    def beat(self, report: Callable[[float, list[list[Step]]], None]) -> None:
         """Sleep, and report by how much the hub woke us too late."""
         while True:
-            self.wound = before = time.monotonic()
+            self.noted = before = time.monotonic()
             eventlet.sleep(LAG_EVERY)
             late = time.monotonic() - before - LAG_EVERY
-            culprit, self.culprit = self.culprit, None
-            report(max(late, 0.0), culprit if late > LAG_CULPRIT else None)
+            stacks, self.stacks = self.stacks, []
+            try:
+                report(max(late, 0.0), stacks if late > LAG_CULPRIT else [])
+            except Exception:  # a mistake of ours must not end the watch
+                log.exception("the lag of the hub could not be reported")
 
-    def catch(self, hub_thread: int) -> None:
-        """Note the stack of the hub's thread whenever the clock stands still."""
+    def look(self, hub_thread: int) -> None:
+        """Keep the stacks of the hub's thread while it does not note the time."""
         sleep = eventlet.patcher.original("time").sleep
         while True:
             sleep(LAG_EVERY)
-            if time.monotonic() - self.wound > LAG_EVERY + LAG_CULPRIT and self.culprit is None:
+            if time.monotonic() - self.noted > LAG_EVERY + LOOK_AFTER and len(self.stacks) < MAX_STACKS:
                 frame = sys._current_frames().get(hub_thread)
-                self.culprit = "".join(traceback.format_stack(frame)[-6:]) if frame else None
+                self.stacks.append([(step.f_code, step.f_lineno) for step in _outermost_first(frame)])
+
+
+def _outermost_first(frame: FrameType | None) -> list[FrameType]:
+    frames = []
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]

@@ -21,6 +21,7 @@ from app.concurrency import Listener, Mailbox, PassOn
 from app.concurrency.listening import allow_many_files, listen
 from app.concurrency.paced import Pace, paced
 from app.stopping import stop_signals
+from app.where import Step
 
 log = structlog.get_logger()
 
@@ -105,11 +106,11 @@ class Threads:
         """Threads cannot be interrupted: the clients' own deadlines bound the wait."""
         yield
 
-    def lag(self, report: Callable[[float, str | None], None]) -> None:
-        """Watch the loop, whose culprit nobody looks for: what may block does not run there."""
+    def lag(self, report: Callable[[float, list[list[Step]]], None]) -> None:
+        """Watch the loop, at whose stack nobody looks: what may block does not run there."""
 
         def beat(due: float) -> None:
-            report(max(self.loop.time() - due, 0.0), None)
+            report(max(self.loop.time() - due, 0.0), [])
             self.loop.call_later(LAG_EVERY, beat, self.loop.time() + LAG_EVERY)
 
         self.post(beat, self.loop.time())

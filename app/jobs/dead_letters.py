@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, true, update
 
 from app.contract import JobError
 from app.ids import rfc3339, traceparent
 from app.jobs import ledger
 from app.jobs.job import Job, public_error
+from app.payload import Refused
 from app.store.schema import jobs, letters
 
+MIN_PREFIX = 6  # characters of an ID that may stand for the whole
 MAX_LIST = 500  # letters in one list, the newest
 
 
@@ -23,12 +25,33 @@ def bury(connection: Connection, id: str, subject: str, payload: str, error: str
         connection.execute(insert(letters), values)
 
 
-def every(connection: Connection) -> list[dict[str, Any]]:
-    """All dead letters as operators see them, the newest first."""
-    dead = connection.execute(select(jobs).where(jobs.c.dead).order_by(jobs.c.n.desc()).limit(MAX_LIST))
-    others = connection.execute(select(letters).order_by(letters.c.at.desc()).limit(MAX_LIST))
-    found = [_of_job(ledger.from_row(row)) for row in dead] + [_of_letter(row._mapping) for row in others]
+def every(connection: Connection, task: str | None = None, error: str | None = None) -> list[dict[str, Any]]:
+    """The newest MAX_LIST dead letters as operators see them, the newest first: all, or those of a task or an error code."""
+    query = select(jobs).where(jobs.c.dead)
+    if task is not None:
+        query = query.where(jobs.c.task == task)
+    if error is not None:
+        query = query.where(func.json_extract(jobs.c.error, "$.code") == error)
+    dead = connection.execute(query.order_by(jobs.c.n.desc()).limit(MAX_LIST))
+    found = [_of_job(ledger.from_row(row)) for row in dead]
+    if task is None:
+        others = connection.execute(select(letters).order_by(letters.c.at.desc()).limit(MAX_LIST))
+        found += [letter for row in others if error in (None, (letter := _of_letter(row._mapping))["error"]["code"])]
     return sorted(found, key=lambda letter: letter["at"], reverse=True)[:MAX_LIST]
+
+
+def look_up(connection: Connection, id: str) -> dict[str, Any] | None:
+    """The letter with this ID, or the only one whose ID begins like this; raises Refused when several do."""
+    letter = find(connection, id)
+    if letter is not None or len(id) < MIN_PREFIX:
+        return letter
+    ids: list[str] = []
+    for table, dead in ((jobs, jobs.c.dead), (letters, true())):
+        query = select(table.c.id).where(dead, table.c.id.startswith(id, autoescape=True)).limit(2)
+        ids += connection.execute(query).scalars()
+    if len(ids) > 1:
+        raise Refused("conflict", "several dead letters begin like this: give more of the ID")
+    return find(connection, ids[0]) if ids else None
 
 
 def find(connection: Connection, id: str) -> dict[str, Any] | None:

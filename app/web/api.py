@@ -10,6 +10,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from app.contract import FINAL, UNFINISHED
 from app.flags.flags import Flags
 from app.ids import rfc3339
 from app.jobs import job as jobs
@@ -23,6 +24,8 @@ from app.web.waiting import Wait
 
 MINUTES = 15  # of jobs by state and path on the operator page
 RECENT = 50
+MAX_JOBS = 500  # in one list
+STATES = (*UNFINISHED, *FINAL)
 
 
 def api(
@@ -31,10 +34,11 @@ def api(
     tasks: Mapping[str, Task],
     flags: Flags,
     now: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
+    held: Callable[[], list[Any]],
     find: Callable[[str], Coroutine[Any, Any, Any]],
     wait: Wait,
 ) -> Blueprint:
-    """The JSON interface under /api; `now` gives the figures of this moment, `find` a job."""
+    """The JSON interface under /api; `now` gives the figures of this moment, `held` who held the hub, `find` a job."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
 
     @blueprint.get("/flags")
@@ -57,6 +61,12 @@ def api(
     def list_tasks() -> ResponseReturnValue:
         return jsonify(tasks=[_described(task) for task in tasks.values()])
 
+    @blueprint.get("/jobs")
+    def list_jobs() -> ResponseReturnValue:
+        limit, which = _which_jobs()
+        found = wait(store.read(lambda connection: ledger.newest(connection, limit, **which)))
+        return json({"jobs": [jobs.view(job) for job in found]})
+
     @blueprint.get("/jobs/<id>")
     def show_job(id: str) -> ResponseReturnValue:
         job = wait(find(id))
@@ -75,6 +85,7 @@ def api(
                     {"minute": rfc3339(minute * 60), "task": task, "path": path, "state": state, "count": count}
                     for minute, task, path, state, count in minutes
                 ],
+                "held": held(),
                 "recent": [jobs.view(job) for job in newest],
             }
         )
@@ -91,6 +102,17 @@ def _room(given: str) -> str:
         return read(given, RoomName)
     except Refused as error:
         raise Refused("bad_request", error.message, "room") from None
+
+
+def _which_jobs() -> tuple[int, dict[str, str | None]]:
+    """At most how many jobs are asked for, and which."""
+    limit = request.args.get("limit", str(RECENT))
+    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_JOBS):
+        raise Refused("bad_request", f"limit is a whole number from 1 to {MAX_JOBS}", "limit")
+    state = request.args.get("state")
+    if state is not None and state not in STATES:
+        raise Refused("bad_request", f"state is one of {', '.join(STATES)}", "state")
+    return int(limit), {"room": request.args.get("room"), "task": request.args.get("task"), "state": state}
 
 
 def _body() -> Any:

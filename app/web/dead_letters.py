@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.jobs import dead_letters as letters
@@ -22,11 +22,12 @@ def dead_letters(store: Store, life: Lifecycle, wait: Wait) -> Blueprint:
 
     @blueprint.get("")
     def every() -> ResponseReturnValue:
-        return jsonify(dead_letters=wait(store.read(letters.every)))
+        which = {name: request.args.get(name) or None for name in ("task", "error")}
+        return jsonify(dead_letters=wait(store.read(lambda connection: letters.every(connection, **which))))
 
     @blueprint.get("/<id>")
     def show(id: str) -> ResponseReturnValue:
-        return jsonify(_found(wait(store.read(lambda connection: letters.find(connection, id)))))
+        return jsonify(_found(wait(store.read(lambda connection: letters.look_up(connection, id)))))
 
     @blueprint.post("/<id>/replay")
     def replay(id: str) -> ResponseReturnValue:

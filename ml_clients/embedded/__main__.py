@@ -12,7 +12,7 @@ from waitress import create_server  # type: ignore[import-untyped] # it has none
 from ml_clients.embedded.endpoints import create_app
 from ml_clients.embedded.models import load_models
 from ml_clients.embedded.questions import MAX_PICTURE_BYTES
-from ml_clients.priority import step_back
+from ml_clients.priority import IDLE, niceness, step_back
 
 THREADS = 16
 # More than the clients keep; waitress leaves who comes on top in the listen queue.
@@ -41,7 +41,7 @@ def main() -> int:
     except (OSError, ValueError) as error:
         print(f"model server cannot start: {error}", file=sys.stderr)
         return 1
-    step_back()
+    step_back(asked.niceness)
     print(f"model server ready http://{asked.host}:{server.effective_port}", flush=True)
     server.run()
     return 0
@@ -51,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ml_clients.embedded", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", default=5001, type=int, help="the port, 0 for any free one")
+    parser.add_argument("--niceness", default=IDLE, type=niceness, help="idle (for others), or 0 to 19")
     return parser.parse_args()
 
 

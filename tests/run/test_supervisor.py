@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -158,6 +159,25 @@ def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> No
         log = system.log.read_text()
         assert "Traceback" not in log
         assert "killed" not in log
+
+
+@pytest.mark.parametrize(
+    ("niceness", "nice", "policy"), [("idle", 10, os.SCHED_IDLE), ("7", 7, os.SCHED_OTHER), ("0", 0, os.SCHED_OTHER)]
+)
+def test_worker_and_model_server_stand_back_as_far_as_they_are_told(
+    parts: None, niceness: str, nice: int, policy: int
+) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    with System(NICENESS=niceness) as system:
+        for name in ("worker", "model server"):
+            pid = system.parts()[name].pid
+            until(partial(_has_priority, pid, max(nice, own)), f"{name} has another priority")
+            assert os.sched_getscheduler(pid) == policy
+        assert os.getpriority(os.PRIO_PROCESS, system.parts()["web process"].pid) == own
+
+
+def _has_priority(pid: int, niceness: int) -> bool:
+    return os.getpriority(os.PRIO_PROCESS, pid) == niceness
 
 
 def test_parts_die_with_a_supervisor_that_is_killed_and_the_next_one_starts_at_once(parts: None) -> None:

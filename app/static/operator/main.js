@@ -46,7 +46,7 @@ async function round() {
 async function refresh() {
   if (names.length === 0) await learnTasks();
   const [report] = await Promise.all([api("GET", "/api/operator"), live.refresh(), flags.refresh(), dead.refresh()]);
-  tiles.show(report.now);
+  tiles.show(report.now, report.held);
   chart.show(report.minutes, report.at);
   byId("tasks").replaceChildren(taskTable(names, report.minutes));
   byId("recent").replaceChildren(recentJobs(report.recent));

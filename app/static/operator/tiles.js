@@ -14,21 +14,24 @@ export class Tiles {
     this.lags = [];
   }
 
-  /** @param {Object} now as in GET /api/operator */
-  show(now) {
+  /**
+   * @param {Object} now as in GET /api/operator
+   * @param {{task: string|null, where: string, seconds: number}[]} held the newest first, as there
+   */
+  show(now, held) {
     this.lags = [...this.lags, now.hub_lag_ms ?? 0].slice(-KEPT);
     this.home.replaceChildren(
       tile("running", "Running", now.running, "jobs on the simple path"),
       tile("backlog", "Waiting", now.backlog, "jobs waiting for a slot"),
       queueTile(now.queue),
-      this.#lagTile(now.hub_lag_ms ?? 0),
+      this.#lagTile(now.hub_lag_ms ?? 0, held[0]),
       tile("clients", "Clients", now.clients, "connections of browsers and programs"),
       tile("dead", "Dead letters", now.dead_letters, now.dead_letters ? "jobs need a decision" : "nothing given up", now.dead_letters ? "bad" : "plain"));
   }
 
-  #lagTile(lag) {
+  #lagTile(lag, last) {
     const bad = lag > LAG_BAD_MS;
-    const element = tile("lag", "Event loop delay", lag < 10 ? lag.toFixed(1) : Math.round(lag), null, bad ? "bad" : "plain", "ms");
+    const element = tile("lag", "Event loop delay", lag < 10 ? lag.toFixed(1) : Math.round(lag), last ? `last held ${last.seconds.toFixed(1)} s by ${last.task ?? last.where}` : null, bad ? "bad" : "plain", "ms");
     element.append(sparkline(this.lags));
     return element;
   }

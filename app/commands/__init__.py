@@ -1,0 +1,1 @@
+"""Operator commands, one file a group: `python -m app COMMAND`."""
