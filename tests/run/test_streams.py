@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pytest
 import requests
 
@@ -183,8 +184,16 @@ def running(system: Harassed, name: str) -> list[int]:
     return [
         each.pid
         for each in in_session(system.process.pid)
-        if PARTS[name] in " ".join(each.cmdline())[:2000] and "child.py" not in " ".join(each.cmdline())
+        if PARTS[name] in (words := command(each)) and "child.py" not in words
     ]
+
+
+def command(process: psutil.Process) -> str:
+    """How it was started; empty when it has ended."""
+    try:
+        return " ".join(process.cmdline())[:2000]
+    except psutil.Error:
+        return ""
 
 
 def answers(url: str) -> bool:
