@@ -15,11 +15,12 @@ from rich.table import Table
 from app.compare import figures as of
 from app.compare import plots
 from app.compare import wording as words
+from app.compare.conclusion import Verdict, baseline, groups, headline, verdicts
 from app.compare.figures import STATES, figures, highest_known_quantile, tasks
 from app.compare.projection import Projection, project
 from app.compare.samples import SCHEMA, Figure, LoadFigures, Report, Times, VariantFigures
 from app.compare.verdict import Figures
-from app.compare.wording import Verdict, baseline, headline, join_words, ms, plural, verdicts
+from app.compare.wording import join_words, ms, plural
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
@@ -91,9 +92,9 @@ def table(report: Report, console: Console) -> None:
     concluded = conclude(report)
     if report.cut_short:
         console.print(f"[bold red]Cut short: {escape(report.cut_short)}. This is what was measured until then.[/]")
-    console.print(f"\n[bold]{escape(headline(concluded.verdicts))}[/]")
-    for each in concluded.verdicts:
-        console.print(f"[bold]{escape(each.task)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
+    console.print(f"\n[bold]{escape(headline(concluded.verdicts, concluded.figures))}[/]")
+    for each in groups(concluded.verdicts, concluded.figures, report.workload.get("bounds", {})):
+        console.print(f"[bold]{escape(each.title)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
     console.print()
     console.print(_table(concluded.figures))
 
@@ -150,9 +151,10 @@ def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection
         theme=(STATIC / "style" / "theme.css").read_text(encoding="utf-8"),
         style=(HERE / "report.css").read_text(encoding="utf-8"),
         brand=(STATIC / "mark.svg").read_text(encoding="utf-8"),
-        headline=headline(verdicts),
+        headline=headline(verdicts, found),
         baseline=baseline(verdicts, found),
         verdicts=verdicts,
+        groups=groups(verdicts, found, report.workload.get("bounds", {})),
         costs={each.take: each.costs for each in verdicts if each.take},
         figures=found,
         projection=projection,
