@@ -50,6 +50,8 @@ class LineStream(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Hand text over to be written, or count its lines as dropped when too much waits."""
+        if not isinstance(text, str):  # click finds out in this way whether a stream is one for bytes
+            raise TypeError(f"text is written here, not {type(text).__name__}")
         if self._waiting.qsize() < MAX_WAITING:
             self._waiting.put(text)
         else:

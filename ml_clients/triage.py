@@ -1,16 +1,17 @@
 """Triage: what a message is about, and how soon somebody must look at it."""
 
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from ml_clients.transport import Share, ask
 
 
 class Triage(TypedDict):
-    """The intent (a word of the server's own), the urgency, how sure the model is of the intent."""
+    """The intent (a word of the server's own), the urgency, how sure the model is of the intent, and of the urgency."""
 
     intent: str
     urgency: Literal["emergency", "urgent", "routine", "none"]
     confidence: Share
+    urgency_probability: NotRequired[Share]
 
 
 def classify(text: str) -> Triage:

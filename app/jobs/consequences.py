@@ -87,6 +87,7 @@ async def consequences_of(
     result = msgspec.json.decode(outcome.result or b"null")
     try:
         said = await user_code.run(f"says of {task.name}", task.says, result) if task.says else None
+        msgspec.json.encode(said)  # what cannot be stored must fail here, and not in the writer
     except Exception as error:  # the task's own code: whatever it raises is the outcome's failure
         return failure("says_failed", f"{type(error).__name__}: {error}"), NOTHING
     followers = []

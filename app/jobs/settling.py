@@ -187,7 +187,7 @@ class Delivered:
         job, room = self.job, self.room
         room.next_seq += 1
         kind = "system" if job.state == "failed" else "ml"
-        at, about, upload = time.time(), context(job), self.said.upload
+        at, about, upload = time.time(), {**(self.said.data or {}), **context(job)}, self.said.upload
         if upload is not None:
             about |= self.life.size(upload)
             add_row(rows, "use", (upload,))

@@ -60,10 +60,11 @@ class Links(TypedDict):
 
 
 class Said(NamedTuple):
-    """What a result tells the people in the room, as a message of kind `ml`."""
+    """What a result tells the people in the room, as a message of kind `ml`; `data` goes with it to clients, as JSON."""
 
     text: str
     upload: str | None = None
+    data: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ml_clients.embedded.triage import Triage
 HERE = Path(__file__).parent
 FILES = HERE / "models"
 EXAMPLES = HERE / "data" / "triage.txt"
+ALARMS = HERE / "data" / "alarm.txt"
 
 
 @dataclass(frozen=True)
@@ -30,5 +31,5 @@ def load_models(files: Path = FILES, examples: Path = EXAMPLES) -> Models:
     Raises FileNotFoundError where deploy/assets.py has not run.
     """
     encoder = Encoder.load(files)
-    triage = Triage.learn_once(encoder, read_examples(examples), files)
+    triage = Triage.learn_once(encoder, read_examples(examples), read_examples(ALARMS), files)
     return Models(encoder, triage, Languages(), Sentiments())

@@ -52,7 +52,10 @@ def test_an_emergency_puts_a_notice_in_the_room(site: Site, ann: Guest, ben: Gue
     assert notice["seq"] == seq + 1
     job = ben.final(notice["job"])
     assert (job["task"], job["message"], job["state"]) == ("escalate", seq, "succeeded")
-    assert ben.found(seq, "triage")["triage"]["result"]["urgency"] == "emergency"
+    found = ben.found(seq, "triage")["triage"]["result"]
+    assert found["urgency"] == "emergency"
+    assert 0.35 <= found["urgency_probability"] <= 1
+    assert notice["data"]["level"] == job["result"]["level"] == "loud"
     assert notice in ann.join(room)["messages"]
 
 

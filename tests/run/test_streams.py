@@ -50,6 +50,14 @@ def test_lines_arrive_whole_and_in_order(pipe: tuple[int, int]) -> None:
     assert stream.dropped == 0
 
 
+def test_bytes_are_refused_and_text_still_arrives(pipe: tuple[int, int]) -> None:
+    stream = LineStream(pipe[1])
+    with pytest.raises(TypeError):
+        stream.write(b"bytes")  # type: ignore[arg-type]  # on purpose
+    print("text", file=stream)
+    assert read_until(pipe[0], lambda text: text.endswith("\n")) == "text\n"
+
+
 def test_a_reader_that_stopped_reading_holds_nobody_up_and_is_told_how_much_it_missed(pipe: tuple[int, int]) -> None:
     stream, line = LineStream(pipe[1]), "x" * 1000
     offered = MAX_WAITING + 1000
