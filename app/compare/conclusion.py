@@ -121,9 +121,11 @@ def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
     plain = all_figures.get("plain")
     if plain is None:
         return ""
-    times = join_words([each.plain for each in found if each.plain]) or "nothing was answered"
+    times = join_words([each.plain for each in found if each.plain]) or "no job was answered"
     wrong = f"It {faults(plain)}" if is_excluded(plain) else "It lost nothing in these runs"
-    return f"There, {times}. {wrong}. It is never recommended: jobs that run when it stops are gone."
+    return (
+        f"On plain, {times}. {wrong}. It is never recommended: jobs that are running when the process stops are lost."
+    )
 
 
 def _verdict(judged: Judged, all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> Verdict:

@@ -56,16 +56,16 @@ def limits(path: str, variant: VariantFigures, machine: dict[str, Any]) -> list[
     found = []
     web = variant.parts.get("web process")
     if web is not None and web.cpu:
-        found.append(Limit(seconds / web.cpu, "the core of the web process is used up"))
+        found.append(Limit(seconds / web.cpu, "the web process uses its whole core"))
     every = sum(part.cpu for part in variant.parts.values())
     if every and machine.get("cores"):
         found.append(
-            Limit(machine["cores"] * seconds / every, f"the {machine['cores']} cores of this machine are used up")
+            Limit(machine["cores"] * seconds / every, f"all {machine['cores']} cores of this machine are busy")
         )
     held = sum(each.offered * (each.run.mean or 0.0) / 1000 for each in variant.tasks.values()) / seconds
     if path == "simple" and held:
         places = machine.get("max_inflight", DEFAULT_MAX_INFLIGHT)
-        found.append(Limit(places / held, f"all {places} slots for running jobs (MAX_INFLIGHT) are taken"))
+        found.append(Limit(places / held, f"all {places} slots (MAX_INFLIGHT) are taken"))
     return sorted(found)
 
 
@@ -85,13 +85,13 @@ def _past(task: str, take: str, taken: VariantFigures) -> str:
 def _estimated(take: str, others: list[str], all_figures: Figures, machine: dict[str, Any]) -> Crossover:
     mine = next(iter(limits(take, all_figures[take], machine)), None)
     if mine is None:
-        return Crossover(None, False, "Not known: the run used too little to be measured.")
+        return Crossover(None, False, "Not known: the run used too little processor time to be measured.")
     at = f"about {_load(mine.factor, all_figures[take])}"
     nearest = {name: found[0] for name in others if (found := limits(name, all_figures[name], machine))}
     further = [name for name, limit in nearest.items() if limit.factor > mine.factor * WORTH_A_MOVE]
     if further:
         best = max(further, key=lambda name: nearest[name].factor)
-        more = f"{best} would carry {nearest[best].factor:.2g}×"
+        more = f"{best} would carry {nearest[best].factor:.2g}× this load"
         return Crossover(round(mine.factor, 3), False, f"Estimate, not measured: at {at} {mine.what}; {more}.")
     rest = "and no other path carries more" if nearest else "and there is no other path to compare with"
     return Crossover(None, False, f"Estimate, not measured: at {at} {mine.what}, {rest}.")

@@ -56,16 +56,16 @@ def _why(group: Sequence[Judged], take: str, all_figures: Figures, bounds: dict[
     """The rule that decided, as a sentence."""
     rule, rival = group[0].choice.rule, group[0].choice.rival
     if rival is None:
-        return f"Only {take} was measured, so there is nothing to compare it with."
+        return f"Only {take} was measured, so it cannot be compared with another path."
     if rule == "out":
-        return f"{rival} is out: it {faults(all_figures[rival])}; {take} did not."
+        return f"{rival} is excluded: it {faults(all_figures[rival])}; {take} did not."
     if rule == "undone":
         return f"{take} leaves less undone: {_undone(group, take, all_figures)}, {rival} {_undone(group, rival, all_figures)}."
     if rule == "unknown":
         return f"Too few answers to tell {take} from {rival} ({_samples(group, all_figures)}), so {FEWER_PARTS}."
     known = [_sides(found, take) for found in (_differences(group, each) for each in ("answer", "ack")) if found]
     if rule == "conflict":
-        return f"Neither is better in both: {'; '.join(known)}. That is a draw, so {FEWER_PARTS}."
+        return f"Neither path is better in both: {'; '.join(known)}. That is a draw, so {FEWER_PARTS}."
     if rule == "bound":
         measure, limit = _deciding_bound(group[0], bounds)
         return f"Only {take} keeps {_bound_on(measure == 'ack', limit, group)}: {_sides(_differences(group, measure), take)}."
@@ -77,7 +77,9 @@ def _why(group: Sequence[Judged], take: str, all_figures: Figures, bounds: dict[
 def _sooner(found: Sequence[Difference], rule: str, take: str) -> str:
     word = "answers" if rule == "answer" else "acknowledges"
     needed = span([each.needed or 0.0 for each in found], ms)
-    return f"{take} {word} sooner: {_sides(found, take)}, more than the {needed} that count as a difference."
+    return (
+        f"{take} {word} sooner: {_sides(found, take)}. This is more than the {needed} from which a difference counts."
+    )
 
 
 def _differences(group: Sequence[Judged], measure: str) -> list[Difference]:
@@ -149,4 +151,4 @@ def _no_path(task: str, all_figures: Figures) -> str:
     ]
     if not bad:
         return "No path that can be recommended was measured; plain is only the baseline."
-    return f"Every path broke a promise: {join_words(bad)}. Find out why before choosing."
+    return f"Every path broke a promise: {join_words(bad)}. Find the cause before you choose a path."

@@ -82,7 +82,7 @@ def test_with_one_repeat_a_fifth_is_a_draw() -> None:
 def test_a_job_dropped_by_hand_puts_the_path_out() -> None:
     found = judge([dropped(run("simple")), *runs("queued", slower=0.05)])
     assert {(each.take, each.rule) for each in found.values()} == {("queued", "out")}
-    assert found["triage"].reason == "Simple is out: it lost 1; queued did not."
+    assert found["triage"].reason == "Simple is excluded: it lost 1; queued did not."
 
 
 @pytest.mark.parametrize("wrong", ["lost", "doubled", "disordered"])
@@ -96,7 +96,7 @@ def test_when_every_path_broke_a_promise_none_is_recommended() -> None:
     found = judge(measured)
     assert {each.take for each in found.values()} == {None}
     assert said(measured) == "No path can be recommended."
-    assert "Find out why" in found["triage"].reason
+    assert "Find the cause" in found["triage"].reason
 
 
 def test_plain_is_judged_and_never_recommended() -> None:
