@@ -67,8 +67,8 @@ def locked(settings: Settings) -> Iterator[None]:
                 " stop it, or set another DATA_DIR"
             )
         lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        with contextlib.suppress(OSError):  # on a full disk: the lock holds without the number, too
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
         yield
 
 

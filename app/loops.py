@@ -13,7 +13,7 @@ from app.where import place_of
 
 log = structlog.get_logger()
 
-MAX_PAUSE_SECONDS = 60.0  # between two tries of one that fails each time
+MAX_PAUSE_SECONDS = 5.0  # between two tries of one that fails each time: heartbeats and retries wait for it
 RESTART_SECONDS = 0.5  # before one that should never end is run again; doubled with each failure in a row
 STEADY_SECONDS = 5.0  # after which one that was run again, and has not failed since, counts as mended
 CANNOT_RUN = 3  # failures in a row after which it is no accident: /readyz is red

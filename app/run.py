@@ -188,6 +188,9 @@ def main() -> int:
     except PartsFailed as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:  # a full disk, no more processes
+        print(f"make run cannot go on: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -60,15 +60,26 @@ def free_port() -> int:
 
 
 class System:
-    """A whole system as a context manager: started on entry, stopped on exit; `queue=False` leaves out broker and worker."""
+    """A whole system as a context manager: started on entry, stopped on exit; `queue=False` leaves out broker and worker.
 
-    def __init__(self, folder: str | None = None, root: Path = ROOT, queue: bool = True, **settings: str) -> None:
+    `folder` is its DATA_DIR and `log` its log, both by default in a temporary folder.
+    """
+
+    def __init__(
+        self,
+        folder: str | None = None,
+        root: Path = ROOT,
+        queue: bool = True,
+        log: Path | None = None,
+        **settings: str,
+    ) -> None:
         self._folder = TemporaryDirectory(prefix="spillway-")
         self._root, self._options = root, [] if queue else ["--no-queue"]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = Path(folder or self._folder.name)
-        self.log = Path(self._folder.name) / "run.log"
+        self.log = log or Path(self._folder.name) / "run.log"
+        self.settings = settings
         self._environment = {
             **{key: value for key, value in os.environ.items() if key not in ("NATS_URL", "ML_URL")},
             "PORT": str(self.port),
@@ -178,7 +189,7 @@ def variant_system(
             )
         if models == "synthetic":
             model, settings["ML_URL"] = stack.enter_context(_synthetic(workload, seed))
-        system = System(root=root, queue=variant in ("queued", "auto"), **settings)
+        system = System(None, root, variant in ("queued", "auto"), None, **settings)
         try:
             stack.enter_context(system)
         except NotReady:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from app.contract import JobError
-from app.jobs.job import INTERRUPTED, MAX_DEATHS, STOPPED, Job
+from app.jobs.job import BROKER_LOST, INTERRUPTED, MAX_DEATHS, STOPPED, Job
 from app.tasks import Task
 
 FIRST_WAIT = 0.5  # seconds, doubled with each attempt ("Exponential Backoff And Jitter", AWS Architecture Blog, 2015)
@@ -21,7 +21,7 @@ def next_attempt(job: Job, task: Task | None, error: JobError | None) -> dict[st
     """
     if error is None or not error.retryable:
         return None
-    if error.code == STOPPED:  # a deploy is no failure: the attempt is numbered, and one more allowed
+    if error.code in (STOPPED, BROKER_LOST):  # no failure of the task's: the attempt is numbered, and one more allowed
         return {"attempt": job.attempt + 1, "attempts": job.attempts + 1, "due": time.time(), "counts": False}
     if job.attempt >= job.attempts or (error.code == INTERRUPTED and job.deaths >= MAX_DEATHS):
         return None

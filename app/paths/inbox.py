@@ -11,13 +11,16 @@ import structlog
 
 from app.contract import Outcome, ResultMessage, failure
 from app.effects import Receipt
+from app.jobs.job import BROKER_LOST
 from app.queue.connection import Queue
+from app.queue.orphans import Orphan
 from app.queue.pull import Delivery, Pull
-from app.queue.wire import Undecodable, read_results
+from app.queue.wire import Undecodable, read_job, read_results
 from app.store.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
+ORPHAN = b"orphan"  # in place of a reply subject: what a committed receipt takes off its stream by itself
 ADVISORY = b"$JS.EVENT.ADVISORY."
 MAX_LETTER = 65_536  # characters kept of a message nobody could read
 RETRY_SECONDS = 1.0  # until a dead letter that could not be kept is given again
@@ -58,8 +61,34 @@ class Inbox:
 
     def acknowledge(self, receipts: list[bytes]) -> None:
         """Take committed results off their stream."""
-        self._queue.ack(receipts)
-        self._free(self.results, len(receipts))
+        given = [reply for reply in receipts if not reply.startswith(ORPHAN)]
+        self._queue.ack(given)
+        self._free(self.results, len(given))
+        for reply in receipts:
+            if reply.startswith(ORPHAN):
+                _, stream, seq = reply.decode().split(" ")
+                self._loop.create_task(self._queue.remove(stream, int(seq)))
+
+    async def take_orphan(self, orphan: Orphan) -> None:
+        """A result, or a job, that the broker gives to nobody: settle it; it is removed once that is committed."""
+        reply = b"%b %b %d" % (ORPHAN, orphan.stream.encode(), orphan.seq)
+        log.warning("the broker gives this to nobody", stream=orphan.stream, seq=orphan.seq, subject=orphan.subject)
+        try:
+            if orphan.stream == self._queue.names.jobs:
+                job = read_job(orphan.data)
+                lost = failure(BROKER_LOST, "the broker kept this attempt and gave it to nobody", retryable=True)
+                self.settle(job.id, job.attempt, lost, Receipt(reply, 1))
+                return
+            final = [message for message in read_results(orphan.data) if message.state != "running"]
+        except Undecodable as error:
+            payload = orphan.data.decode("utf-8", "replace")[:MAX_LETTER]
+            await self.bury(f"{orphan.stream}-{orphan.seq}", orphan.subject, payload, str(error))
+            final = []
+        receipt = Receipt(reply, len(final))
+        for message in final:
+            self.settle(message.job, message.attempt, _outcome(message), receipt)
+        if not final:
+            self.acknowledge([reply])
 
     def take_dead(self, delivery: Delivery) -> None:
         """Something that nobody could read, or an advisory of the broker."""

@@ -26,6 +26,7 @@ from app.tasks import Task
 log = structlog.get_logger()
 
 RESULTS_IN_FLIGHT = 1000  # messages taken from a stream before earlier ones are acknowledged
+ORPHANS_SECONDS = 10.0  # between two looks for what the broker keeps and gives to nobody
 DEPTH_SECONDS = 1.0  # between two looks at how much the stream of jobs holds
 
 
@@ -89,7 +90,11 @@ class JetStream:
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         queue.on_reconnect = self.outbox.publish_again
         self._answering = False
-        self._stops = [loops.keep("queue", self._connect), loops.every(DEPTH_SECONDS, "depth", self._measure)]
+        self._stops = [
+            loops.keep("queue", self._connect),
+            loops.every(DEPTH_SECONDS, "depth", self._measure),
+            loops.every(ORPHANS_SECONDS, "orphans", self._look_for_orphans),
+        ]
 
     def reserve(self) -> bool:
         """Slots are the workers' own."""
@@ -165,6 +170,16 @@ class JetStream:
         headers = f"Nats-Msg-Id: {job.id}.{job.attempt}\r\ntraceparent: {traceparent(job.id)}\r\n"
         subject = self._queue.names.job(task.lane if task else "ml", job.task)
         return subject, msgspec.json.encode(message), headers.encode()
+
+    async def _look_for_orphans(self) -> None:
+        if not (self._open and self._queue.connected):
+            return
+        try:
+            orphans = await self._queue.orphans()
+        except QueueUnavailable:
+            return  # it went away in between: they are there at the next look, too
+        for orphan in orphans:
+            await self.inbox.take_orphan(orphan)
 
     async def _measure(self) -> None:
         try:

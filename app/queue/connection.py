@@ -15,7 +15,8 @@ from nats.aio.client import Client
 
 from app.loops import Loops
 from app.queue.link import Link
-from app.queue.names import Names
+from app.queue.names import RESULTS_CONSUMER, Names
+from app.queue.orphans import Orphan, Orphans
 from app.queue.pull import Delivery, Pull
 from app.queue.streams import bring_up_to_date
 from app.settings import Settings
@@ -78,6 +79,7 @@ class Queue:
         self.names = Names(settings.nats_prefix)
         self._client = Client()
         self._stream = self._client.jetstream()
+        self._orphans = Orphans(self._stream)
         self._pulls: list[Pull] = []
         self._confirmations: dict[bytes, Confirmed] = {}
         self._inbox = b""
@@ -178,6 +180,15 @@ class Queue:
                 self.nak(delivery, 5.0)
 
         self.publish(self.names.undecodable(stream), delivery.data, headers, confirmed)
+
+    async def orphans(self) -> list[Orphan]:
+        """Jobs and results that the broker keeps and gives to nobody any more; raises QueueUnavailable."""
+        names = self.names
+        consumers = [(names.jobs, lane, names.lane(lane)) for lane in self._lanes]
+        try:
+            return await self._orphans.look([*consumers, (names.results, RESULTS_CONSUMER, names.result(">"))])
+        except (TimeoutError, nats.errors.Error) as error:
+            raise QueueUnavailable(repr(error)) from None
 
     async def data_at(self, stream: str, seq: int) -> bytes:
         """The message at this place of a stream; empty when it is gone."""

@@ -8,11 +8,14 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 
+import nats
 import requests
 
+from app import data_dir
 from app.compare.client import ChatClient, Findings, Room, audit, stored_room
 from app.compare.samples import FINAL
 from app.compare.system import System
+from app.settings import from_env
 
 TEXTS = (
     "I have had a headache for two days and nothing helps",
@@ -87,6 +90,25 @@ class Crowd:
             if self.random.random() < 0.02:
                 await person.send_until_acknowledged(lambda key: person.request_job("summarize", key=key))
                 self.asked += 1
+
+
+async def left_on_streams(system: System) -> list[str]:
+    """What is still on the streams of `make run`'s broker though every job is final; one sentence for each stream.
+
+    What was given out just before a stop is given again after ACK_WAIT, so it is looked for until nothing is left.
+    """
+    client = await nats.connect(data_dir.broker_url(from_env({"DATA_DIR": str(system.data)})))
+    try:
+        until = time.monotonic() + SETTLE_SECONDS
+        while time.monotonic() < until:
+            streams = [await client.jetstream().stream_info(name) for name in ("JOBS", "RESULTS")]
+            left = {stream.config.name: stream.state.messages for stream in streams if stream.state.messages}
+            if not left:
+                return []
+            await asyncio.sleep(0.5)
+        return [f"{name} still has {count} messages" for name, count in left.items()]
+    finally:
+        await client.close()
 
 
 def dead_letters(system: System) -> list[dict[str, str]]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from app.compare.client import ChatClient, Findings
 from app.compare.system import System
-from tests.faults.load import Crowd, dead_letters
+from tests.faults.load import Crowd, dead_letters, left_on_streams
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
 from tests.logs import assert_no_traceback
 
@@ -76,6 +76,8 @@ async def _with_crowd(system: System, name: str, seed: int, harm: Harm) -> Outco
     await chatting
     await crowd.settle()
     findings, states = await crowd.audit()
+    if "NATS_URL" not in system.settings:
+        findings.lost += await left_on_streams(system)
     failed = len(dead_letters(system))
     await crowd.close()
     return Outcome(name, crowd.sent, sum(states.values()), failed, findings, took)
@@ -153,6 +155,16 @@ async def disk_full(crowd: Crowd, rng: Random, took: Recovery, times: int) -> No
         took.new.append(await _until_answered(crowd, "web"))
 
 
+async def kill_supervisor(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
+    """kill -9 of the supervisor, and another start on the same data."""
+    for _ in range(times):
+        await asyncio.sleep(rng.uniform(0, 2))
+        crowd.system.process.kill()
+        crowd.system.process.wait()
+        await asyncio.to_thread(crowd.system.start)
+        took.new.append(await _until_answered(crowd, "web"))
+
+
 async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str) -> None:
     for number in range(times):
         began = time.monotonic()
@@ -227,6 +239,17 @@ def on_small_disk(settings: dict[str, Any]) -> Iterator[System]:
         yield system
 
 
+@contextlib.contextmanager
+def with_log_on_small_disk(settings: dict[str, Any]) -> Iterator[System]:
+    """DATA_DIR and the log on a file system of 96 MB."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        small_disk(Path(folder), 96),
+        System(RATE_LIMIT="off", folder=folder, log=Path(folder) / "run.log", **settings) as system,
+    ):
+        yield system
+
+
 SCENARIOS = {
     "kill web, simple": ("simple", {}, plain, kill_web),
     "kill web, queued": ("queued", {}, plain, kill_web),
@@ -234,6 +257,7 @@ SCENARIOS = {
     "kill broker": ("queued", {"ACK_WAIT": "3"}, plain, kill_broker),
     "kill model server, simple": ("simple", {}, plain, kill_model),
     "kill model server, queued": ("queued", {}, plain, kill_model),
+    "kill supervisor, queued": ("queued", {"ACK_WAIT": "3"}, plain, kill_supervisor),
     "restart all in turn, queued": ("queued", {"ACK_WAIT": "3"}, plain, restarts),
     "broker away 30 s, queued": ("queued", {"ACK_WAIT": "3"}, plain, broker_away),
     "broker away 30 s, auto": ("auto", {"ACK_WAIT": "3", "MAX_INFLIGHT": "4"}, plain, broker_away),
@@ -241,7 +265,20 @@ SCENARIOS = {
     "database locked 2 s": ("simple", {}, plain, database_locked),
     "disk full, simple": ("simple", {}, on_small_disk, disk_full),
     "disk full, queued": ("queued", {"ACK_WAIT": "3", "JOBS_MAX_BYTES": str(8 << 20)}, on_small_disk, disk_full),
+    "disk full and the log on it, queued": (
+        "queued",
+        {"ACK_WAIT": "3", "JOBS_MAX_BYTES": str(8 << 20)},
+        with_log_on_small_disk,
+        disk_full,
+    ),
 }
-MOST = {restarts: 8, tcp_cut: 20, database_locked: 10, disk_full: 3, broker_away: 5}  # kills alone are done 50 times
-ROOT_ONLY = {"disk full, simple", "disk full, queued"}
+MOST = {
+    restarts: 8,
+    tcp_cut: 20,
+    database_locked: 10,
+    disk_full: 3,
+    broker_away: 5,
+    kill_supervisor: 10,
+}  # kills alone are done 50 times
+ROOT_ONLY = {name for name in SCENARIOS if name.startswith("disk full")}
 IS_ROOT = os.geteuid() == 0

@@ -50,6 +50,20 @@ class Ledger:
         self.buried.append((id, subject, payload, why))
 
 
+async def on_stream(queue: Queue, subject: str, data: bytes) -> None:
+    """Put it there, and let its consumer be past it, as a broker leaves it whose disk was full."""
+    await queue._stream.publish(subject, data)
+    real = queue._stream.consumer_info
+
+    async def past_everything(stream: str, consumer: str, **more: Any) -> Any:
+        info = await real(stream, consumer, **more)
+        last = (await queue._stream.stream_info(stream)).state.last_seq
+        info.ack_floor.stream_seq = last
+        return info
+
+    queue._orphans._broker.consumer_info = past_everything  # type: ignore[assignment]
+
+
 @asynccontextmanager
 async def inbox_on(queue: Queue, ledger: Ledger) -> AsyncIterator[Inbox]:
     """An inbox that takes from this connection."""
@@ -168,5 +182,78 @@ def test_a_job_that_a_worker_terminated_has_failed(broker: RealBroker) -> None:
             assert outcome.error is not None
             assert outcome.error.code == "terminated"
             assert ledger.buried == []
+
+    asyncio.run(test())
+
+
+def test_a_job_that_the_broker_gives_to_nobody_is_tried_again_and_taken_off(broker: RealBroker) -> None:
+    async def test() -> None:
+        async with broker.connected() as queue:
+            ledger, names = Ledger(), queue.names
+            job = {
+                "id": "j",
+                "attempt": 2,
+                "task": "t",
+                "room": "r",
+                "args": {},
+                "deadline": "2030-01-01T00:00:00.000Z",
+            }
+            await on_stream(queue, names.job("ml", "t"), json.dumps(job).encode())
+            async with inbox_on(queue, ledger) as inbox:
+                assert await queue.orphans() == []  # seen once it may be on its way
+                (orphan,) = await queue.orphans()
+                await inbox.take_orphan(orphan)
+                ((id, attempt, outcome, receipt),) = ledger.settled
+                assert (id, attempt, outcome.state) == ("j", 2, "failed")
+                assert outcome.error is not None
+                assert (outcome.error.code, outcome.error.retryable) == ("broker_lost", True)
+                assert await messages(queue, names.jobs) == 1  # not before it is committed
+                assert receipt is not None
+                inbox.acknowledge([receipt.reply])
+                await until_messages(queue, names.jobs, 0)
+                assert await queue.orphans() == []
+
+    asyncio.run(test())
+
+
+@pytest.mark.parametrize(
+    ("data", "settled", "buried"),
+    [
+        (b'[{"job": "j", "attempt": 1, "run": "r", "state": "succeeded", "result": 1}]', 1, 0),
+        (b'{"job": "j", "attempt": 1, "run": "r", "state": "running"}', 0, 0),
+        (b"{no JSON", 0, 1),
+    ],
+)
+def test_a_result_that_the_broker_gives_to_nobody_counts_all_the_same(
+    broker: RealBroker, data: bytes, settled: int, buried: int
+) -> None:
+    async def test() -> None:
+        async with broker.connected() as queue:
+            ledger, names = Ledger(), queue.names
+            await on_stream(queue, names.result("t"), data)
+            inbox = Inbox(asyncio.get_running_loop(), queue)
+            inbox.settle, inbox.bury = ledger.settle, ledger.bury
+            await queue.orphans()
+            for orphan in await queue.orphans():
+                await inbox.take_orphan(orphan)
+            assert (len(ledger.settled), len(ledger.buried)) == (settled, buried)
+            for *_, receipt in ledger.settled:
+                assert receipt is not None
+                inbox.acknowledge([receipt.reply])
+            await until_messages(queue, names.results, 0)
+
+    asyncio.run(test())
+
+
+def test_what_waits_for_its_worker_or_runs_is_no_orphan(broker: RealBroker) -> None:
+    async def test() -> None:
+        async with broker.connected() as queue:
+            given: list[Any] = []
+            await queue._stream.publish(queue.names.job("ml", "t"), b"{}")
+            await queue._stream.publish(queue.names.job("ml", "t"), b"{}")
+            await queue.pull(queue.names.jobs, "ml", 1, given.append)
+            await until(lambda: given)
+            for _ in range(3):
+                assert await queue.orphans() == []
 
     asyncio.run(test())

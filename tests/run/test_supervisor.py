@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from app.compare.system import ROOT, System, free_port
+from tests.faults.parts import fill, small_disk
 from tests.guest import WAIT, Guest
 from tests.web import Web, environment
 
@@ -212,6 +213,27 @@ def test_a_start_beside_a_lone_web_process_on_the_same_data_says_so(tmp_path: Pa
         assert (done.returncode, done.stdout) == (2, "")
         assert "a web process that was started by itself uses the database" in done.stderr
         assert not (tmp_path / "nats").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
+def test_a_start_on_a_full_disk_ends_with_a_sentence(parts: None, tmp_path: Path) -> None:
+    with small_disk(tmp_path, 8) as data:
+        fill(data)
+        done = start(DATA_DIR=str(data), PORT=str(free_port()))
+    assert done.returncode in (1, 2)
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_part_that_was_told_to_stop_is_not_called_dead(own: System) -> None:
+    works(own)
+    mark = len(own.log.read_text())
+    before = part(own, "web process")
+    assert before
+    before.terminate()
+    until(lambda: (now := part(own, "web process")) and now.pid != before.pid, "it is not started again")
+    works(own)
+    assert "web process was stopped (exit 0): starting it again" in own.log.read_text()[mark:]
 
 
 def test_ready_is_not_said_when_somebody_else_answers_at_the_port(parts: None, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import requests
 
 from app.compare.system import ROOT, free_port
 from tests.guest import WAIT, Guest, Raw
+from tests.run.test_supervisor import until
 from tests.web import Web, environment
 
 
@@ -99,3 +101,25 @@ def test_past_max_backlog_jobs_are_refused_or_skipped_and_chat_goes_on(tmp_path:
                 ann.say("lobby", f"Line {number}")
             assert ann.saw("job:update", state="skipped")["message"] >= 1
             ann.close()
+
+
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+def test_a_closed_terminal_stops_it_in_order_unless_nohup_keeps_it(tmp_path: Path, mode: str) -> None:
+    with Web(tmp_path / "closed", ASYNC_MODE=mode) as web:
+        web.process.send_signal(signal.SIGHUP)
+        assert web.process.wait(WAIT) == 0
+    ready = tmp_path / "ready"
+    with subprocess.Popen(
+        ["nohup", sys.executable, "wsgi.py", "--ready-file", str(ready)],
+        cwd=ROOT,
+        env=environment(PORT=str(free_port()), DATA_DIR=str(tmp_path / "kept"), ASYNC_MODE=mode),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as kept:
+        until(lambda: ready.exists() and ready.read_text(), "it is not ready")
+        assert ready.read_text() == f"{kept.pid}\n"
+        kept.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            kept.wait(0.5)
+        kept.terminate()
+        assert kept.wait(WAIT) == 0
