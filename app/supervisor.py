@@ -1,4 +1,4 @@
-"""Keeping parts alive: started in order, watched, restarted when they die, stopped in order."""
+"""The supervisor of `make run`: starts the parts in order, watches them, restarts those that die, stops them in order."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from app import child
 from app.data_dir import has_said_ready
 from app.stopping import stop_signals
 
-DEATHS = 5  # of one part ...
-WITHIN = 30.0  # ... within so many seconds end the whole
-READY_SECONDS = 120.0
-LONGEST_PAUSE = 5.0
-LOOK_EVERY = 2.0  # seconds between two looks whether a part is sick
-STOP_EXTRA = 12.0  # seconds a part gets beyond its drain before it is killed: the web process ends itself after 10
-ORDER = ["web process", "worker", "model server", "broker"]  # in which parts are stopped
-MAX_RELAYED = 32_768  # bytes of a part's line
+MAX_DEATHS = 5  # of one part within DEATHS_WINDOW_SECONDS: then the supervisor gives up
+DEATHS_WINDOW_SECONDS = 30.0
+READY_TIMEOUT_SECONDS = 120.0
+MAX_RESTART_PAUSE_SECONDS = 5.0
+HEALTH_CHECK_SECONDS = 2.0  # between two health checks of all parts
+STOP_EXTRA_SECONDS = 12.0  # beyond a part's drain until it is killed: the web process exits by itself after 10
+STOP_ORDER = ["web process", "worker", "model server", "broker"]
+MAX_RELAYED_BYTES = 32_768  # of one line that a part prints
 
 
 class PartsFailed(Exception):
-    """Spillway cannot run; the message says which part and why."""
+    """A part cannot be started or kept alive; the message says which one and why."""
 
 
 @dataclass
 class Part:
-    """One child process: how it is started, how one knows that it answers, how long it may take to stop."""
+    """One child process: its command, how to tell that it is ready or unhealthy, and how long it may take to stop."""
 
     name: str
     command: list[str]
     answers: Callable[[], bool]
-    drain: float
+    drain: float  # seconds
     environment: dict[str, str] = field(default_factory=dict)
-    nice: int = 0  # the web process comes first where all share a machine; worker and model server see to it themselves
-    sick: Callable[[], bool] = lambda: False  # whether it runs, and needs to be started again all the same
-    ready_file: Path | None = None  # into which it writes its process ID when it is ready
-    relayed: bool = False  # what it prints goes through us: a program of its own may end, or hang, when nobody reads it
+    nice: int = 0  # niceness; worker and model server lower their own priority
+    unhealthy: Callable[[], bool] = lambda: False  # whether it is alive and must be restarted all the same
+    ready_file: Path | None = None  # the part writes its process ID into it when it is ready
+    relayed: bool = False  # the supervisor passes on its output: a foreign program may block when nobody reads that
     process: subprocess.Popen[bytes] | None = None
-    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=DEATHS))
-    again_at: float = 0.0
+    deaths: deque[float] = field(default_factory=lambda: deque(maxlen=MAX_DEATHS))
+    restart_at: float = 0.0  # on the monotonic clock; 0: no restart is due
 
     def start(self) -> None:
-        """Start it as a child that dies with us, in a process group of its own: Ctrl-C reaches the supervisor alone."""
+        """Start it as a child that dies with the supervisor, in its own process group: Ctrl-C reaches only the supervisor."""
         output = subprocess.PIPE if self.relayed else None
         self.process = subprocess.Popen(
             [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), *self.command],
@@ -70,22 +70,22 @@ class Part:
         return self.process is not None and self.process.poll() is None
 
     def ready(self) -> bool:
-        """Whether this very process answers, and not another that was here before."""
-        said = self.ready_file is None or (
+        """Whether the process started here is ready; an earlier process that still answers does not count."""
+        has_said_so = self.ready_file is None or (
             self.process is not None and has_said_ready(self.ready_file, self.process.pid)
         )
-        return said and self.answers()
+        return has_said_so and self.answers()
 
     def stop(self) -> None:
-        """SIGTERM, its drain, and SIGKILL for the whole group if that was not enough."""
+        """Send SIGTERM, wait for its drain, then send SIGKILL to whatever is left of its process group."""
         if self.process is None:
             return
         if self.alive():
             self.process.terminate()
             try:
-                self.process.wait(self.drain + STOP_EXTRA)
+                self.process.wait(self.drain + STOP_EXTRA_SECONDS)
             except subprocess.TimeoutExpired:
-                print(f"{self.name} did not stop in time and is killed", flush=True)
+                print(f"{self.name} did not stop in time: killing it", flush=True)
         try:
             os.killpg(self.process.pid, signal.SIGKILL)
         except ProcessLookupError:
@@ -94,77 +94,78 @@ class Part:
 
 
 class Supervisor:
-    """Keeps the parts alive in the order in which they need each other."""
+    """Keeps the parts alive; they are given in the order in which they depend on each other."""
 
     def __init__(self, parts: list[Part]) -> None:
         self._parts = parts
-        self._asked = Event()
-        self._look_at = 0.0
+        self._stopping = Event()
+        self._next_health_check = 0.0
 
     def run(self, ready: str) -> None:
-        """Start everything, print the ready line when all of it answers, and watch until told to stop."""
+        """Start every part, print the ready line when all are ready, and watch them until a signal asks to stop."""
         for number in stop_signals():
-            signal.signal(number, lambda *_: self._asked.set())
+            signal.signal(number, lambda *_: self._stopping.set())
         try:
             for part in self._parts:
                 print(f"starting {part.name}", flush=True)
                 part.start()
             self._wait_until_ready()
-            if not self._asked.is_set():
+            if not self._stopping.is_set():
                 print(f"ready {ready}", flush=True)
-            while not self._asked.wait(0.1):
-                self._watch()
-                self._heal()
+            while not self._stopping.wait(0.1):
+                self._restart_dead()
+                self._restart_unhealthy()
         finally:
-            # The web process first: it promises things to people, and needs the others to keep its word.
-            for part in sorted(self._parts, key=lambda part: ORDER.index(part.name)):
+            # The web process first: while it drains it still needs the others.
+            for part in sorted(self._parts, key=lambda part: STOP_ORDER.index(part.name)):
                 part.stop()
 
     def _wait_until_ready(self) -> None:
-        until = time.monotonic() + READY_SECONDS
+        until = time.monotonic() + READY_TIMEOUT_SECONDS
         for part in self._parts:
-            while not self._asked.is_set() and not part.ready():
-                self._watch()
+            while not self._stopping.is_set() and not part.ready():
+                self._restart_dead()
                 if time.monotonic() > until:
-                    raise PartsFailed(f"{part.name} did not answer within {READY_SECONDS:.0f} s")
+                    raise PartsFailed(f"{part.name} was not ready within {READY_TIMEOUT_SECONDS:.0f} s")
                 time.sleep(0.05)
 
-    def _watch(self) -> None:
+    def _restart_dead(self) -> None:
         for part in self._parts:
             if part.alive():
                 continue
             now = time.monotonic()
-            if part.again_at == 0.0:
+            if part.restart_at == 0.0:
                 self._note_death(part, now)
-            elif now >= part.again_at:
-                part.again_at = 0.0
+            elif now >= part.restart_at:
+                part.restart_at = 0.0
                 part.start()
 
-    def _heal(self) -> None:
-        if time.monotonic() < self._look_at:
+    def _restart_unhealthy(self) -> None:
+        if time.monotonic() < self._next_health_check:
             return
-        self._look_at = time.monotonic() + LOOK_EVERY
+        self._next_health_check = time.monotonic() + HEALTH_CHECK_SECONDS
         for part in self._parts:
-            if part.alive() and part.sick():
-                print(f"{part.name} cannot write although there is room again: it is started anew", flush=True)
+            if part.alive() and part.unhealthy():
+                print(f"{part.name} refuses to write although the disk has free space again: restarting it", flush=True)
                 part.stop()
 
     def _note_death(self, part: Part, now: float) -> None:
         code = part.process.returncode if part.process else None
         part.deaths.append(now)
-        if code == 2:  # a wrong setting or a refused store: starting again would not help
-            raise PartsFailed(f"{part.name} cannot start (see its line above)")
-        if len(part.deaths) == DEATHS and now - part.deaths[0] < WITHIN:
-            raise PartsFailed(f"{part.name} died {DEATHS} times within {WITHIN:.0f} s (last exit {code}): giving up")
-        recent = sum(now - death < WITHIN for death in part.deaths)
-        pause = min(0.2 * 2 ** (recent - 1), LONGEST_PAUSE)
+        if code == 2:  # an invalid setting or database: a restart would not help
+            raise PartsFailed(f"{part.name} cannot start (its message is above)")
+        if len(part.deaths) == MAX_DEATHS and now - part.deaths[0] < DEATHS_WINDOW_SECONDS:
+            often = f"{MAX_DEATHS} times within {DEATHS_WINDOW_SECONDS:.0f} s"
+            raise PartsFailed(f"{part.name} died {often} (last exit code {code}): giving up")
+        recent = sum(now - death < DEATHS_WINDOW_SECONDS for death in part.deaths)
+        pause = min(0.2 * 2 ** (recent - 1), MAX_RESTART_PAUSE_SECONDS)
         word = "died" if code else "was stopped"
-        print(f"{part.name} {word} (exit {code}): starting it again in {pause:.1f} s", flush=True)
-        part.again_at = now + pause
+        print(f"{part.name} {word} (exit code {code}): restarting it in {pause:.1f} s", flush=True)
+        part.restart_at = now + pause
 
 
 def _relay(source: IO[bytes], target: TextIO) -> None:
-    """Pass on what a part prints, line by line, until it ends; our own streams never block."""
+    """Pass on what a part prints, line by line, until it ends; writing to our own streams never blocks (app/streams.py)."""
     with source:
-        while line := source.readline(MAX_RELAYED):
+        while line := source.readline(MAX_RELAYED_BYTES):
             target.write(line.decode("utf-8", "replace").rstrip("\n") + "\n")

@@ -15,10 +15,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from app.compare import report as reports
+from app.compare.conclusion import headline
 from app.compare.report import Concluded
 from app.compare.samples import Report
 from app.compare.system import ROOT
-from app.compare.wording import headline
 from tests.browser.conftest import FLAGS
 
 PAGE, PICTURES = ROOT / "docs" / "choosing.md", ROOT / "docs" / "choosing"
@@ -91,7 +91,7 @@ def block(preset: str, report: Report) -> str:
     """Command, plots, verdicts and table, as Markdown."""
     found = reports.conclude(report)
     lines = ["```", f".venv/bin/python -m app compare {' '.join(options(preset))}", "```", ""]
-    lines += [f"**{headline(found.verdicts)}**", ""]
+    lines += [f"**{headline(found.verdicts, found.figures)}**", ""]
     lines += [
         f"- `{each.task}`: **{each.take or 'none'}**. {each.reason} {each.turn.sentence}" for each in found.verdicts
     ]

@@ -87,6 +87,17 @@ def test_every_event_is_in_readme_and_contract() -> None:
         assert event in cells(page("contract")), event
 
 
+def test_the_readme_has_no_event_that_does_not_exist() -> None:
+    section = README.partition("## What clients speak")[2].partition("\nHTTP:\n")[0]
+    rows = {
+        who: set(re.findall(r"`([a-z:]+)`", row[0]))
+        for who, row in cells(section).items()
+        if who in ("client", "server")
+    }
+    assert rows["client"] == set(Events.table(Events.__new__(Events)))
+    assert rows["server"] == {name for _, name in calls("show", "packet")}
+
+
 def test_what_an_event_takes_is_in_the_contract() -> None:
     rows = cells(page("contract").partition("### What a client sends")[2].partition("### What the server sends")[0])
     for event, (kind, _) in Events.table(Events.__new__(Events)).items():
@@ -159,6 +170,16 @@ def test_every_route_is_in_the_contract(served: Flask) -> None:
             assert f"`{method} {rule.rule}`" in routes, f"{method} {rule.rule}"
 
 
+def test_every_route_is_in_the_readme_and_no_other(served: Flask) -> None:
+    section = README.partition("\nHTTP:\n")[2].partition("\n## ")[0]
+    there = {
+        f"{method} {rule.rule}"
+        for rule in served.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert set(re.findall(r"`([A-Z]+ /[^`]*)`", section)) == there
+
+
 def test_every_error_code_is_in_the_contract() -> None:
     models = [each.code for each in vars(ml_clients).values() if isinstance(each, type) and hasattr(each, "code")]
     found = {code for _, code in calls("Refused", "JobError", "failure")} | {*models, "task_error"}
@@ -174,10 +195,13 @@ def test_every_field_of_the_queue_messages_is_in_the_contract() -> None:
             assert f"`{field}`" in section or f'"{field}"' in section, field
 
 
-def test_every_make_target_is_in_the_readme() -> None:
-    targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
+def test_every_make_target_is_in_the_readme_or_among_those_for_development() -> None:
+    targets = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert "run" in targets
+    there = {*cells(README), *cells((ROOT / "CONTRIBUTING.md").read_text())}
     for target in targets:
+        assert f"make {target}" in there, target
+    for target in ("run", "test", "compare", "help"):
         assert f"make {target}" in cells(README), target
 
 

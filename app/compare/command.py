@@ -18,8 +18,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from app import tasks as declared
 from app.compare import report, workload
@@ -75,6 +76,14 @@ def compare(
     return 1 if comparison.cut_short else 0
 
 
+class DoneColumn(MofNCompleteColumn):
+    """Done of all, such as 12/40; nothing until it is known how many there are."""
+
+    def render(self, task: Task) -> Text:
+        """The two numbers of one bar."""
+        return Text() if task.total is None else super().render(task)
+
+
 @contextmanager
 def _stop_on_signals(comparison: Comparison) -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM)
@@ -88,7 +97,7 @@ def _stop_on_signals(comparison: Comparison) -> Iterator[None]:
 
 async def _run_with_progress(comparison: Comparison, console: Console) -> None:
     """Make all runs, with a progress bar for all of them and one for the current run."""
-    columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description:32}"), BarColumn(), DoneColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         every = progress.add_task("runs", total=comparison.expected())
         now = progress.add_task("", total=None)
@@ -97,7 +106,11 @@ async def _run_with_progress(comparison: Comparison, console: Console) -> None:
             title = plan.variant if plan.kind == "load" else f"{plan.variant}, {plan.kind} ×{plan.factor:g}"
             progress.update(every, completed=made)
             progress.reset(now, description=f"{title} ({plan.repeat})", total=None)
-            return lambda _, final: progress.update(now, completed=final, description=f"{title}: jobs done")
+
+            def on_progress(_: int, final: int, expected: int) -> None:
+                progress.update(now, completed=final, total=max(final, expected), description=f"{title}: jobs done")
+
+            return on_progress
 
         await comparison.run(on_run_start)
         progress.update(every, completed=len(comparison.runs), total=len(comparison.runs))
@@ -200,9 +213,7 @@ async def _wait(watcher: ChatClient, seqs: set[int], before: set[str], tasks: se
 
 def progress_bar(console: Console) -> Progress:
     """A progress bar on this console."""
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
-    )
+    return Progress(TextColumn("{task.description}"), BarColumn(), DoneColumn(), TimeElapsedColumn(), console=console)
 
 
 def results_as_json(replayed: list[ReplayedLine]) -> str:

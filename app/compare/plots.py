@@ -14,7 +14,7 @@ from zlib import crc32
 from markupsafe import Markup, escape
 
 from app.compare.samples import Figure, LoadFigures, Run, Times
-from app.compare.wording import count, ms, series
+from app.compare.wording import bound_words, count, ms, series
 
 LEFT, WIDTH = 1.5, 95.0  # percent that a scale takes
 LOG = 40  # a scale whose ends are further apart than this is logarithmic
@@ -178,7 +178,7 @@ def dots(title: str, rows: Mapping[str, Times], bound: float | None = None) -> M
     for number, (name, times) in enumerate(rows.items()):
         body.append(_dots(number * ROW, name, times, known[name], scale))
     said = "; ".join(f"{name}: {values(times)}, {times.n:,} samples" for name, times in rows.items())
-    said += "" if bound is None else f". The bound is {ms(bound)}"
+    said += "" if bound is None else f". The bound is {bound_words(bound)}"
     return drawing(title, f"{said}. {'The scale is logarithmic.' if scale.logarithmic else ''}", height + AXIS, body)
 
 
@@ -254,7 +254,7 @@ def steps(title: str, by_variant: Mapping[str, Sequence[LoadFigures]], bound: fl
         f"{name}: " + ", ".join(f"{ms(value)} at {factor:g} times the load" for factor, value in each)
         for name, each in points.items()
     ]
-    return drawing(title, f"{'; '.join(said)}. The bound is {ms(bound)}.", height + AXIS, body) + marks(points)
+    return drawing(title, f"{'; '.join(said)}. The bound is {bound_words(bound)}.", height + AXIS, body) + marks(points)
 
 
 def marks(names: Iterable[str]) -> Markup:
@@ -293,7 +293,7 @@ def _points(loads: Sequence[LoadFigures]) -> list[tuple[float, float]]:
 
 
 def _unfinished(run: Run, end: float) -> list[int]:
-    """How many jobs were due and not yet answered, the most within each bin."""
+    """How many jobs were due and not yet answered, the most within each bin; it ends where the run itself ended."""
     moments = [(job.asked, 1) for job in run.jobs] + [(job.final, -1) for job in run.jobs if job.final is not None]
     bins, now, at = [0] * (BINS + 1), 0, 0
     for moment, change in sorted(moments):
@@ -304,7 +304,7 @@ def _unfinished(run: Run, end: float) -> list[int]:
         bins[bin] = max(bins[bin], now)
     for passed in range(at + 1, BINS + 1):
         bins[passed] = now
-    return bins
+    return bins[: min(BINS, math.ceil(BINS * _last(run) / end)) + 1] if end else bins
 
 
 def _last(run: Run) -> float:

@@ -112,16 +112,16 @@ def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any
 
 
 ASSUMES = (
-    "Processor time grows with the load: twice the jobs, twice the time. What a part uses while idle is counted as if jobs had "
-    "caused it, so small loads cost less than it says.",
-    "Every core is as fast as those measured, and a part's processes share the load evenly.",
-    "Jobs come in the mix of this workload; other tasks have other costs.",
-    "A message and the jobs it starts are measured together: the cost of a job has its share of the message in it.",
-    "One SQLite file belongs to one web process. PostgreSQL and several web processes are not built yet: past one web "
-    "process this table says what would be needed, not what runs.",
-    "Brokers are counted by processor time alone. A stream with file storage lives on one broker's disk, and "
-    "nobody has measured here what several of them do together.",
-    "Networks, load balancers and disks of other machines are free here, and are not elsewhere.",
+    "Processor time is proportional to the load. What a part uses while idle is attributed to the jobs, so small loads cost "
+    "less than calculated.",
+    "Every core is as fast as those measured, and the processes of a part share the load evenly.",
+    "The mix of tasks is that of this workload; other tasks have other costs.",
+    "A message and the jobs it starts are measured together: the cost of a job includes its share of the message.",
+    "One SQLite file belongs to one web process. PostgreSQL and several web processes are not built yet: beyond one web "
+    "process this table says what would be needed, not what can be run today.",
+    "Brokers are counted by processor time alone. A stream with file storage is on the disk of one broker, and several "
+    "brokers together were not measured.",
+    "Networks, load balancers and the disks of other machines cost nothing in this calculation.",
 )
 
 
@@ -171,13 +171,11 @@ def _need(costs: dict[str, float], peak: float) -> Need:
 def _sentence(first: str, times: float, past: bool) -> str:
     if past:
         needs = f"This needs {NEEDS[first]}, which is not built yet."
-        return f"The {first} breaks first: the peak fills {count(times)} of it. {needs}"
+        return f"The {first} is the first limit: the peak needs {count(times)} of them. {needs}"
     if times > 1:
         more = plural(math.ceil(times), "process", "processes")
-        return f"The {first} breaks first: the peak fills {count(times)} of it; start {more}."
-    return (
-        f"One of each is enough; the {first} is the fullest, {count(round(100 * times, 1))} % of what it should carry."
-    )
+        return f"The {first} is the first limit: the peak needs {count(times)} of them; start {more}."
+    return f"One of each is enough; the {first} is the busiest, at {count(round(100 * times, 1))} % of its target."
 
 
 def _checks(costs: dict[str, dict[str, float]], runs: Sequence[Run]) -> list[Check]:
@@ -226,17 +224,17 @@ def _reach(name: str, costs: dict[str, float], variant: VariantFigures, machine:
 
 def _checked(checks: list[Check], reaches: list[Reach]) -> str:
     if not checks:
-        return "Not checked: that needs runs at other loads, which --full adds."
+        return "Not checked: this needs runs at other loads; --full adds them."
     worst = max(checks, key=lambda each: abs(each.off))
     middle = sorted(abs(each.off) for each in checks)[len(checks) // 2]
     runs = plural(len({(each.variant, each.kind, each.factor, each.repeat) for each in checks}), "run")
     said = (
-        f"Checked against {runs} at other loads: processor time was off by {100 * middle:.0f} % in the median and by "
-        f"{100 * worst.off:+.0f} % at worst ({worst.part} of {worst.variant} at {worst.factor:g}×)."
+        f"Checked against {runs} at other loads: the calculated processor time was off by {100 * middle:.0f} % in the "
+        f"median and by {100 * worst.off:+.0f} % at worst ({worst.part} of {worst.variant} at {worst.factor:g}×)."
     )
     for each in reaches:
         said += (
-            f" By these costs {each.variant} uses up {each.limit} at {count(each.projected)} jobs/s; "
-            f"the most it did in any run is {count(each.measured)}."
+            f" At these costs {each.variant} would use up {each.limit} at {count(each.projected)} jobs/s; "
+            f"the highest rate in any run was {count(each.measured)}."
         )
     return said

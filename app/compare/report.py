@@ -15,11 +15,12 @@ from rich.table import Table
 from app.compare import figures as of
 from app.compare import plots
 from app.compare import wording as words
+from app.compare.conclusion import Verdict, baseline, groups, headline, verdicts
 from app.compare.figures import STATES, figures, highest_known_quantile, tasks
 from app.compare.projection import Projection, project
 from app.compare.samples import SCHEMA, Figure, LoadFigures, Report, Times, VariantFigures
 from app.compare.verdict import Figures
-from app.compare.wording import Verdict, baseline, headline, join_words, ms, plural, verdicts
+from app.compare.wording import join_words, ms, plural
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
@@ -27,10 +28,10 @@ PARTS = ("web process", "worker", "broker", "model server")  # the order in whic
 Cells = list[str | Figure]
 LATE_CLIENT_MS = 10.0  # p99; clients that send later than this distort what they measure
 GENERAL_DOUBTS = (
-    "The clients ran on the same machine as the system and took processor time from it. On separate machines it would be faster.",
-    "All of it ran on one machine over loopback. Networks and other people's disks are slower, and the queued path crosses "
-    "the network once more.",
-    "What people will do is not in a workload file. Another mix of tasks, longer texts or larger rooms can change the answer.",
+    "The clients ran on the same machine as the system and used some of its processor time. With clients on another machine the "
+    "system would be faster.",
+    "Everything ran on one machine over loopback. A network is slower, and on the queued path every job crosses it once more.",
+    "A workload file is a guess at what people will do. Another mix of tasks, longer texts or larger rooms can change the verdict.",
 )
 HTML, JSON = "compare.html", "compare.json"
 
@@ -90,10 +91,12 @@ def table(report: Report, console: Console) -> None:
     """Print the verdict and the figures that matter most."""
     concluded = conclude(report)
     if report.cut_short:
-        console.print(f"[bold red]Cut short: {escape(report.cut_short)}. This is what was measured until then.[/]")
-    console.print(f"\n[bold]{escape(headline(concluded.verdicts))}[/]")
-    for each in concluded.verdicts:
-        console.print(f"[bold]{escape(each.task)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
+        console.print(
+            f"[bold red]Cut short: {escape(report.cut_short)}. This report has the runs that were completed before.[/]"
+        )
+    console.print(f"\n[bold]{escape(headline(concluded.verdicts, concluded.figures))}[/]")
+    for each in groups(concluded.verdicts, concluded.figures, report.workload.get("bounds", {})):
+        console.print(f"[bold]{escape(each.title)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
     console.print()
     console.print(_table(concluded.figures))
 
@@ -150,9 +153,10 @@ def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection
         theme=(STATIC / "style" / "theme.css").read_text(encoding="utf-8"),
         style=(HERE / "report.css").read_text(encoding="utf-8"),
         brand=(STATIC / "mark.svg").read_text(encoding="utf-8"),
-        headline=headline(verdicts),
+        headline=headline(verdicts, found),
         baseline=baseline(verdicts, found),
         verdicts=verdicts,
+        groups=groups(verdicts, found, report.workload.get("bounds", {})),
         costs={each.take: each.costs for each in verdicts if each.take},
         figures=found,
         projection=projection,
@@ -205,7 +209,7 @@ def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
     """The rows of the table of times: a title, and the times of each variant."""
     rows = [
         ("ack", [(name, each.ack) for name, each in found.items()]),
-        ("lateness of the clients themselves", [(name, each.late) for name, each in found.items()]),
+        ("delay of the clients in sending", [(name, each.late) for name, each in found.items()]),
     ]
     for task in of.tasks(found):
         rows.extend(
@@ -259,36 +263,38 @@ def doubts(report: Report, found: Figures) -> list[str]:
 def _unfinished(report: Report) -> list[str]:
     said = []
     if report.cut_short:
-        said.append(f"It was cut short: {report.cut_short}. What is missing may say something else.")
+        said.append(f"It was cut short: {report.cut_short}. The missing runs could change the verdict.")
     done = {run.variant for run in report.runs if run.kind == "load"}
     if missing := [name for name in report.variants if name not in done]:
-        said.append(f"{join_words(missing)} {'was' if len(missing) == 1 else 'were'} asked for and not measured.")
+        said.append(f"{join_words(missing)} {'was' if len(missing) == 1 else 'were'} requested and not measured.")
     late = sorted({run.variant for run in report.runs if run.kind == "load" and run.drained is None})
     if late:
-        said.append(f"Not everything was seen to end on {join_words(late)}: what was still open counts as lost.")
+        said.append(f"Some jobs on {join_words(late)} did not end before the run was stopped; they count as lost.")
     return said
 
 
 def _models(report: Report) -> list[str]:
     if report.models == "synthetic":
-        return ["The model server was synthetic: its times are settings of the workload, not those of a model."]
-    return ["The models were the embedded ones. Larger models, or models on other machines, take other times."]
+        return [
+            "The model server was synthetic: its response times come from the workload file, not from a real model."
+        ]
+    return ["The models were the embedded ones. Larger models, or models on other machines, have other response times."]
 
 
 def _samples(report: Report, found: Figures) -> list[str]:
     said = []
     if report.repeat < 3:
-        said.append(f"{plural(report.repeat, 'repeat')} cannot show how far repeats are apart; --repeat 3 or more can.")
+        said.append(f"{plural(report.repeat, 'repeat')} cannot show how much repeats differ; use --repeat 3 or more.")
     few = sorted({task for variant in found.values() for task, each in variant.tasks.items() if each.answer.n < 20})
     if few:
         said.append(
-            f"Fewer than 20 answers of {join_words(few)} on some path: no p95, and what is said of them is a guess."
+            f"{join_words(few)} had fewer than 20 answers on some path: there is no p95, and the verdict on it is weak."
         )
     seconds = max((run.seconds for run in report.runs), default=0.0)
     if seconds < 300 and report.runs:
-        said.append(f"Load arrived for {seconds:g} s a run. What builds up over hours is not in it.")
+        said.append(f"Each run had {seconds:g} s of load. Effects that build up over hours are not visible in it.")
     if not report.full:
-        said.append("Nothing was killed, overloaded or stepped: --full does that.")
+        said.append("No part was killed, and no other load was tried; --full does both.")
     return said
 
 
@@ -302,8 +308,8 @@ def _clients(found: Figures) -> list[str]:
         return []
     worst = max(late, key=lambda name: late[name])
     return [
-        f"The clients were late themselves: on {worst} they sent p99 of their messages {ms(late[worst])} after they were due. "
-        "That is in the times of acks and answers, and is not the system's doing."
+        f"The clients themselves were late: on {worst} the p99 of their delay in sending was {ms(late[worst])}. "
+        "This delay is part of the latencies above, and the system did not cause it."
     ]
 
 
@@ -311,6 +317,7 @@ def _machine(report: Report) -> list[str]:
     cores = report.machine.get("cores")
     if isinstance(cores, int) and cores <= 4:
         return [
-            f"All parts and all clients shared {plural(cores, 'core')}: workers could not show what cores of their own give."
+            f"All parts and all clients shared {plural(cores, 'core')}, so the benefit of workers "
+            "on cores of their own is not visible."
         ]
     return []

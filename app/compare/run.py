@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import platform
 import shlex
 import signal
 import subprocess
@@ -22,11 +21,11 @@ import msgspec
 import psutil
 
 from app.compare.driver import AllFinal, Assignment, Connected, DriverMessage, Observed, Progress
+from app.compare.machine import machine
 from app.compare.report import conclude
 from app.compare.samples import JobTimes, LoadFigures, Report, Run
 from app.compare.system import Meter, RunFailed, System, variant_system
 from app.compare.workload import FILLABLE_ARGUMENTS, Arrival, Workload, arrivals, conversation_texts, senders
-from app.settings import from_env
 from app.tasks import Task, on_message
 
 DRIVER_PROCESSES = 2
@@ -38,7 +37,8 @@ MAX_LINE_BYTES = 1 << 30  # of one message of a driver
 STEPS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the workload's rate
 STEP_SECONDS = 15.0  # at most: a step looks for the load that breaks a bound, not for rare events
 OVERLOAD_FACTOR = 2.0  # times the highest load whose bounds held
-OnProgress = Callable[[int, int], None]
+OnProgress = Callable[[int, int, int], None]  # messages and requests answered, jobs final, jobs expected at least
+OnDriverProgress = Callable[[int, int], None]
 T = TypeVar("T")
 M = TypeVar("M", Connected, AllFinal, Observed)
 
@@ -73,8 +73,18 @@ async def measure(plan: Plan, experiment: Experiment, on_progress: OnProgress) -
     due = arrivals(workload, experiment.folder, plan.factor, experiment.seed + plan.repeat)
     with variant_system(plan.variant, workload, experiment.models, experiment.seed) as (system, model):
         meter = Meter(lambda: {**system.parts(), **({"model server": model} if model else {})})
-        async with _drivers(_assignments(system, plan, workload, experiment, due)) as drivers:
-            load = _under_load(system, drivers, meter, plan, workload, experiment.seed, on_progress)
+        assignments = _assignments(system, plan, workload, experiment, due)
+        expected = sum(expected_jobs(each) for each in assignments)
+        async with _drivers(assignments) as drivers:
+            load = _under_load(
+                system,
+                drivers,
+                meter,
+                plan,
+                workload,
+                experiment.seed,
+                lambda sent, final: on_progress(sent, final, expected),
+            )
             observed, killed_at = await _while_it_runs(system, load)
     jobs = [row for each in observed for row in each.jobs]
     lost, doubled, disordered = (
@@ -107,7 +117,7 @@ async def _under_load(
     plan: Plan,
     workload: Workload,
     seed: int,
-    on_progress: OnProgress,
+    on_progress: OnDriverProgress,
 ) -> tuple[list[Observed], float | None]:
     """Start the load, disturb the system as planned, and return what the drivers observed and when a part was killed."""
     await _receive_all(drivers, Connected, on_progress)
@@ -173,6 +183,18 @@ def _assignments(
     ]
 
 
+def expected_jobs(assignment: Assignment) -> int:
+    """The jobs that one driver will see at least: tasks that follow only some results come on top."""
+
+    def chain(task: str) -> int:
+        followers = (each for each in assignment.after.get(task, []) if each not in assignment.conditional)
+        return 1 + sum(chain(each) for each in followers)
+
+    messages = len(assignment.due) + len(assignment.writers) * len(assignment.history)
+    asked = sum(chain(task) for arrival in assignment.due for task in arrival.asks)
+    return messages * sum(chain(task) for task in assignment.on_message) + asked
+
+
 @contextlib.asynccontextmanager
 async def _drivers(assignments: list[Assignment]) -> AsyncIterator[list[asyncio.subprocess.Process]]:
     """Driver processes with their assignments; they are killed at the end in any case."""
@@ -197,7 +219,9 @@ async def _drivers(assignments: list[Assignment]) -> AsyncIterator[list[asyncio.
             await driver.wait()
 
 
-async def _receive_all(drivers: list[asyncio.subprocess.Process], kind: type[M], on_progress: OnProgress) -> list[M]:
+async def _receive_all(
+    drivers: list[asyncio.subprocess.Process], kind: type[M], on_progress: OnDriverProgress
+) -> list[M]:
     """The next message of this kind from each driver; progress on the way is passed on."""
     progress = {number: Progress(0, 0) for number in range(len(drivers))}
 
@@ -360,26 +384,6 @@ class Comparison:
         """The highest step whose bounds held, or the lowest step when none did."""
         held = [load.factor for load in self._steps_made(variant) if not load.broken]
         return max(held, default=STEPS[0])
-
-
-def machine() -> dict[str, object]:
-    """Cores, processor, memory and software of this machine."""
-    return {
-        "cores": os.cpu_count(),
-        "processor": _processor(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "max_inflight": from_env().max_inflight,
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _parts_to_kill(variant: str) -> list[str]:

@@ -15,6 +15,7 @@ from rich.console import Console
 from app.compare.figures import figures
 from app.compare.report import HTML, JSON, ReportInvalid, conclude, read, table, write
 from app.compare.samples import Report, Run
+from app.compare.system import ROOT
 from tests.compare.samples import dropped, report, run, runs
 
 NASTY = '<script>alert("x")</script>&amp;\'"><img src=x onerror=alert(1)>[bold]'
@@ -163,7 +164,7 @@ def test_a_report_cut_short_is_plainly_marked(tmp_path: Path) -> None:
     html = page(cut, tmp_path)
     assert "Cut short" in html
     assert "stopped by hand" in html
-    assert "queued was asked for and not measured" in html
+    assert "queued was requested and not measured" in html
     assert "Cut short: stopped by hand" in printed(cut)
     assert read(tmp_path / JSON).cut_short == "stopped by hand"
 
@@ -189,8 +190,8 @@ def test_runs_of_other_kinds_alone_can_be_shown(tmp_path: Path) -> None:
 def test_clients_that_were_late_themselves_are_named(tmp_path: Path) -> None:
     late = run()
     late.acks = [msgspec.structs.replace(ack, sent=ack.asked + 0.05) for ack in late.acks]
-    assert "clients were late themselves" in page(report([late]), tmp_path)
-    assert "clients were late themselves" not in page(full(), tmp_path)
+    assert "clients themselves were late" in page(report([late]), tmp_path)
+    assert "clients themselves were late" not in page(full(), tmp_path)
 
 
 def test_the_verdict_comes_first(tmp_path: Path) -> None:
@@ -207,6 +208,65 @@ def test_the_terminal_says_what_the_page_says() -> None:
     assert "Stay simple." in said
     assert "triage" in said
     assert "jobs offered" in said
+
+
+def test_equal_verdicts_are_one_card_and_one_paragraph(tmp_path: Path) -> None:
+    made = report(runs("simple", slower=25) + runs("queued", slower=22))
+    html = page(made, tmp_path)
+    verdicts = html.partition('id="verdict"')[2].partition("</section>")[0]
+    assert re.findall(r'<h3>(.*?)</h3><span class="take queued">', verdicts) == ["language, triage", "summarize"]
+    said = printed(made)
+    assert "language, triage: queued." in said
+    assert "neither path keeps 2 s for language and triage and 20 s for summarize under this load." in html
+    assert "Already past it" in verdicts
+
+
+def test_capacity_past_one_machine_is_folded(tmp_path: Path) -> None:
+    html = page(full(), tmp_path)
+    folded = re.findall(r"<details[^>]*>(.*?)</details>", html, re.DOTALL)
+    assert len(folded) == 1
+    assert "<details open" not in html
+    assert "1.4 billion jobs a day" in folded[0]
+    assert "1.4 billion jobs a day" not in html.replace(folded[0], "")
+    assert folded[0].count("<table>") == 3  # simple, queued, auto
+
+
+def colours(css: str, names: str) -> dict[str, str]:
+    """The custom properties of these names, as they are declared."""
+    return dict(re.findall(rf"--({names}): ([^;]+);", css))
+
+
+def test_nothing_in_a_bar_has_the_colour_of_a_path() -> None:
+    theme, style = ((ROOT / "app" / each).read_text() for each in ("static/style/theme.css", "compare/report.css"))
+    for scheme in (0, 1):  # light, dark
+        part = [each.split("@media (prefers-color-scheme: dark)")[scheme].split("@media")[0] for each in (theme, style)]
+        paths = colours(part[0], "simple|queued|auto|plain|accent")
+        paths = {name: paths.get(value[6:-1], value) for name, value in paths.items()}
+        pieces = colours(part[1], "k[0-5]")
+        assert len(pieces) == 6
+        assert not set(pieces.values()) & set(paths.values())
+        assert len(set(paths.values())) == 4  # the simple path has the accent
+
+
+def test_the_queued_path_has_one_colour_on_every_page_and_in_the_report() -> None:
+    sheets = [*(ROOT / "app" / "static" / "style").glob("*.css"), ROOT / "app" / "compare" / "report.css"]
+    rules = [
+        (selector, body)
+        for sheet in sheets
+        for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet.read_text())
+        if "queued" in selector and re.search(r"(?:color|background|fill|stroke|--own): ", body)
+    ]
+    assert len(rules) >= 6
+    for selector, body in rules:
+        assert "var(--queued)" in body or "var(--own)" in body, selector
+
+
+def test_a_line_of_jobs_ends_where_its_run_ended(tmp_path: Path) -> None:
+    html = page(report(runs("simple", 1, slower=60) + runs("queued", 1)), tmp_path)
+    plot = html.partition("Jobs waiting or running over time")[2].partition("</figure>")[0]
+    ends = [int(points.split()[-1].split(",")[0]) for points in re.findall(r'polyline points="([^"]+)"', plot)][:2]
+    assert ends[0] == 1000
+    assert ends[1] < 500
 
 
 def test_files_go_into_a_folder_that_is_made(tmp_path: Path) -> None:

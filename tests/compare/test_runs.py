@@ -42,7 +42,7 @@ def experiment(**changed: object) -> Experiment:
     return Experiment(workload, Path(), with_python_tasks(workload, declared.discover()), SEED, workload.models)
 
 
-def made(plan: Plan, of: Experiment, on_progress: OnProgress = lambda sent, final: None) -> Run:
+def made(plan: Plan, of: Experiment, on_progress: OnProgress = lambda sent, final, expected: None) -> Run:
     """A real run."""
     return asyncio.run(measure(plan, of, on_progress))
 
@@ -68,7 +68,7 @@ def once(word: str, harm: Callable[[psutil.Process], None]) -> OnProgress:
     """Do harm to the process of the run that is to begin, once its load is under way."""
     others, done = processes(word), [False]
 
-    def on_progress(sent: int, final: int) -> None:
+    def on_progress(sent: int, final: int, expected: int) -> None:
         if sent >= 10 and not done[0]:
             done[0] = True
             harm((processes(word) - others).pop())

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.compare.conclusion import Group, Verdict, groups, headline, verdicts
 from app.compare.figures import figures
 from app.compare.samples import Ack, Figure, JobTimes, Run, Times
 from app.compare.verdict import compare
-from app.compare.wording import Verdict, headline, verdicts
 from tests.compare.samples import dropped, report, run, runs
 
 BOUNDS = {"ack_ms": 100.0, "answer_s": 2.0, "tasks": {"summarize": 20.0}}
@@ -25,13 +27,21 @@ def judge(measured: list[Run], **bounds: object) -> dict[str, Verdict]:
 
 def said(measured: list[Run], **bounds: object) -> str:
     """The verdict in one sentence."""
-    return headline(list(judge(measured, **bounds).values()))
+    return headline(list(judge(measured, **bounds).values()), figures(measured, {**BOUNDS, **bounds}))
+
+
+def grouped(measured: list[Run], **bounds: object) -> dict[str, Group]:
+    """The verdicts as they are told, equal ones together, by the names of their tasks."""
+    kept = {**BOUNDS, **bounds}
+    found = list(judge(measured, **bounds).values())
+    return {each.title: each for each in groups(found, figures(measured, kept), kept)}
 
 
 def test_two_equal_paths_are_a_draw_and_the_one_with_fewer_parts_is_taken() -> None:
-    found = judge(runs("simple") + runs("queued"))
+    measured = runs("simple") + runs("queued")
+    found = judge(measured)
     assert {(each.take, each.rule) for each in found.values()} == {("simple", "draw")}
-    assert headline(list(found.values())) == "A draw: stay simple."
+    assert said(measured) == "A draw: stay simple."
     assert "A draw" in found["triage"].reason
 
 
@@ -72,7 +82,7 @@ def test_with_one_repeat_a_fifth_is_a_draw() -> None:
 def test_a_job_dropped_by_hand_puts_the_path_out() -> None:
     found = judge([dropped(run("simple")), *runs("queued", slower=0.05)])
     assert {(each.take, each.rule) for each in found.values()} == {("queued", "out")}
-    assert found["triage"].reason == "Simple is out: it lost 1; queued did not."
+    assert found["triage"].reason == "Simple is excluded: it lost 1; queued did not."
 
 
 @pytest.mark.parametrize("wrong", ["lost", "doubled", "disordered"])
@@ -82,10 +92,11 @@ def test_a_broken_promise_in_any_run_puts_the_path_out(wrong: str) -> None:
 
 
 def test_when_every_path_broke_a_promise_none_is_recommended() -> None:
-    found = judge([dropped(run("simple")), dropped(run("queued"))])
+    measured = [dropped(run("simple")), dropped(run("queued"))]
+    found = judge(measured)
     assert {each.take for each in found.values()} == {None}
-    assert headline(list(found.values())) == "No path can be recommended."
-    assert "Find out why" in found["triage"].reason
+    assert said(measured) == "No path can be recommended."
+    assert "Find the cause" in found["triage"].reason
 
 
 def test_plain_is_judged_and_never_recommended() -> None:
@@ -102,7 +113,7 @@ def test_a_path_alone_is_taken_for_want_of_another() -> None:
 def test_only_one_keeps_the_bound_on_answers() -> None:
     found = judge(runs("simple", slower=2.5) + runs("queued", acks_slower=0.05))["triage"]
     assert (found.take, found.rule, found.keeps) == ("queued", "bound", True)
-    assert "Only queued keeps the bound of 2.0 s on answers of triage" in found.reason
+    assert "Only queued keeps the bound of 2 s on answers of triage" in found.reason
 
 
 def test_only_one_keeps_the_bound_on_acks() -> None:
@@ -121,7 +132,82 @@ def test_a_bound_that_lies_between_two_equal_values_tells_nothing_apart() -> Non
 def test_a_bound_that_even_the_better_path_breaks_is_told() -> None:
     found = judge(runs("simple", slower=4) + runs("queued", slower=3))["triage"]
     assert (found.take, found.keeps) == ("queued", False)
-    assert "It still breaks the bound of 2.0 s" in found.reason
+    assert "It still breaks the bound of 2 s" in found.reason
+
+
+def test_the_headline_carries_a_bound_that_no_path_keeps() -> None:
+    measured = runs("simple", slower=4) + runs("queued", slower=3)
+    of_two = {"answer_s": 2.0, "tasks": {}}
+    assert said(measured, **of_two) == "Take the queue; neither path keeps 2 s under this load."
+    assert said([*measured, *runs("auto", slower=3)], **of_two) == "Take the queue; no path keeps 2 s under this load."
+    assert said(runs("queued", slower=3), **of_two) == "Take the queue; it does not keep 2 s under this load."
+    assert said([*measured, *runs("plain")], **of_two) == "Take the queue; neither path keeps 2 s under this load."
+
+
+def test_the_headline_names_the_tasks_whose_bound_no_path_keeps_where_others_are_kept() -> None:
+    measured = runs("simple", slower=4) + runs("queued", slower=3)
+    assert said(measured) == "Take the queue; neither path keeps 2 s for language and triage under this load."
+    late = runs("simple", acks_slower=0.3) + runs("queued", acks_slower=0.3)
+    assert said(late) == "A draw: stay simple; neither path keeps 100 ms for acks under this load."
+
+
+def test_a_bound_that_one_path_keeps_is_not_in_the_headline() -> None:
+    assert said(runs("simple", slower=2.5) + runs("queued")) == "Take the queue."
+
+
+def test_past_a_broken_bound_there_is_no_load_at_which_the_answer_changes() -> None:
+    measured = runs("simple", slower=4) + runs("queued", slower=3)
+    turn = judge(measured)["triage"].turn
+    assert turn.factor is None
+    assert turn.sentence == "Already past it: queued breaks a bound at this load."
+    steps = [run("queued", kind="step", factor=factor, slower=slower) for factor, slower in ((0.5, 0), (1, 3))]
+    stepped = judge(measured + steps)["triage"].turn
+    assert stepped.factor is None
+    assert "The highest step at which it kept every bound is 0.5× this load" in stepped.sentence
+    assert "Already past it" not in judge(measured)["summarize"].turn.sentence  # its bound is 20 s
+
+
+def test_equal_verdicts_are_told_together_with_figures_from_the_lowest_to_the_highest() -> None:
+    measured = [slowed(each, "triage", 0.5) for each in runs("simple", slower=4) + runs("queued", slower=3)]
+    found = grouped(measured, tasks={})
+    assert list(found) == ["language, summarize, triage"]
+    told = found["language, summarize, triage"]
+    assert told.take == "queued"
+    assert re.match(
+        r"Queued answers sooner: p95 of answers is 3\.\d to 3\.\d s on queued and 4\.\d to 4\.\d s", told.reason
+    )
+    assert told.reason.endswith("It still breaks the bound of 2 s on their answers.")
+    assert told.turns == ["Already past it: queued breaks a bound at this load."]
+
+
+def test_verdicts_that_differ_in_path_rule_or_broken_bound_are_told_apart() -> None:
+    measured = runs("simple", slower=4) + runs("queued", slower=3)
+    assert list(grouped(measured)) == ["language, triage", "summarize"]  # a bound of 20 s is kept
+    ways = [slowed(each, "summarize", 30.0) for each in runs("simple")] + runs("queued", slower=0.05)
+    assert {title: each.take for title, each in grouped(ways).items()} == {
+        "language, triage": "simple",
+        "summarize": "queued",
+    }
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        runs("simple") + runs("queued"),
+        runs("queued"),
+        [dropped(run("simple")), *runs("queued")],
+        [dropped(run("simple")), dropped(run("queued"))],
+        runs("simple", slower=25) + runs("queued"),
+        runs("simple", slower=0.05) + runs("queued", acks_slower=0.05),
+        runs("simple", acks_slower=0.05) + runs("queued"),
+    ],
+)
+def test_what_is_told_is_the_verdict_of_each_of_its_tasks(measured: list[Run]) -> None:
+    for task, verdict in judge(measured).items():
+        told = next(each for each in grouped(measured).values() if task in each.tasks)
+        assert told.take == verdict.take
+        if len(told.tasks) == 1:
+            assert told.reason == verdict.reason
 
 
 def test_a_gain_against_a_loss_is_a_draw() -> None:
@@ -149,9 +235,9 @@ def test_few_samples_are_judged_by_a_lower_quantile() -> None:
 
 
 def test_auto_is_taken_when_it_beats_both() -> None:
-    found = judge(runs("simple", slower=1.0) + runs("queued", slower=0.5) + runs("auto"))
-    assert {each.take for each in found.values()} == {"auto"}
-    assert headline(list(found.values())) == "Let auto choose."
+    measured = runs("simple", slower=1.0) + runs("queued", slower=0.5) + runs("auto")
+    assert {each.take for each in judge(measured).values()} == {"auto"}
+    assert said(measured) == "Let auto choose."
 
 
 def test_a_draw_between_queued_and_auto_goes_to_queued() -> None:
@@ -168,7 +254,7 @@ def test_tasks_may_go_different_ways() -> None:
         "summarize": "queued",
         "triage": "simple",
     }
-    assert headline(list(found.values())) == "Stay simple, but take the queue for summarize."
+    assert said(measured) == "Stay simple, but take the queue for summarize."
 
 
 def test_costs_name_the_parts_and_what_the_other_needs() -> None:

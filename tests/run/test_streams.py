@@ -181,11 +181,8 @@ def test_a_whole_system_runs_on_when_nobody_reads_its_log_any_more(
 
 def running(system: Harassed, name: str) -> list[int]:
     """The processes of a part."""
-    return [
-        each.pid
-        for each in in_session(system.process.pid)
-        if PARTS[name] in (words := command(each)) and "child.py" not in words
-    ]
+    words = {each.pid: command(each) for each in in_session(system.process.pid)}
+    return [pid for pid, said in words.items() if PARTS[name] in said and "child.py" not in said]
 
 
 def command(process: psutil.Process) -> str:

@@ -144,7 +144,7 @@ def test_a_part_that_dies_is_named_and_started_again(own: System, name: str) -> 
     before.kill()
     until(lambda: (now := part(own, name)) and now.pid != before.pid, f"the {name} is not started again")
     works(own)
-    assert f"{name} died (exit -9): starting it again" in own.log.read_text()[mark:]
+    assert f"{name} died (exit code -9): restarting it" in own.log.read_text()[mark:]
     assert own.process.poll() is None
 
 
@@ -305,7 +305,7 @@ def test_a_part_that_cannot_be_kept_alive_ends_the_whole(code: str, words: str, 
         output, _ = process.communicate(timeout=WAIT)
         assert process.returncode == 1
         assert words in output.splitlines()[-1]
-        assert output.count("starting it again") == starts
+        assert output.count("restarting it") == starts
         assert in_session(process.pid) == []
 
 
