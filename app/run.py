@@ -189,7 +189,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:  # a full disk, no more processes
-        print(f"make run cannot go on: {error}", file=sys.stderr)
+        print(f"make run cannot continue: {error}", file=sys.stderr)
         return 1
     return 0
 

@@ -233,7 +233,7 @@ def test_a_part_that_was_told_to_stop_is_not_called_dead(own: System) -> None:
     before.terminate()
     until(lambda: (now := part(own, "web process")) and now.pid != before.pid, "it is not started again")
     works(own)
-    assert "web process was stopped (exit 0): starting it again" in own.log.read_text()[mark:]
+    assert "web process was stopped (exit code 0): restarting it" in own.log.read_text()[mark:]
 
 
 def test_ready_is_not_said_when_somebody_else_answers_at_the_port(parts: None, tmp_path: Path) -> None:
