@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from app.compare import report as reports
-from app.compare.conclusion import headline
+from app.compare.conclusion import groups, headline
 from app.compare.report import Concluded
 from app.compare.samples import Report
 from app.compare.system import ROOT
@@ -92,9 +92,9 @@ def block(preset: str, report: Report) -> str:
     found = reports.conclude(report)
     lines = ["```", f".venv/bin/python -m app compare {' '.join(options(preset))}", "```", ""]
     lines += [f"**{headline(found.verdicts, found.figures)}**", ""]
-    lines += [
-        f"- `{each.task}`: **{each.take or 'none'}**. {each.reason} {each.turn.sentence}" for each in found.verdicts
-    ]
+    for each in groups(found.verdicts, found.figures, report.workload.get("bounds", {})):
+        tasks = ", ".join(f"`{task}`" for task in each.tasks)
+        lines.append(" ".join([f"- {tasks}: **{each.take or 'none'}**.", each.reason, *each.turns]))
     lines += ["", *(f"![{title} under {preset}](choosing/{preset}-{name}.png)" for name, title in PLOTS.items()), ""]
     return "\n".join([*lines, *table(found)])
 

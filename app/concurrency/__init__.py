@@ -75,14 +75,8 @@ class Concurrency(Protocol):
     def os_queue(self) -> Any:
         """A `queue.SimpleQueue` between real threads and the loop, on which only threads may wait."""
 
-    def spawn(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run the function concurrently, at once, and forget it."""
-
     def mailbox(self) -> Mailbox:
         """A new mailbox."""
-
-    def offload(self, function: Callable[..., T], *args: Any) -> T:
-        """The function's value, computed off the hub so that chat goes on; its exceptions are raised here."""
 
     def await_(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         """The coroutine's value; it is cancelled and TimeoutError raised after `timeout` seconds."""

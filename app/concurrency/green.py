@@ -54,7 +54,7 @@ IDLE_GREENLETS = 64  # kept for the next function that may block
 
 
 class Green:
-    """Green threads on one hub; computing and blocking calls are offloaded to real threads."""
+    """Green threads on one hub."""
 
     name = "eventlet"
 
@@ -92,21 +92,10 @@ class Green:
         """Of the unpatched module."""
         return eventlet.patcher.original("queue").SimpleQueue()
 
-    def spawn(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run in a new green thread."""
-        eventlet.spawn_n(function, *args)
-
     def mailbox(self) -> Mailbox:
         """A LightQueue with the standard library's `Empty`."""
         box: Mailbox = eventlet.queue.LightQueue()
         return box
-
-    def offload(self, function: Callable[..., T], *args: Any) -> T:
-        """Run in eventlet's pool of real threads while other green threads go on."""
-        value, error = eventlet.tpool.execute(_caught, function, args)
-        if error is not None:
-            raise error
-        return value  # type: ignore[no-any-return]  # _caught gives the function's own value when there is no error
 
     def await_(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         """Run on the hub's own loop.
@@ -286,13 +275,6 @@ def _wait_readable(fd: int, seconds: float) -> bool:
     finally:  # also where the waiter was killed: a switch that comes later would hit whatever it does then
         timer.cancel()
         hub.loop.remove_reader(fd)
-
-
-def _caught(function: Callable[..., T], args: tuple[Any, ...]) -> tuple[T | None, Exception | None]:
-    try:
-        return function(*args), None
-    except Exception as error:  # handed to the caller, who raises it on the hub's side
-        return None, error
 
 
 def _share_memory() -> None:

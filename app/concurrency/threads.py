@@ -33,7 +33,7 @@ REQUEST_SECONDS = 60  # an HTTP client may be silent for so long in the middle o
 
 
 class Threads:
-    """One loop in a thread of its own; what may block runs in pooled threads, and so nothing needs offloading."""
+    """One loop in a thread of its own; what may block runs in pooled threads."""
 
     name = "threading"
 
@@ -74,17 +74,9 @@ class Threads:
         """The standard library's."""
         return queue.SimpleQueue()
 
-    def spawn(self, function: Callable[..., Any], *args: Any) -> None:
-        """Run in a new thread."""
-        threading.Thread(target=function, args=args, daemon=True).start()
-
     def mailbox(self) -> Mailbox:
         """A SimpleQueue."""
         return _Mailbox()
-
-    def offload(self, function: Callable[..., T], *args: Any) -> T:
-        """Run here: a blocked thread holds up nobody else."""
-        return function(*args)
 
     def await_(self, coroutine: Coroutine[Any, Any, T], timeout: float) -> T:
         """Run on the loop."""

@@ -17,7 +17,7 @@ import structlog
 
 from app.contract import MAX_RESULT_BYTES, Outcome, failure
 from app.due import Due
-from app.effects import Effects, Receipt, Reply
+from app.effects import Effects, Receipt
 from app.jobs import dead_letters, ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
@@ -25,7 +25,7 @@ from app.jobs.job import MAX_DEATHS, Job
 from app.jobs.making import checked, encoded, new_job, too_large
 from app.jobs.memory import Memory
 from app.jobs.settling import Settle, Turn
-from app.jobs.transitions import Accept, Launch, Mark, Note, Park, Replay, Start
+from app.jobs.transitions import Launch, Mark, Note, Park, Replay, Start
 from app.loops import Loops
 from app.metrics import Metrics
 from app.paths.routing import Routing
@@ -69,10 +69,6 @@ class Lifecycle(Memory):
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
 
     # Acceptance
-
-    def accept(self, job: Job, reply: Reply) -> None:
-        """Put a job somebody asked for into the ledger, acknowledge it and start it."""
-        self.store.add(Accept(self, job, reply))
 
     def follower(self, parent: Job, task: Task, args: str) -> Job:
         """The job that follows a delivered one; failed from the start when it was given too much."""
