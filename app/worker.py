@@ -10,6 +10,7 @@ import asyncio
 import os
 import queue
 import secrets
+import signal
 import sys
 import threading
 import time
@@ -132,6 +133,9 @@ class Worker:
         await asked.wait()
         stop_connecting()
         await self._drain()
+        for number in stop_signals():  # whoever asks again now must not make a graceful end look like a failed one
+            self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
 
     async def _connect(self) -> None:
         """Connect and begin to take jobs; tried again where it failed, and then each step is made once."""
