@@ -21,7 +21,7 @@ ADDED = "https://chat.example.org"
 STRANGER = "https://stranger.example.org"
 
 
-@pytest.fixture(scope="module", params=["eventlet", "threading"])
+@pytest.fixture(scope="module", params=["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A web process where few connections may say nothing, and pages of one other origin may connect."""
     folder = tmp_path_factory.mktemp("web")

@@ -144,7 +144,7 @@ class Harassed:
         return int(found[1])
 
 
-@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+@pytest.mark.parametrize("mode", ["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("reader", ["gone", "stopped"])
 def test_clients_are_answered_whatever_becomes_of_the_log(
     tmp_path: Path, guests: Callable[..., Guest], mode: str, reader: str

@@ -148,7 +148,7 @@ def test_a_part_that_dies_is_named_and_started_again(own: System, name: str) -> 
     assert own.process.poll() is None
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGHUP])
 def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> None:
     with System() as system:
         works(system)

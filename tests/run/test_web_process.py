@@ -51,7 +51,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         assert f"PORT={port}" in one_sentence(start(PORT=port, DATA_DIR=str(tmp_path / "two")))
 
 
-@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+@pytest.mark.parametrize("mode", ["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
 def test_it_stops_promptly_and_is_a_reconnect_to_clients(tmp_path: Path, mode: str) -> None:
     web = Web(tmp_path, ASYNC_MODE=mode)
     with web:
@@ -103,7 +103,7 @@ def test_past_max_backlog_jobs_are_refused_or_skipped_and_chat_goes_on(tmp_path:
             ann.close()
 
 
-@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+@pytest.mark.parametrize("mode", ["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
 def test_a_closed_terminal_stops_it_in_order_unless_nohup_keeps_it(tmp_path: Path, mode: str) -> None:
     with Web(tmp_path / "closed", ASYNC_MODE=mode) as web:
         web.process.send_signal(signal.SIGHUP)
