@@ -67,7 +67,6 @@ def options(preset: str) -> list[str]:
 
 def write(preset: str, report: Report) -> None:
     """Put what was found in its place in the page, between two marks."""
-    _put("machine", machine(report))
     _put(preset, block(preset, report))
 
 
@@ -91,6 +90,7 @@ def block(preset: str, report: Report) -> str:
     """Command, plots, verdicts and table, as Markdown."""
     found = reports.conclude(report)
     lines = ["```", f".venv/bin/python -m app compare {' '.join(options(preset))}", "```", ""]
+    lines += [machine(report), ""]
     lines += [f"**{headline(found.verdicts, found.figures)}**", ""]
     for each in groups(found.verdicts, found.figures, report.workload.get("bounds", {})):
         tasks = ", ".join(f"`{task}`" for task in each.tasks)
