@@ -87,7 +87,7 @@ class Writer:
         self._other: deque[Operation] = deque()
         self._exclusive: deque[Callable[[], None]] = deque()
         self._group: _Group | None = None
-        self._scheduled = False
+        self._scheduled = self._stopped = False
         self._cost = 0.0001  # seconds an operation, as measured lately
         self._quiet_until = self._threaded_at = 0.0
         self._pause = 0.0
@@ -100,7 +100,9 @@ class Writer:
         loops.in_thread(threads, "writer", self._serve_thread)
 
     def add(self, operation: Operation) -> None:
-        """Commit this with the next group."""
+        """Commit this with the next group; once stopped, leave it to the next process, which finds everything in the ledger."""
+        if self._stopped:
+            return
         (self._urgent if operation.urgent else self._other).append(operation)
         self._schedule()
 
@@ -129,7 +131,8 @@ class Writer:
         return self._group is not None
 
     def stop(self) -> None:
-        """End the writer's thread; nothing may be added any more."""
+        """End the writer's thread; what is added from now on is left alone."""
+        self._stopped = True
         self._work.put(None)
 
     # One group after the other

@@ -130,6 +130,7 @@ def test_a_comparison_ends_with_a_report_and_leaves_no_process(comparing: Callab
     assert started.report().seed == 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_runs_that_are_complete(comparing: Callable[..., Comparing]) -> None:
     started = comparing(1, "--variants", "simple,plain")
     started.until("app.compare.driver", 3)  # the first run had two: this is the second
@@ -137,6 +138,7 @@ def test_ctrl_c_keeps_the_runs_that_are_complete(comparing: Callable[..., Compar
     started.cut_short("stopped by hand", 1)
 
 
+@pytest.mark.slow
 def test_sigterm_in_the_first_run_is_a_report_without_figures(comparing: Callable[..., Comparing]) -> None:
     started = comparing(600, "--variants", "queued")
     started.until("app.compare.driver", 2)
@@ -144,6 +146,7 @@ def test_sigterm_in_the_first_run_is_a_report_without_figures(comparing: Callabl
     started.cut_short("stopped by hand", 0)
 
 
+@pytest.mark.slow
 def test_ctrl_c_again_and_again_before_anything_is_ready_changes_nothing(comparing: Callable[..., Comparing]) -> None:
     started = comparing(600, "--variants", "simple")
     started.until("app.run", 1)
@@ -155,6 +158,7 @@ def test_ctrl_c_again_and_again_before_anything_is_ready_changes_nothing(compari
     started.cut_short("stopped by hand", 0)
 
 
+@pytest.mark.slow
 def test_a_variant_that_does_not_start_is_named_and_what_was_measured_is_kept(
     comparing: Callable[..., Comparing], tmp_path: Path
 ) -> None:

@@ -8,9 +8,12 @@ import pytest
 
 from tests.faults.scenarios import IS_ROOT, ROOT_ONLY, SCENARIOS, run
 
+QUICK = ("kill web, simple", "kill worker", "kill broker", "kill supervisor, queued", "TCP to the broker cut")
+ALL = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SCENARIOS]
+
 
 @pytest.mark.usefixtures("parts")
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", ALL)
 def test_nothing_is_lost_doubled_or_out_of_order(name: str) -> None:
     if name in ROOT_ONLY and not IS_ROOT:
         pytest.skip("mounting a small disk needs root")

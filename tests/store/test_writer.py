@@ -395,6 +395,17 @@ def test_closing_commits_what_waits(own: OwnLoop, tmp_path: Path, told: list[str
     own.run(again.close())
 
 
+def test_what_comes_after_the_end_is_left_to_the_next_process(
+    own: OwnLoop, tmp_path: Path, told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = Store(f"sqlite:///{tmp_path / 'x.db'}", own)
+    own.run(store.close())
+    store.add(Put("late", told))
+    own.rounds(5)
+    assert told == []
+    assert "could not be written" not in capsys.readouterr().out
+
+
 def test_a_database_answers_for_its_own_errors(store: Store) -> None:
     row = ("r", 1, "i", None, "a", "A", "user", "x", None, None, None, 0.0)
     with pytest.raises(StoreConflict):

@@ -92,7 +92,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize("command", [["-m", "app.run"], ["wsgi.py"], ["-m", "app.worker"]], ids=" ".join)
-@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize(
+    "wrong", [next(iter(WRONG)), *(pytest.param(w, marks=pytest.mark.slow) for w in list(WRONG)[1:])]
+)
 def test_a_declaration_that_cannot_work_ends_the_start_with_one_sentence(
     tmp_path: Path, wrong: str, command: list[str]
 ) -> None:
