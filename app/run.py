@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from app import data_dir, streams
+from app.ports import free_port
 from app.settings import SettingInvalid, Settings, from_env
 from app.supervisor import Part, PartsFailed, Supervisor
 
@@ -55,7 +56,7 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
     if bundled is not None:
         parts.append(_broker(settings, bundled))
     if "ML_URL" not in os.environ:
-        port = _free_port()
+        port = free_port()
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
         command += ["--niceness", settings.niceness]
@@ -104,7 +105,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
     config = folder / "nats.conf"
     # In a file: every user of the machine can read command lines, and with them the token.
     config.touch(mode=0o600)
-    monitor = _free_port()
+    monitor = free_port()
     # The default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
     most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
     config.write_text(
@@ -125,12 +126,6 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
     return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, unhealthy=unhealthy, relayed=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _listens(port: int) -> bool:
@@ -174,7 +169,7 @@ def main() -> int:
     if asked.no_queue:
         environ["NATS_URL"] = ""
     elif not environ.get("NATS_URL", "").strip():
-        bundled = Bundled(_free_port(), secrets.token_hex(16))
+        bundled = Bundled(free_port(), secrets.token_hex(16))
         environ["NATS_URL"] = bundled.url
     try:
         settings = from_env(environ)

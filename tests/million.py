@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.compare.system import ROOT, free_port
+from app.compare.system import ROOT
+from app.ports import free_port
 from app.store.statements import JOB_COLUMNS, STATEMENTS
 from tests.web import environment
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from app.compare.system import ROOT, free_port
+from app.compare.system import ROOT
+from app.ports import free_port
 from app.settings import Settings
 from tests.guest import WAIT
 from tests.logs import assert_no_traceback

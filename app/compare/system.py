@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ import requests
 
 from app.compare.samples import Use
 from app.compare.workload import Workload, python_task_files
+from app.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
@@ -50,13 +50,6 @@ ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their da
 
 class NotReady(Exception):
     """The system did not become ready; the message is the end of its log."""
-
-
-def free_port() -> int:
-    """A port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class System:

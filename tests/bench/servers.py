@@ -16,7 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from app.compare.system import ROOT, checkout_with, free_port
+from app.compare.system import ROOT, checkout_with
+from app.ports import free_port
 from tests.bench.peers.places import NODE_FOLDER, SCRIPTS
 
 READY_SECONDS = 60.0

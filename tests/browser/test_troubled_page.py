@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import expect
 
-from app.compare.system import System, free_port
+from app.compare.system import System
+from app.ports import free_port
 from tests.browser.cable import Cable
 from tests.browser.conftest import Open, until
 from tests.browser.gate import Gate

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.compare.system import System, free_port
+from app.compare.system import System
+from app.ports import free_port
 
 NAMES = {"web": "web process", "worker": "worker", "broker": "broker", "model": "model server"}
 

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.compare.system import ROOT, free_port
+from app.compare.system import ROOT
+from app.ports import free_port
 from tests.guest import WAIT
 from tests.web import environment
 

@@ -16,7 +16,7 @@ from typing import Any
 import nkeys
 import trustme
 
-from app.compare.system import free_port
+from app.ports import free_port
 from tests.lossless.evidence import until
 
 LIMITS = {**dict.fromkeys(("subs", "data", "payload", "imports", "exports", "conn", "leaf"), -1), "wildcards": True}

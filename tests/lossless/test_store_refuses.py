@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app.compare.system import ROOT, free_port
+from app.compare.system import ROOT
+from app.ports import free_port
 from app.store.migrations import NEWEST
 from tests.guest import WAIT, Guest
 from tests.web import Web, environment

@@ -16,7 +16,8 @@ import pytest
 import requests
 
 from app import logs
-from app.compare.system import ROOT, free_port
+from app.compare.system import ROOT
+from app.ports import free_port
 from app.streams import MAX_WAITING, LineStream
 from tests.guest import WAIT, Guest
 from tests.run.test_supervisor import PARTS, in_session, until

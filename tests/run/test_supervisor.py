@@ -16,7 +16,8 @@ import psutil
 import pytest
 import requests
 
-from app.compare.system import ROOT, System, free_port
+from app.compare.system import ROOT, System
+from app.ports import free_port
 from tests.faults.parts import fill, small_disk
 from tests.guest import WAIT, Guest
 from tests.web import Web, environment

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.compare.system import ROOT, free_port
+from app.compare.system import ROOT
+from app.ports import free_port
 from tests.guest import WAIT, Guest, Raw
 from tests.run.test_supervisor import until
 from tests.web import Web, environment

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.compare.system import ROOT, System, free_port
+from app.compare.system import ROOT, System
+from app.ports import free_port
 from tests.guest import WAIT, Guest
 from tests.web import environment
 
