@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 
 from app.compare.system import ROOT, System
+from app.store.store import Store
 from tests.broker import RealBroker
 from tests.guest import Guest
 from tests.logs import assert_no_traceback
+from tests.own_loop import OwnLoop
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,23 @@ def site(request: pytest.FixtureRequest, systems: Callable[[str], System]) -> It
     running.flag(path)
     yield Site(running, path)
     running.flag("simple")
+
+
+@pytest.fixture
+def own() -> Iterator[OwnLoop]:
+    """A loop; its threads have ended when it closes."""
+    made = OwnLoop()
+    yield made
+    made.join()
+    made.close()
+
+
+@pytest.fixture
+def store(own: OwnLoop, tmp_path: Path) -> Iterator[Store]:
+    """An open store."""
+    opened = Store(f"sqlite:///{tmp_path / 'x.db'}", own)
+    yield opened
+    own.run(opened.close())
 
 
 @pytest.fixture

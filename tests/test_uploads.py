@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,21 +17,6 @@ from app.uploads import BYTES_AN_HOUR, Uploads
 from tests.own_loop import OwnLoop
 
 LINKS = Links("k" * 32, "http://127.0.0.1")
-
-
-@pytest.fixture
-def own() -> Iterator[OwnLoop]:
-    made = OwnLoop()
-    yield made
-    made.join()
-    made.close()
-
-
-@pytest.fixture
-def store(own: OwnLoop, tmp_path: Path) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'x.db'}", own)
-    yield opened
-    own.run(opened.close())
 
 
 def uploads(own: OwnLoop, store: Store, folder: Path, max_bytes: int = 1_000_000, rate: float | None = None) -> Uploads:
