@@ -15,11 +15,12 @@ from app.flags.flags import Flags
 from app.ids import rfc3339
 from app.jobs import job as jobs
 from app.jobs import ledger
-from app.payload import Refused, RoomName, read
+from app.payload import Refused
 from app.settings import Settings
 from app.store.store import Store
 from app.tasks import Task
 from app.web.answers import json
+from app.web.asked import room_name
 from app.web.waiting import Wait
 
 MINUTES = 15  # of jobs by state and path on the operator page
@@ -45,7 +46,7 @@ def api(
     def list_flags() -> ResponseReturnValue:
         rows = flags.all()
         if "room" in request.args:
-            taken = wait(flags.taken_by(_room(request.args["room"])))
+            taken = wait(flags.taken_by(room_name(request.args["room"])))
             rows = [{**row, "takes": taken[row["task"]]} if row["task"] in taken else row for row in rows]
         return jsonify(default=settings.default_path, queue=bool(settings.nats_url), flags=rows)
 
@@ -95,13 +96,6 @@ def api(
 
 def _lately(connection: Connection) -> tuple[list[Any], list[jobs.Job]]:
     return ledger.by_minute(connection, time.time() - MINUTES * 60), ledger.newest(connection, RECENT)
-
-
-def _room(given: str) -> str:
-    try:
-        return read(given, RoomName)
-    except Refused as error:
-        raise Refused("bad_request", error.message, "room") from None
 
 
 def _which_jobs() -> tuple[int, dict[str, str | None]]:

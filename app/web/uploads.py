@@ -5,8 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.payload import Refused, RoomName, read
+from app.payload import Refused
 from app.uploads import Uploads
+from app.web.asked import room_name
 from app.web.bodies import FORM_BYTES, too_large
 from app.web.waiting import Wait
 
@@ -21,10 +22,7 @@ def uploads(kept: Uploads, wait: Wait) -> Blueprint:
         file = request.files.get("file")
         if file is None:
             raise Refused("bad_request", "the form needs a field file with the image", "file")
-        try:
-            room = read(request.form.get("room"), RoomName)
-        except Refused as error:
-            raise Refused("bad_request", error.message, "room") from None
+        room = room_name(request.form.get("room"))
         content = _bounded(file.read(kept.max_bytes + 1), kept.max_bytes)
         token, address = request.form.get("token", ""), request.remote_addr or ""
         return jsonify(upload=wait(kept.take(room, token, address, content))), 201

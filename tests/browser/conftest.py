@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, sync_playwright
 
+from app.compare.system import System
 from tests.browser.gate import Gate
 from tests.browser.tab import Tab
 from tests.conftest import need
@@ -83,3 +84,15 @@ def until(true: Callable[[], object], what: str, seconds: float = PATIENCE / 100
     while not true():
         assert time.monotonic() < end, f"waited in vain until {what}"
         time.sleep(0.05)
+
+
+@pytest.fixture
+def ann(opened: Open, system: System, room: str) -> Tab:
+    """Ann in her tab."""
+    return opened(system.url).join("Ann", room)
+
+
+@pytest.fixture
+def ben(opened: Open, system: System, room: str, ann: Tab) -> Tab:
+    """Ben in his, after Ann."""
+    return opened(system.url).join("Ben", room)

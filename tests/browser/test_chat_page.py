@@ -15,18 +15,6 @@ from tests.browser.tab import Tab
 EVERY_MESSAGE = ("triage", "language", "sentiment")
 
 
-@pytest.fixture
-def ann(opened: Open, system: System, room: str) -> Tab:
-    """Ann in her tab."""
-    return opened(system.url).join("Ann", room)
-
-
-@pytest.fixture
-def ben(opened: Open, system: System, room: str, ann: Tab) -> Tab:
-    """Ben in his, after Ann."""
-    return opened(system.url).join("Ben", room)
-
-
 def test_two_people_see_each_other_typing_and_writing(ann: Tab, ben: Tab) -> None:
     expect(ann.one("members").locator("li")).to_have_count(2)
     expect(ben.one("members")).to_contain_text("Ann")

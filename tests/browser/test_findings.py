@@ -23,12 +23,6 @@ ROUTINE = "I would like an appointment on Monday"
 
 
 @pytest.fixture
-def ann(opened: Open, system: System, room: str) -> Tab:
-    """Ann in her tab."""
-    return opened(system.url).join("Ann", room)
-
-
-@pytest.fixture
 def troubled(gate: Gate, tmp_path: Path) -> Iterator[Web]:
     """A web process whose model server the test opens."""
     with Web(tmp_path, RATE_LIMIT="off", ML_URL=gate.url) as web:

@@ -16,12 +16,6 @@ FROM_THE_END = "pane => pane.scrollHeight - pane.scrollTop - pane.clientHeight"
 
 
 @pytest.fixture
-def ann(opened: Open, system: System, room: str) -> Tab:
-    """Ann in her tab."""
-    return opened(system.url).join("Ann", room)
-
-
-@pytest.fixture
 def picture(tmp_path: Path) -> Path:
     """An image as high as it is shown at most."""
     file = tmp_path / "picture.png"

@@ -15,12 +15,6 @@ from tests.browser.tab import Tab
 EMERGENCY = "My father collapsed, he has crushing chest pain and cannot breathe"
 
 
-@pytest.fixture
-def ann(opened: Open, system: System, room: str) -> Tab:
-    """Ann in her tab."""
-    return opened(system.url).join("Ann", room)
-
-
 def notice(tab: Tab) -> Locator:
     """The notice in the room."""
     return tab.one("notice")

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
-from app.compare.system import System
-from tests.browser.conftest import Open
 from tests.browser.tab import Tab
 
 HIDE = """hidden => {
     Object.defineProperty(document, "hidden", {get: () => hidden, configurable: true});
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
-
-
-@pytest.fixture
-def ann(opened: Open, system: System, room: str) -> Tab:
-    """Ann, who reads."""
-    return opened(system.url).join("Ann", room)
-
-
-@pytest.fixture
-def ben(opened: Open, system: System, room: str, ann: Tab) -> Tab:
-    """Ben, who writes."""
-    return opened(system.url).join("Ben", room)
 
 
 def begins_at(tab: Tab, text: str) -> None:
