@@ -57,6 +57,8 @@ from app.web import api, errors, guard, health, pages
 from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
 from app.web.live import live
+from app.web.proxies import Proxied
+from app.web.rates import Rated
 from app.web.uploads import uploads as upload_routes
 from app.where import Step
 
@@ -275,9 +277,9 @@ def _routes(server: Server, uploads: Uploads) -> None:
 
     guard.register(flask, settings)
     # The outermost first: Socket.IO is a layer below these, and Flask below that.
-    flask.wsgi_app = guard.OurHost(  # type: ignore[method-assign]  # as Flask's own documentation has it
-        Bounded(flask.wsgi_app, settings.max_upload_bytes, MAX_EVENT_BYTES), settings
-    )
+    bounded = Bounded(flask.wsgi_app, settings.max_upload_bytes, MAX_EVENT_BYTES)
+    rated = Rated(guard.OurHost(bounded, settings), settings.rate_limit)
+    flask.wsgi_app = Proxied(rated, settings.trust_proxy)  # type: ignore[method-assign]  # as Flask's documentation has it
     errors.register(flask)
     for blueprint in (
         pages.pages(),

@@ -23,7 +23,7 @@ from nats.aio.msg import Msg
 from app.contract import JobMessage, ResultMessage
 from app.ids import new_id, rfc3339, traceparent
 from app.payload import Refused
-from app.queue.connection import QueueUnavailable, credentials
+from app.queue.connection import QueueUnavailable, identity
 from app.queue.names import Names
 from app.queue.streams import bring_up_to_date
 from app.queue.wire import Undecodable, read_results
@@ -163,11 +163,11 @@ class WorkerCheck:
                 servers=list(self._settings.nats_url),
                 allow_reconnect=False,
                 error_cb=quiet,
-                **credentials(self._settings),
+                **identity(self._settings),
             )
             await bring_up_to_date(self._client.jetstream(), self._names, self._settings, [self._task.lane])
         except (TimeoutError, nats.errors.Error, OSError) as error:
-            raise QueueUnavailable(f"{', '.join(self._settings.nats_url)} cannot be reached: {error!r}") from None
+            raise QueueUnavailable(f"{self._settings.broker} cannot be reached: {error!r}") from None
         await self._client.subscribe(self._names.result("*"), cb=self._on_result)
         await self._client.subscribe(f"$JS.ACK.{self._names.jobs}.>", cb=self._on_ack)
         await self._client.subscribe(self._names.cancelled("*"), cb=self._on_question)

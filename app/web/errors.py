@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -38,6 +39,7 @@ CODES = {
     405: "bad_request",
     413: "too_large",
     415: "bad_request",
+    429: "rate_limited",
 }
 
 
@@ -46,7 +48,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> ResponseReturnValue:
-        return _answer(error.as_error(), STATUS[error.code])
+        return _answer(error.as_error(), STATUS[error.code], dict(_fields(error)))
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> ResponseReturnValue:
@@ -69,10 +71,15 @@ def answer_wsgi(environ: dict[str, Any], start_response: Any, refused: Refused) 
     environ[HANG_UP] = True
     body = json.dumps({"error": refused.as_error()}).encode()
     status = HTTPStatus(STATUS[refused.code])
-    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *_fields(refused)]
     start_response(f"{status.value} {status.phrase}", fields)
     return [body]
 
 
-def _answer(error: dict[str, Any], status: int) -> ResponseReturnValue:
-    return jsonify(error=error), status
+def _fields(refused: Refused) -> list[tuple[str, str]]:
+    """What its response head says besides, in whole seconds: RFC 9110 section 10.2.3."""
+    return [] if refused.retry_after is None else [("Retry-After", str(math.ceil(refused.retry_after)))]
+
+
+def _answer(error: dict[str, Any], status: int, fields: dict[str, str] | None = None) -> ResponseReturnValue:
+    return jsonify(error=error), status, fields or {}

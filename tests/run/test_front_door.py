@@ -93,6 +93,44 @@ def test_a_body_that_does_not_say_its_length_is_refused(web: Web) -> None:
     assert "Content-Length" in answer.json()["error"]["message"]
 
 
+LARGE = {
+    "one long field": f"X: {'x' * 20_000}\r\n",
+    "many fields": "".join(f"X-{number}: y\r\n" for number in range(200)),
+    "much in all": "".join(f"X-{number}: {'y' * 4000}\r\n" for number in range(5)),
+}
+
+
+@pytest.mark.parametrize("target", ["/livez", POLL.replace("polling", "websocket")])
+@pytest.mark.parametrize("what", LARGE)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_request_head_past_its_bound_is_refused_and_its_connection_closed(
+    web: Web, what: str, target: str, first: bool
+) -> None:
+    host = f"Host: {web.url.removeprefix('http://')}\r\n"
+    with connect(web) as sock:
+        if not first:
+            sock.sendall(f"GET /livez HTTP/1.1\r\n{host}\r\n".encode())
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n" if "websocket" in target else ""
+        try:
+            sock.sendall(f"GET {target} HTTP/1.1\r\n{host}{fields}{LARGE[what]}\r\n".encode())
+        except OSError:  # it is refused before all of it was sent
+            pass
+        answer = b""
+        try:
+            while chunk := sock.recv(4096):
+                answer += chunk
+        except ConnectionResetError:  # closed with bytes that nobody read
+            pass
+        assert answer.split()[1] in (b"431", b"400"), answer[:200]
+
+
+def test_a_request_head_below_its_bound_is_served(web: Web) -> None:
+    fields = {f"X-{number}": "y" * 1000 for number in range(14)}
+    assert requests.get(f"{web.url}/livez", headers=fields, timeout=WAIT).status_code == 200
+    assert requests.get(f"{web.url}/livez", headers={f"X-{n}": "" for n in range(90)}, timeout=WAIT).status_code == 200
+
+
 def still_open(sock: socket.socket) -> bool:
     """Whether nobody has closed it, a moment later at the latest."""
     sock.settimeout(0.05)
