@@ -16,6 +16,7 @@ from app.commands.flags import flags
 from app.commands.jobs import jobs
 from app.commands.nats_config import nats_config
 from app.commands.streams import streams
+from app.commands.token import token
 from app.settings import SettingInvalid, from_env
 
 
@@ -43,7 +44,7 @@ def replay(asked: Asked, file: Path, room: str, speed: float) -> None:
         lines = conversation(file)
         tasks = {each["task"] for each in asked.http("GET", "/api/tasks")["tasks"] if "message" in each["runs"]}
         with progress_bar(Console(stderr=True)) as progress:
-            replayed = asyncio.run(play(asked.url, lines, room, speed, tasks, progress))
+            replayed = asyncio.run(play(asked.url, lines, room, speed, tasks, progress, asked.token))
     except (ConversationInvalid, ConnectionError, NotAccepted) as error:
         raise click.ClickException(str(error)) from None
     if asked.as_json:
@@ -116,7 +117,7 @@ def worker_check(asked: Asked, name: str, text: str) -> None:
     raise SystemExit(1 if any(each.wrong for each in findings) else 0)
 
 
-for command in (flags, jobs, dead_letters, streams, nats_config):
+for command in (flags, jobs, dead_letters, streams, nats_config, token):
     main.add_command(command)
 
 if __name__ == "__main__":

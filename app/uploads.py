@@ -67,9 +67,9 @@ class Uploads:
         self._sizes: dict[str, tuple[int, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def take(self, room: str, token: str, address: str, content: bytes) -> str:
+    async def take(self, room: str, person: str, address: str, content: bytes) -> str:
         """Keep an image that somebody in this room sends; raises Refused."""
-        self._check_rate(self.links.person(room, token), address, len(content))
+        self._check_rate(person, address, len(content))
         return await self.keep(room, content)
 
     async def keep(self, room: str, content: bytes, id: str | None = None) -> str:

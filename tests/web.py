@@ -32,6 +32,7 @@ class Web:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = data / "web.log"
+        self.headers: dict[str, str] = {}  # of an operator's requests
         self._root = root
         self._environment = environment(PORT=str(port), DATA_DIR=str(data), **settings)
 

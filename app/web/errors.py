@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, jsonify
+from flask import Flask, Response, jsonify
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -32,8 +32,10 @@ STATUS = {
     "draining": 503,
     "internal": 500,
 }
+WWW_AUTHENTICATE = {"WWW-Authenticate": "Bearer"}  # RFC 6750 section 3
 CODES = {
     400: "bad_request",
+    401: "unauthorized",
     403: "forbidden",
     404: "not_found",
     405: "bad_request",
@@ -48,7 +50,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> ResponseReturnValue:
-        return _answer(error.as_error(), STATUS[error.code], dict(_fields(error)))
+        return *_answer(error.as_error(), STATUS[error.code]), dict(_fields(error))
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> ResponseReturnValue:
@@ -77,9 +79,10 @@ def answer_wsgi(environ: dict[str, Any], start_response: Any, refused: Refused) 
 
 
 def _fields(refused: Refused) -> list[tuple[str, str]]:
-    """What its response head says besides, in whole seconds: RFC 9110 section 10.2.3."""
-    return [] if refused.retry_after is None else [("Retry-After", str(math.ceil(refused.retry_after)))]
+    """What its response head says besides: how to prove who one is, and how long to wait in whole seconds (RFC 9110)."""
+    wait = [] if refused.retry_after is None else [("Retry-After", str(math.ceil(refused.retry_after)))]
+    return [*(WWW_AUTHENTICATE.items() if refused.code == "unauthorized" else ()), *wait]
 
 
-def _answer(error: dict[str, Any], status: int, fields: dict[str, str] | None = None) -> ResponseReturnValue:
-    return jsonify(error=error), status, fields or {}
+def _answer(error: dict[str, Any], status: int) -> tuple[Response, int]:
+    return jsonify(error=error), status
