@@ -15,7 +15,9 @@ def test_what_the_simple_path_cannot_take_goes_to_the_queue(
     system: System, guests: Callable[..., Guest], room: str
 ) -> None:
     system.flag("auto")
-    until(lambda: requests.get(f"{system.url}/readyz", timeout=WAIT).ok, "the queue is there: it connects when asked for")
+    until(
+        lambda: requests.get(f"{system.url}/readyz", timeout=WAIT).ok, "the queue is there: it connects when asked for"
+    )
     ann = guests(system.url, "Ann")
     ann.join(room)
     for number in range(60):
