@@ -61,6 +61,7 @@ from app.web import api, errors, guard, health, pages
 from app.web.access import Access
 from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
+from app.web.documents import documents
 from app.web.live import live
 from app.web.proxies import Proxied
 from app.web.rates import Rated
@@ -95,6 +96,7 @@ class Server:
     settings: Settings
     concurrency: Concurrency
     tokens: Tokens | None
+    uploads: Uploads
     holds: Holds = field(default_factory=Holds)
 
     def start(self) -> None:
@@ -121,10 +123,10 @@ class Server:
         self.loops.every(READ_SECONDS, "flags", self.flags.look)
         readings = partial(_readings, self)
         self.loops.every(SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, readings, self.life.under_way))
-        days, folder = self.settings.retention_days, self.settings.data_dir / "uploads"
-        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, folder))
+        days, discard = self.settings.retention_days, self.uploads.discard
+        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, discard))
         if days:
-            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, folder))
+            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, discard))
 
     def drain(self) -> None:
         """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
@@ -195,12 +197,12 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     _connect(transport, desk, learn if settings.auth_keys else None)
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, waiting, metrics, loops,
-        loading, settings, concurrency, tokens,
+        loading, settings, concurrency, tokens, uploads,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)
     _export(metrics, partial(_readings, server))
-    _routes(server, uploads)
+    _routes(server)
     return server
 
 
@@ -294,7 +296,7 @@ def _flag_changed(server: Server, flag: dict[str, Any]) -> None:
         server.routing.open_queue()  # so that the first queued job need not wait for a connection
 
 
-def _routes(server: Server, uploads: Uploads) -> None:
+def _routes(server: Server) -> None:
     settings, flask, life = server.settings, server.flask, server.life
 
     def wait(coroutine: Any) -> Any:
@@ -309,6 +311,7 @@ def _routes(server: Server, uploads: Uploads) -> None:
     errors.register(flask)
     for blueprint in (
         pages.pages(settings),
+        documents(_events(server), life.tasks, settings.auth == "token"),
         health.health(server.metrics, lambda: _missing(server), settings.metrics_token),
         api.api(
             settings,
@@ -323,9 +326,14 @@ def _routes(server: Server, uploads: Uploads) -> None:
         ),
         live(server.metrics.live, life.tasks, server.flags, access),
         dead_letters(server.store, life, access, wait),
-        upload_routes(uploads, access, wait),
+        upload_routes(server.uploads, access, wait),
     ):
         flask.register_blueprint(blueprint)
+
+
+def _events(server: Server) -> dict[str, Any]:
+    """Events of clients, and the type of each one's data."""
+    return {name: kind for name, (kind, _) in server.events.table().items()}
 
 
 def _missing(server: Server) -> list[str]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-
 from app.answers import ErrorAnswer
 from app.documents.route import Needs, Route, declared
 from app.documents.schemas import Schema, Schemas
