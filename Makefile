@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint lint-js lock browser screenshot bench bench-peers bench-smoke faults compare choosing
+.PHONY: help run test slow lint lint-js lock browser screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ bench-smoke: $(VENV)/installed-dev assets ## whether the bench works: tiny numbe
 
 faults: $(VENV)/installed-dev assets ## the crash suite: kill, cut, fill, and audit (SEED=N repeats a run)
 	@exec $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES))
+
+documents: $(VENV)/installed-dev ## renew tests/documents/*.json, where a change of the contract is meant so
+	@exec $(BIN)/python -m tests.documents.served
 
 compare: $(VENV)/installed assets ## which path should I use? (ARGS="--preset curai-day --full")
 	@exec $(BIN)/python -m app compare $(ARGS)

@@ -159,6 +159,8 @@ ABOVE = {
     "app/web/": ["app.chat", "app.server", "app.paths"],
     "app/flags/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue"],
     "app/queue/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.store"],
+    "app/documents/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue", "app.store", "app.auth"],
+    "app/answers.py": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue", "app.store", "app.tasks"],
     "app/live/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue", "app.metrics"],
     "app/concurrency/": ["app.transport", "app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.store"],
     "app/transport/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.store", "app.tasks"],

@@ -39,7 +39,7 @@ def openapi(rules: Iterable[Any], views: Views, statuses: Mapping[str, int], wit
         operation = _operation(rule, method, route, schemas, statuses, with_tokens)
         paths.setdefault(path, {})[method.lower()] = operation
     _name_codes(schemas.components["ErrorView"], statuses)
-    components: dict[str, Any] = {"schemas": schemas.components}
+    components: dict[str, Any] = {"schemas": schemas.components, "responses": _refusals(paths)}
     if with_tokens:
         components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
     return {
@@ -103,26 +103,29 @@ def _query(kind: Any, schemas: Schemas) -> list[Schema]:
 
 
 def _responses(method: str, route: Route, schemas: Schemas, statuses: Mapping[str, int]) -> Schema:
-    codes = [*BY_ANYBODY, *route.errors]
+    codes = list(dict.fromkeys([*BY_ANYBODY, *route.errors]))
     if route.needs in ("token", "room", "operator", "metrics"):
         codes.append("unauthorized")
     if method != "GET":
         codes.append("too_large")
-    answers: dict[int, Schema] = {route.status: _response("It is so.", route.answer, schemas)}
-    for status, kind in route.also:
-        answers[status] = _response("It is not so.", kind, schemas)
+    found: dict[str, Schema] = {}
     for code in codes:
         status = statuses[code]
-        before = answers.get(status, {}).get("description", "").rstrip(".")
-        if status not in dict(route.also):
-            words = code if not before else f"{before}, {code}" if code not in before.split(", ") else before
-            answers[status] = _response(f"{words}.", ErrorAnswer, schemas)
-    responses = {str(status): answer for status, answer in sorted(answers.items())}
-    return {**responses, "default": _response("Any other error.", ErrorAnswer, schemas)}
+        names = [each for each in codes if statuses[each] == status]
+        found[str(status)] = {"$ref": f"#/components/responses/{'_or_'.join(names)}"}
+    for status, kind in ((route.status, route.answer), *route.also):
+        found[str(status)] = {"description": "As asked", "content": _content(kind, schemas)}
+    return {**dict(sorted(found.items())), "default": {"$ref": "#/components/responses/internal"}}
 
 
-def _response(about: str, kind: Any, schemas: Schemas) -> Schema:
-    return {"description": about, "content": _content(kind, schemas)}
+def _refusals(paths: Schema) -> Schema:
+    """Each answer that refuses, under the codes that its error can have."""
+    named = re.findall(r"#/components/responses/(\w+)", repr(paths))
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}
+    return {
+        name: {"description": "Refused: " + name.replace("_or_", " or "), "content": content}
+        for name in sorted(set(named))
+    }
 
 
 def _content(kind: Any, schemas: Schemas) -> Schema:

@@ -60,7 +60,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> ResponseReturnValue:
         status = error.code or 500
-        return _answer({"code": CODES.get(status, "internal"), "message": error.description or error.name}, status)
+        words = {"code": CODES.get(status, "internal"), "message": error.description or error.name}
+        allow = {
+            name: value for name, value in error.get_headers() if name == "Allow"
+        }  # of a 405: RFC 9110 section 15.5.6
+        return *_answer(words, status), allow
 
     @app.errorhandler(Exception)
     def internal(_: Exception) -> ResponseReturnValue:
