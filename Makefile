@@ -22,8 +22,9 @@ slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for th
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow tests/contract
 	@exec $(BIN)/python -m pytest -m slow --ignore tests/contract
 
-lint: $(VENV)/installed-dev lint-js ## ruff and mypy; eslint and typescript where node is there
+lint: $(VENV)/installed-dev lint-js ## ruff, bandit and mypy; eslint and typescript where node is there
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app ml_clients deploy wsgi.py
 
 lint-js: ## eslint and typescript alone
 	@deploy/js/lint.sh $(VENV)/js

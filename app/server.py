@@ -311,7 +311,7 @@ def _routes(server: Server) -> None:
     errors.register(flask)
     for blueprint in (
         pages.pages(settings),
-        documents(_events(server), life.tasks, settings.auth == "token"),
+        documents(server.events.kinds(), life.tasks, settings.auth == "token"),
         health.health(server.metrics, lambda: _missing(server), settings.metrics_token),
         api.api(
             settings,
@@ -329,11 +329,6 @@ def _routes(server: Server) -> None:
         upload_routes(server.uploads, access, wait),
     ):
         flask.register_blueprint(blueprint)
-
-
-def _events(server: Server) -> dict[str, Any]:
-    """Events of clients, and the type of each one's data."""
-    return {name: kind for name, (kind, _) in server.events.table().items()}
 
 
 def _missing(server: Server) -> list[str]:

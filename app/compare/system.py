@@ -41,6 +41,7 @@ ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their da
     "PUBLIC_URL": "",
     "DATABASE_URL": "",
     "NATS_CREDS": "",
+    "NATS_INBOX": "",
     "NATS_PREFIX": "",
     "LEDGER": "on",
     "RATE_LIMIT": "off",  # one client sends for all the people of a room

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from app.answers import ACKS, SENT, ErrorView, Refusal
+from app.answers.answer import ErrorView
+from app.answers.events import ACKS, SENT, Refusal
 from app.contract import Auth, JobMessage, ResultMessage
 from app.documents.schemas import Schema, Schemas
 from app.documents.words import ABOUT, VERSION
@@ -28,7 +29,7 @@ def asyncapi(events: Mapping[str, Any], bearer: Any, tasks: Mapping[str, Task], 
     `bearer` is what a client brings under AUTH=token; `codes` are those of errors.
     """
     if set(events) != set(ACKS):
-        raise EventNotDeclared(f"app/answers.py: ACKS lacks or adds {sorted(set(events) ^ set(ACKS))}")
+        raise EventNotDeclared(f"app/answers/events.py: ACKS lacks or adds {sorted(set(events) ^ set(ACKS))}")
     of_tasks = [kind for task in tasks.values() for kind in (task.arguments, task.returns)]
     kinds = [*events.values(), *ACKS.values(), *SENT.values(), *of_tasks]
     schemas = Schemas([*kinds, Refusal, ErrorView, Auth, bearer, JobMessage, ResultMessage])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from app.answers import ErrorAnswer
+from app.answers.http import ErrorAnswer
 from app.documents.route import Needs, Route, declared
 from app.documents.schemas import Schema, Schemas
 from app.documents.words import ABOUT, VERSION

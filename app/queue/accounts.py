@@ -90,7 +90,7 @@ def operator(names: Names, password: str = "") -> User:
             publish += [f"$JS.API.CONSUMER.*.{stream}", f"$JS.API.CONSUMER.*.{stream}.>"]
             publish += [f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.*"]
     publish += [CHECK.job("*", "*"), CHECK.cancel("*")]
-    subscribe = [CHECK.result("*"), CHECK.cancelled("*"), *_acks(CHECK.jobs, "*")]
+    subscribe = [CHECK.result("*"), CHECK.cancelled("*"), f"$JS.ACK.{CHECK.jobs}.>"]
     return _user(names, "operator", publish, subscribe, password, answers=True)
 
 

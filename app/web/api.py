@@ -12,7 +12,8 @@ from flask.typing import ResponseReturnValue
 from msgspec import Meta
 from sqlalchemy import Connection
 
-from app.answers import FlagList, FlagSet, JobList, OperatorView, TaskList
+from app.answers.answer import FlagSet
+from app.answers.http import FlagList, JobList, OperatorView, TaskList
 from app.contract import FINAL, UNFINISHED, JobView
 from app.documents.route import route
 from app.flags.flags import Flags
@@ -123,16 +124,17 @@ def api(
             {
                 "at": rfc3339(time.time()),
                 "now": wait(now()),
-                "minutes": [
-                    {"minute": rfc3339(minute * 60), "task": task, "path": path, "state": state, "count": count}
-                    for minute, task, path, state, count in minutes
-                ],
+                "minutes": [_minute(*each) for each in minutes],
                 "held": held(),
                 "recent": [jobs.view(job) for job in newest],
             }
         )
 
     return blueprint
+
+
+def _minute(minute: int, task: str, path: str, state: str, count: int) -> dict[str, Any]:
+    return {"minute": rfc3339(minute * 60), "task": task, "path": path, "state": state, "count": count}
 
 
 def _lately(connection: Connection) -> tuple[list[Any], list[jobs.Job]]:

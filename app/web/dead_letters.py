@@ -8,7 +8,7 @@ import msgspec
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
-from app.answers import Dropped, Letter, LetterList
+from app.answers.http import Dropped, Letter, LetterList
 from app.contract import JobView
 from app.documents.route import route
 from app.jobs import dead_letters as letters

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.answers import Alive, Readiness
+from app.answers.http import Alive, Readiness
 from app.documents.route import route
 from app.metrics import Metrics
 from app.payload import Refused

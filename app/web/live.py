@@ -11,7 +11,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from msgspec import Meta
 
-from app.answers import LastHour
+from app.answers.http import LastHour
 from app.documents.route import route
 from app.flags.flags import Flags
 from app.live.record import ALL, Record

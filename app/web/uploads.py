@@ -9,7 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from msgspec import Meta
 
-from app.answers import Uploaded
+from app.answers.http import Uploaded
 from app.documents.route import route
 from app.payload import Refused, RoomName, ready
 from app.uploads import Uploads
@@ -43,10 +43,6 @@ def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
     """POST /api/uploads, and GET and PUT /uploads/ID by signed link: whoever has one was given it in the room."""
     blueprint = Blueprint("uploads", __name__)
 
-    def check_link(method: str, id: str) -> None:
-        signature = query(Signature)
-        kept.links.check(method, id, signature.exp, signature.sig)
-
     @blueprint.post("/api/uploads")
     @route("Send an image to a room", Uploaded, status=201, needs="room", form=Form, errors=("not_in_room", "busy"))
     def send() -> ResponseReturnValue:
@@ -66,7 +62,7 @@ def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
     @blueprint.get("/uploads/<id>")
     @route("An image", IMAGES, needs="link", query=Signature, errors=("not_found",))
     def show(id: str) -> Response:
-        check_link("GET", id)
+        _check_link(kept, "GET", id)
         upload, content = wait(kept.find(id))
         response = Response(content, content_type=upload.type)
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -80,12 +76,17 @@ def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
         errors=("not_found", "busy"),
     )  # fmt: skip
     def take(id: str) -> ResponseReturnValue:
-        check_link("PUT", id)
+        _check_link(kept, "PUT", id)
         _check_size(kept.max_bytes)
         content = _bounded(request.get_data(cache=False), kept.max_bytes)
         return jsonify(upload=wait(kept.keep(wait(kept.room_of_job(id)), content, id=id))), 201
 
     return blueprint
+
+
+def _check_link(kept: Uploads, method: str, id: str) -> None:
+    signature = query(Signature)
+    kept.links.check(method, id, signature.exp, signature.sig)
 
 
 def _check_size(most: int) -> None:

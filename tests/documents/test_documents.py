@@ -14,7 +14,7 @@ from flask import Flask
 from jsonschema import Draft7Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from app.answers import ACKS, SENT
+from app.answers.events import ACKS, SENT
 from app.chat.events import Events
 from app.compare.system import ROOT, System, checkout_with
 from app.documents.asyncapi import EventNotDeclared, asyncapi
@@ -102,7 +102,7 @@ def test_a_route_without_types_is_refused() -> None:
 
 
 def test_an_event_without_types_is_refused() -> None:
-    table = {name: kind for name, (kind, _) in Events.table(Events.__new__(Events)).items()}
+    table = Events.__new__(Events).kinds()
     with pytest.raises(EventNotDeclared, match="room:dance"):
         asyncapi({**table, "room:dance": table["room:join"]}, dict, {}, STATUS)
 
