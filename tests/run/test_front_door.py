@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
@@ -123,6 +124,28 @@ def test_a_request_head_past_its_bound_is_refused_and_its_connection_closed(
         except ConnectionResetError:  # closed with bytes that nobody read
             pass
         assert answer.split()[1] in (b"431", b"400"), answer[:200]
+
+
+def status_of(answers: BinaryIO) -> int:
+    """The status of the next answer on a connection; all of it is read."""
+    status, length = int(answers.readline().split()[1]), 0
+    while line := answers.readline().strip():
+        name, _, value = line.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    answers.read(length)
+    return status
+
+
+def test_a_body_that_is_not_wanted_does_not_count_as_the_next_head(web: Web) -> None:
+    host = f"Host: {web.url.removeprefix('http://')}\r\n"
+    body = b"x" * 60_000
+    head = f"PUT /nowhere HTTP/1.1\r\n{host}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connect(web, head.encode() + body) as sock, sock.makefile("rb") as answers:
+        assert status_of(answers) == 404
+        sock.sendall(head.encode() + body)
+        assert status_of(answers) == 404
+        sock.sendall(f"GET /livez HTTP/1.1\r\n{host}\r\n".encode())
+        assert status_of(answers) == 200
 
 
 def test_a_request_head_below_its_bound_is_served(web: Web) -> None:

@@ -196,13 +196,14 @@ def test_parts_die_with_a_supervisor_that_is_killed_and_the_next_one_starts_at_o
 
 def test_each_part_has_a_user_of_its_own_on_the_broker(own: System) -> None:
     works(own)
-    config, url = own.data / "nats" / "nats.conf", own.data / "nats" / "url"
+    config, url, of_worker = (own.data / "nats" / name for name in ("nats.conf", "url", "worker-url"))
     passwords = dict(re.findall(r'user: "(\w+)", password: "(\w+)"', config.read_text()))
     assert set(passwords) == {"web", "worker", "operator", "monitor"}
     assert len(set(passwords.values())) == 4
-    assert [path.stat().st_mode & 0o077 for path in (config, url)] == [0, 0]
+    assert [path.stat().st_mode & 0o077 for path in (config, url, of_worker)] == [0, 0, 0]
     place = url.read_text().partition("@")[2]
     assert url.read_text() == f"nats://operator:{passwords['operator']}@{place}"
+    assert of_worker.read_text() == f"nats://worker:{passwords['worker']}@{place}"
     for name, user in (("web process", "web"), ("worker", "worker")):
         process = part(own, name)
         assert process

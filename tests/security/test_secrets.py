@@ -19,7 +19,12 @@ from app.compare.system import ROOT, System
 from tests.guest import SECRETS, WAIT, Guest, Raw, signed
 from tests.web import environment
 
-KEEPERS = ("secret_key", "nats/nats.conf", "nats/url")  # made to hold secrets, readable by their owner only
+KEEPERS = (
+    "secret_key",
+    "nats/nats.conf",
+    "nats/url",
+    "nats/worker-url",
+)  # made to hold secrets, readable by their owner only
 MARKER = "A sentence that nobody else would write"
 
 
