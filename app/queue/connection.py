@@ -287,7 +287,8 @@ class Queue:
             self._note("the broker is away")
 
     async def _on_error(self, error: Exception) -> None:
-        refuses = "permissions violation" in str(error).lower() or isinstance(error, nats.errors.AuthorizationError)
+        # nats-py has no error of its own for a wrong password at the first connect, nor for a right that is missing.
+        refuses = "violation" in str(error).lower() or isinstance(error, nats.errors.AuthorizationError)
         self._tell(f"the broker {'refuses' if refuses else 'cannot be reached'}: {error!r}")
 
     def _tell(self, words: str) -> None:
