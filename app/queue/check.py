@@ -23,6 +23,7 @@ from nats.aio.msg import Msg
 from app.contract import JobMessage, ResultMessage
 from app.ids import new_id, rfc3339, traceparent
 from app.payload import Refused
+from app.queue.accounts import CHECK
 from app.queue.connection import QueueUnavailable, identity
 from app.queue.names import Names
 from app.queue.streams import bring_up_to_date
@@ -205,7 +206,13 @@ class WorkerCheck:
 
     async def _publish(self, data: bytes, headers: dict[str, str]) -> int:
         subject = self._names.job(self._task.lane, self._task.name)
-        return (await self._client.jetstream().publish(subject, data, headers=headers)).seq
+        try:
+            return (await self._client.jetstream().publish(subject, data, headers=headers)).seq
+        except (TimeoutError, nats.errors.Error) as error:
+            raise QueueUnavailable(
+                f"no job can be offered on {subject}: {error!r}. With accounts on the broker the operator may offer"
+                f" jobs under NATS_PREFIX={CHECK.prefix} only"
+            ) from None
 
     async def _on_result(self, message: Msg) -> None:
         try:

@@ -273,6 +273,13 @@ def test_worker_check_works_with_the_account_of_the_operator(guarded: Guarded, c
     assert done.stdout.count('"verdict": "ok"') == 5
 
 
+def test_worker_check_says_why_it_cannot_offer_jobs_in_front_of_people(guarded: Guarded) -> None:
+    done = command("worker-check", "--task", "language", NATS_URL=guarded.url("operator"))
+    assert done.returncode == 1
+    assert "no job can be offered on jobs.ml.language" in done.stderr
+    assert "under NATS_PREFIX=check only" in done.stderr
+
+
 def test_the_operator_brings_streams_up_to_date(guarded: Guarded) -> None:
     done = command("streams", "plan", "--json", NATS_URL=guarded.url("operator"))
     assert done.returncode == 1, done.stderr  # the lanes of the tasks here are not those of this broker
