@@ -30,6 +30,7 @@ def main() -> int:
 
     concurrency = patch(settings.async_mode)  # before anything else is imported
     from app import create_app, logs
+    from app.auth.keys import KeysInvalid
     from app.store.store import StoreRefused, StoreUnavailable
     from app.tasks import TaskDeclarationInvalid
 
@@ -37,7 +38,7 @@ def main() -> int:
     try:
         server = create_app(settings, concurrency)
         server.start()
-    except (StoreRefused, SettingInvalid, TaskDeclarationInvalid) as error:
+    except (StoreRefused, SettingInvalid, TaskDeclarationInvalid, KeysInvalid) as error:
         print(error, file=sys.stderr)
         return 2
     except StoreUnavailable as error:  # it could be opened and not be read: damaged inside

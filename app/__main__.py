@@ -15,6 +15,7 @@ from app.commands.dead_letters import dead_letters
 from app.commands.flags import flags
 from app.commands.jobs import jobs
 from app.commands.streams import streams
+from app.commands.token import token
 from app.settings import SettingInvalid, from_env
 
 
@@ -31,7 +32,7 @@ def main() -> None:
 @shared
 @click.pass_obj
 def replay(asked: Asked, file: Path, room: str, speed: float) -> None:
-    """Play a conversation (JSON lines of sender and text) through real clients."""
+    """Play a conversation (JSON lines of sender and text) through real clients; with a token, all in its name."""
     from socketio.exceptions import ConnectionError
 
     from app.compare.client import NotAccepted
@@ -42,7 +43,7 @@ def replay(asked: Asked, file: Path, room: str, speed: float) -> None:
         lines = conversation(file)
         tasks = {each["task"] for each in asked.http("GET", "/api/tasks")["tasks"] if "message" in each["runs"]}
         with progress_bar(Console(stderr=True)) as progress:
-            replayed = asyncio.run(play(asked.url, lines, room, speed, tasks, progress))
+            replayed = asyncio.run(play(asked.url, lines, room, speed, tasks, progress, asked.token))
     except (ConversationInvalid, ConnectionError, NotAccepted) as error:
         raise click.ClickException(str(error)) from None
     if asked.as_json:
@@ -115,7 +116,7 @@ def worker_check(asked: Asked, name: str, text: str) -> None:
     raise SystemExit(1 if any(each.wrong for each in findings) else 0)
 
 
-for group in (flags, jobs, dead_letters, streams):
+for group in (flags, jobs, dead_letters, streams, token):
     main.add_command(group)
 
 if __name__ == "__main__":

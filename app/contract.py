@@ -33,6 +33,12 @@ class Auth(msgspec.Struct, forbid_unknown_fields=True):
     id: Identifier | None = None
 
 
+class Renew(msgspec.Struct, forbid_unknown_fields=True):
+    """auth:renew"""
+
+    token: Any  # looked at by app/auth/tokens.py
+
+
 class RoomEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """The data of an event that concerns a room; fields it does not name are refused."""
 
@@ -122,6 +128,18 @@ class MembersChanged(msgspec.Struct):
     joined: list[Person]
     left: list[str]
     count: int
+
+
+class Expiring(msgspec.Struct):
+    """How long a connection's token is still good, as `auth:expiring` tells it."""
+
+    seconds: int
+
+
+class RoomRemoved(msgspec.Struct):
+    """A room that a new token does not grant any more, as `room:removed` tells it."""
+
+    room: str
 
 
 class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):

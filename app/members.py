@@ -42,6 +42,11 @@ class Members:
             del self._connections[person.id], self._people[person.id]
             del self._ids[bisect_left(self._ids, person.id)]
 
+    def rename(self, before: Person, after: Person) -> None:
+        """One connection of this person goes on under another name."""
+        self.remove(before)
+        self.add(after)
+
     def page(self, after: str | None = None) -> tuple[list[Person], bool]:
         """The first people whose id comes after this one, and whether there are more."""
         start = bisect_right(self._ids, after) if after is not None else 0

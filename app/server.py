@@ -15,9 +15,12 @@ from socketio.exceptions import ConnectionRefusedError
 
 import ml_clients
 from app import tasks as declared
+from app.auth.admission import Admission
+from app.auth.tokens import Tokens, tokens_from
 from app.chat import reading
 from app.chat.desk import Desk
 from app.chat.events import Events
+from app.chat.expiry import Expiry
 from app.chat.loading import Loading
 from app.chat.packets import SafePacket, refuse_the_rest
 from app.chat.rate import Rates
@@ -41,6 +44,7 @@ from app.live.held import Holds
 from app.live.watch import SAMPLE_SECONDS, sample
 from app.loops import Loops
 from app.metrics import Metrics
+from app.outgoing import Outgoing
 from app.paths.auto import Auto
 from app.paths.background import Background
 from app.paths.plain import LEDGER_OFF_WARNING, Plain
@@ -54,6 +58,7 @@ from app.store.store import Store
 from app.transport.transport import Transport
 from app.uploads import Uploads
 from app.web import api, errors, guard, health, pages
+from app.web.access import Access
 from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
 from app.web.live import live
@@ -87,16 +92,23 @@ class Server:
     loading: Loading
     settings: Settings
     concurrency: Concurrency
+    tokens: Tokens | None
+    uploads: Uploads
     holds: Holds = field(default_factory=Holds)
 
     def start(self) -> None:
-        """Take up what the last process left, then look after flags, deadlines and the hub; raises StoreUnavailable."""
+        """Take up what the last process left, then look after flags, deadlines and the hub.
+
+        Raises StoreUnavailable, or KeysInvalid.
+        """
         if not self.settings.ledger:
             log.warning(LEDGER_OFF_WARNING)
         self.concurrency.await_(self._take_up(), WAIT_SECONDS)
         self.concurrency.lag(self._lagged)
 
     async def _take_up(self) -> None:
+        if self.tokens is not None:
+            await self.tokens.keys.load()
         await self.flags.load()
         for room, sender, at in await self.store.read(lambda c: reading.newest_by_people(c, REMEMBERED * 4)):
             self.waiting.wrote(room, sender, at)
@@ -108,10 +120,10 @@ class Server:
         self.loops.every(READ_SECONDS, "flags", self.flags.look)
         readings = partial(_readings, self)
         self.loops.every(SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, readings, self.life.under_way))
-        days, folder = self.settings.retention_days, self.settings.data_dir / "uploads"
-        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, folder))
+        days, discard = self.settings.retention_days, self.uploads.discard
+        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, discard))
         if days:
-            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, folder))
+            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, discard))
 
     def drain(self) -> None:
         """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
@@ -168,18 +180,26 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     runner.settle = life.settle
     if isinstance(runner, Background):
         runner.begin = life.start
-    events = Events(store, rooms, loading, tasks, life, user_code, waiting, transport.broadcast, uploads, loop)
+    tokens, expiry = tokens_from(settings, Outgoing(concurrency)), Expiry(loop)
+    events = Events(
+        store, rooms, loading, tasks, life, user_code, waiting, transport.broadcast, uploads, loop, tokens, expiry,
+    )  # fmt: skip
     rates = Rates(settings.rate_limit)
-    desk = Desk(events, store, rates, metrics, publisher.apply, lambda: transport.sessions > settings.max_clients, loop)
-    _connect(transport, desk)
+    full, admission = partial(_is_full, transport, settings), Admission(tokens)
+    desk = Desk(events, store, rates, metrics, publisher.apply, full, loop, admission, expiry)
+
+    def learn(auth: Any) -> None:
+        concurrency.await_(admission.learn(auth), WAIT_SECONDS)
+
+    _connect(transport, desk, learn if settings.auth_keys else None)
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, waiting, metrics, loops,
-        loading, settings, concurrency,
+        loading, settings, concurrency, tokens, uploads,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)
     _export(metrics, partial(_readings, server))
-    _routes(server, uploads)
+    _routes(server)
     return server
 
 
@@ -246,16 +266,22 @@ def _queue(
     return make
 
 
-def _connect(transport: Transport, desk: Desk) -> None:
-    """Have the transport bring clients and events to the desk."""
+def _is_full(transport: Transport, settings: Settings) -> bool:
+    return transport.sessions > settings.max_clients
+
+
+def _connect(transport: Transport, desk: Desk, learn: Callable[[Any], None] | None) -> None:
+    """Have the transport bring clients and events to the desk; `learn` looks for a key that is not known yet."""
 
     def connect(connection: Any, _: dict[str, Any], auth: Any) -> None:
         try:
             desk.connect(connection, connection.address, auth)
         except Refused as refused:
-            log.info("connection refused", code=refused.code, field=refused.field)
+            log.info("connection refused", code=refused.code, field=refused.field, why=refused.message)
             raise ConnectionRefusedError(refused.message, refused.as_error()) from None
 
+    if learn is not None:
+        transport.before_connect = learn
     transport.on_connect, transport.on_disconnect, transport.on_event = connect, desk.disconnect, desk.take
     refuse_the_rest(transport.server, desk.why_not)
 
@@ -267,12 +293,13 @@ def _flag_changed(server: Server, flag: dict[str, Any]) -> None:
         server.routing.open_queue()  # so that the first queued job need not wait for a connection
 
 
-def _routes(server: Server, uploads: Uploads) -> None:
+def _routes(server: Server) -> None:
     settings, flask, life = server.settings, server.flask, server.life
 
     def wait(coroutine: Any) -> Any:
         return server.concurrency.await_(coroutine, WAIT_SECONDS)
 
+    access = Access(server.tokens, wait)
     guard.register(flask, settings)
     # The outermost first: Socket.IO is a layer below these, and Flask below that.
     flask.wsgi_app = guard.OurHost(  # type: ignore[method-assign]  # as Flask's own documentation has it
@@ -280,8 +307,8 @@ def _routes(server: Server, uploads: Uploads) -> None:
     )
     errors.register(flask)
     for blueprint in (
-        pages.pages(),
-        health.health(server.metrics, lambda: _missing(server)),
+        pages.pages(settings),
+        health.health(server.metrics, lambda: _missing(server), settings.metrics_token),
         api.api(
             settings,
             server.store,
@@ -290,11 +317,12 @@ def _routes(server: Server, uploads: Uploads) -> None:
             partial(_figures, server),
             server.holds.newest,
             life.look_up,
+            access,
             wait,
         ),
-        live(server.metrics.live, life.tasks, server.flags),
-        dead_letters(server.store, life, wait),
-        upload_routes(uploads, wait),
+        live(server.metrics.live, life.tasks, server.flags, access),
+        dead_letters(server.store, life, access, wait),
+        upload_routes(server.uploads, access, wait),
     ):
         flask.register_blueprint(blueprint)
 

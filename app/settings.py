@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-MIN_KEY_BYTES = 32  # of SECRET_KEY: as long as the hash that signs with it, RFC 2104 section 3
+MIN_KEY_BYTES = 32  # of what signs: as long as its hash, RFC 2104 section 3 and RFC 7518 section 3.2
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -24,6 +24,24 @@ def _words(value: str) -> str:
 def _key(value: str) -> str:
     if value and len(value.encode()) < MIN_KEY_BYTES:
         raise ValueError(f"empty, or at least {MIN_KEY_BYTES} bytes")
+    return value
+
+
+def _secret(value: str) -> str:
+    """The secret itself, or what is in the file it names."""
+    if value.startswith("file:"):
+        try:
+            value = Path(value.removeprefix("file:")).read_text().strip()
+        except (OSError, ValueError):
+            raise ValueError("file:PATH of a readable file, or the secret itself,") from None
+    if value and len(value.encode()) < MIN_KEY_BYTES:
+        raise ValueError(f"a secret of at least {MIN_KEY_BYTES} bytes, or file:PATH of one,")
+    return value
+
+
+def _keys(value: str) -> str:
+    if "://" in value and not re.fullmatch(r"https://[^\s/@]+(/\S*)?", value):
+        raise ValueError("a path, or an https:// URL,")
     return value
 
 
@@ -97,6 +115,12 @@ def _database(value: str) -> str:
     return value
 
 
+def _renewal(value: str) -> str:
+    if (value and not re.fullmatch(r"(https?://[^\s/@;,'\"]+)?/[^\s;,'\"]*", value)) or value.startswith("//"):
+        raise ValueError("empty, a path such as /renew, or an https:// URL")
+    return value
+
+
 def _origins(value: str) -> tuple[str, ...]:
     origins = tuple(part.strip() for part in value.split(",") if part.strip())
     if not all(re.fullmatch(r"https?://[^\s/]+", origin) for origin in origins):
@@ -104,15 +128,13 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
-def _auth(value: str) -> str:
-    if value != "open":
-        raise ValueError("open (token is not built yet)")
-    return value
+def setting(default: str, parse: Callable[[str], Any], about: str, secret: bool = False) -> Any:
+    """A field of Settings: its default as written in the environment, its parser, and what it means.
 
-
-def setting(default: str, parse: Callable[[str], Any], about: str) -> Any:
-    """A field of Settings: its default as written in the environment, its parser, and what it means."""
-    return field(default_factory=lambda: parse(default), metadata={"default": default, "parse": parse, "about": about})
+    What is `secret` is never repeated, in no error and no log.
+    """
+    about_it = {"default": default, "parse": parse, "about": about, "secret": secret}
+    return field(default_factory=lambda: parse(default), metadata=about_it, repr=not secret)
 
 
 @dataclass(frozen=True)
@@ -126,15 +148,21 @@ class Settings:
     )
     data_dir: Path = setting("var", Path, "folder of the database, uploads and secrets")
     database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)")
-    nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue")
+    nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue", secret=True)
     nats_creds: str = setting("", _words, "path of a NATS .creds file")
     nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
     default_path: str = setting("simple", _one_of("simple", "queued", "auto"), "path of tasks that no flag names")
     ledger: bool = setting("on", _switch, "off is the plain original: acknowledged when started, nothing kept")
     ml_url: str = setting("http://127.0.0.1:5001", _url, "the model server")
-    secret_key: str = setting("", _key, "signs links (default: random, kept in DATA_DIR)")
-    auth: str = setting("open", _auth, "how people prove who they are; open: not at all")
+    secret_key: str = setting("", _key, "signs links (default: random, kept in DATA_DIR)", secret=True)
+    auth: str = setting("open", _one_of("open", "token"), "how people prove who they are; open: not at all")
+    auth_secret: str = setting("", _secret, "what tokens are signed with (HS256), or file:PATH of it", secret=True)
+    auth_keys: str = setting("", _keys, "path or https URL of public keys (JWKS: RS256, ES256, EdDSA)")
+    auth_issuer: str = setting("", _words, "the iss that tokens must have; empty: any or none")
+    auth_audience: str = setting("", _words, "the aud that tokens must have; empty: none")
+    auth_renew_url: str = setting("", _renewal, "where the page gets its next token: a path here, or a URL")
     allow_open: bool = setting("", _yes, "1 lets AUTH=open listen beyond loopback")
+    metrics_token: str = setting("", _words, "who may read /metrics (default: this machine)", secret=True)
     cors_origins: tuple[str, ...] = setting("", _origins, "other origins whose pages may connect")
     max_clients: int = setting("10000", _number(1, 1_000_000), "connected clients")
     pending_per_address: int = setting(
@@ -163,10 +191,17 @@ class Settings:
             raise SettingInvalid(
                 f"HOST={self.host} with AUTH=open lets anybody in under any name: set HOST to 127.0.0.1, or ALLOW_OPEN=1"
             )
+        self._check_auth()
         if self.nats_creds and not Path(self.nats_creds).is_file():
             raise SettingInvalid(f"NATS_CREDS={self.nats_creds} is not allowed: the path of a readable .creds file is")
         if self.default_path == "queued" and not self.nats_url:
             raise SettingInvalid("DEFAULT_PATH=queued is not allowed without NATS_URL: simple is, or set NATS_URL")
+
+    def _check_auth(self) -> None:
+        given = [name for name in ("AUTH_SECRET", "AUTH_KEYS") if getattr(self, name.lower())]
+        if self.auth == "token" and len(given) != 1:
+            what = "both are set" if given else "neither is set"
+            raise SettingInvalid(f"AUTH=token needs exactly one of AUTH_SECRET and AUTH_KEYS: {what}")
 
     @property
     def database(self) -> str:
@@ -191,6 +226,6 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
         try:
             values[each.name] = each.metadata["parse"](environ[name].strip())
         except ValueError as allowed:
-            given = "..." if each.name == "secret_key" else repr(environ[name])  # a secret is no word for a log
+            given = "..." if each.metadata["secret"] else repr(environ[name])
             raise SettingInvalid(f"{name}={given} is not allowed: {allowed} is") from None
     return Settings(**values)

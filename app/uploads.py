@@ -67,9 +67,9 @@ class Uploads:
         self._sizes: dict[str, tuple[int, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    async def take(self, room: str, token: str, address: str, content: bytes) -> str:
+    async def take(self, room: str, person: str, address: str, content: bytes) -> str:
         """Keep an image that somebody in this room sends; raises Refused."""
-        self._check_rate(self.links.person(room, token), address, len(content))
+        self._check_rate(person, address, len(content))
         return await self.keep(room, content)
 
     async def keep(self, room: str, content: bytes, id: str | None = None) -> str:
@@ -99,6 +99,10 @@ class Uploads:
             return upload, await self._in_thread((self._folder / id).read_bytes)
         except FileNotFoundError:  # removed in this moment
             raise Refused("not_found", "there is no such upload") from None
+
+    async def discard(self, ids: list[str]) -> None:
+        """Remove the files of these uploads, whose rows are gone; in a thread, as a disk may be slow."""
+        await self._in_thread(_remove, [self._folder / id for id in ids])
 
     async def is_in(self, room: str, id: str) -> bool:
         """Whether this upload was sent to this room."""
@@ -155,6 +159,11 @@ def _remember(known: dict[str, T], id: str, value: T) -> None:
     known[id] = value
     if len(known) > REMEMBERED:
         del known[next(iter(known))]
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,13 +11,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
 from app.compare.system import ROOT, System
 from app.store.store import Store
 from tests.broker import RealBroker
-from tests.guest import Guest
+from tests.guest import SECRETS, WAIT, Guest, signed
 from tests.logs import assert_no_traceback
 from tests.own_loop import OwnLoop
 
@@ -33,6 +35,15 @@ class Site:
     def url(self) -> str:
         """Its address."""
         return self.system.url
+
+    @property
+    def asks_tokens(self) -> bool:
+        """Whether people must prove who they are."""
+        return self.url in SECRETS
+
+    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
+        """The answer to an operator's request."""
+        return requests.request(method, self.url + path, headers=self.system.headers, timeout=WAIT, **more)
 
 
 def need(there: object, what: str) -> None:
@@ -72,21 +83,26 @@ def own_broker(tmp_path: Path) -> Iterator[RealBroker]:
 
 @pytest.fixture(scope="session")
 def systems(parts: None) -> Iterator[Callable[[str], System]]:
-    """Running systems by ASYNC_MODE: each is started once, when somebody first asks for it."""
+    """Running systems by ASYNC_MODE, and AUTH where it follows: each is started once, when somebody first asks for it."""
     running: dict[str, System] = {}
+    secret = secrets.token_hex(32)
     with ExitStack() as stack:
 
         def system(mode: str) -> System:
             if mode not in running:
-                running[mode] = stack.enter_context(
-                    System(
-                        ASYNC_MODE=mode,
-                        RATE_LIMIT="off",
-                        UPLOAD_RATE="off",
-                        MAX_INFLIGHT="4",
-                        MAX_UPLOAD_BYTES="1000000",
-                    )
+                library, _, tokens = mode.partition(" ")
+                started = System(
+                    ASYNC_MODE=library,
+                    RATE_LIMIT="off",
+                    UPLOAD_RATE="off",
+                    MAX_INFLIGHT="4",
+                    MAX_UPLOAD_BYTES="1000000",
+                    **({"AUTH": "token", "AUTH_SECRET": secret} if tokens else {}),
                 )
+                if tokens:
+                    SECRETS[started.url] = secret
+                    started.token = signed(secret, sub="operator", rooms=["*"], role="operator")
+                running[mode] = stack.enter_context(started)
             return running[mode]
 
         yield system
@@ -111,18 +127,27 @@ def ml_url(systems: Callable[[str], System]) -> str:
     return ready[1]
 
 
-SITES = [
-    *("simple", "queued", "auto", "simple on threads"),  # each path and each mode once
-    pytest.param("queued on threads", marks=pytest.mark.slow),
-    pytest.param("auto on threads", marks=pytest.mark.slow),
+SITES = [  # each path, each library and each way of proving who one is once, and in `make slow` the product
+    ("simple", "eventlet"),
+    ("auto", "eventlet"),
+    ("queued", "threading with tokens"),
+    *(
+        pytest.param((path, mode), marks=pytest.mark.slow)
+        for path, mode in [
+            ("queued", "eventlet"),
+            *((path, mode) for path in ("simple", "queued", "auto") for mode in ("threading", "eventlet with tokens")),
+            ("simple", "threading with tokens"),
+            ("auto", "threading with tokens"),
+        ]
+    ),
 ]
 
 
-@pytest.fixture(scope="module", params=SITES)
+@pytest.fixture(scope="module", params=SITES, ids=" on ".join)
 def site(request: pytest.FixtureRequest, systems: Callable[[str], System]) -> Iterator[Site]:
-    """Every path in turn, and the simple one without eventlet besides; in `make slow` every path without it."""
-    path, _, threads = request.param.partition(" on ")
-    running = systems("threading" if threads else "eventlet")
+    """A running system, and the path of all its tasks."""
+    path, mode = request.param
+    running = systems(mode)
     running.flag(path)
     yield Site(running, path)
     running.flag("simple")

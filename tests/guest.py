@@ -12,10 +12,15 @@ from typing import Any
 import engineio
 import socketio
 import websocket
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
 from tests import shapes
 
 WAIT = 60.0  # seconds until something that must happen counts as missing; a bound, never a measurement
+
+SECRETS: dict[str, str] = {}
+"""What signs the tokens of systems under AUTH=token, by their address: a guest there brings one instead of a name."""
 
 Seen = tuple[str, dict[str, Any]]
 
@@ -34,6 +39,22 @@ class Client(socketio.Client):  # type: ignore[misc]  # as above
         return InOrder
 
 
+def introduced(url: str, name: str, id: str | None = None, **more: Any) -> dict[str, Any]:
+    """What somebody of this name brings to a system: the name, or a token that says it and lets them into every room."""
+    if url in SECRETS and "token" not in more:
+        return {"token": signed(SECRETS[url], sub=id or name, name=name, rooms=["*"]), **more}
+    if url in SECRETS:
+        return more
+    return {"name": name, **({"id": id} if id is not None else {}), **more}
+
+
+def signed(secret: str, seconds: float = 3600, algorithm: str = "HS256", **claims: Any) -> str:
+    """A token with these claims, good for so long; a claim that is None is left out."""
+    content = {"exp": int(time.time() + seconds), **claims}
+    content = {name: value for name, value in content.items() if value is not None}
+    return jwt.encode({"alg": algorithm}, content, OctKey.import_key(secret), algorithms=[algorithm])
+
+
 class Guest:
     """One real Socket.IO connection; everything the server sends is kept, and must have the contract's shape."""
 
@@ -42,7 +63,8 @@ class Guest:
         self.seen: list[Seen] = []
         self._client = Client(reconnection=False, handle_sigint=False)
         self._client.on("*", self._note)
-        self._client.connect(url, auth={"name": name, **auth}, transports=list(transports), wait_timeout=WAIT)
+        brings = introduced(url, name, **auth)
+        self._client.connect(url, auth=brings, transports=list(transports), wait_timeout=WAIT)
 
     def call(self, event: str, data: Any) -> dict[str, Any]:
         """The ack of an event, in the contract's shape."""
@@ -140,7 +162,7 @@ class Raw:
             f"{url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket", timeout=WAIT
         )
         self._socket.recv()
-        self.send(f"40{json.dumps({'name': 'Raw'} if auth is None else auth)}")
+        self.send(f"40{json.dumps(introduced(url, 'Raw') if auth is None else auth)}")
         self.answer = str(self.receive())
         """`40{...}` when let in, `44{...}` when not."""
 

@@ -106,6 +106,18 @@ class Flag(Shape):
     percent: Annotated[int, Meta(ge=0, le=100)]
 
 
+class Expiring(Shape):
+    """auth:expiring"""
+
+    seconds: Annotated[int, Meta(ge=0, le=60)]
+
+
+class RoomRemoved(Shape):
+    """room:removed"""
+
+    room: str
+
+
 class Draining(Shape):
     """server:draining"""
 
@@ -191,6 +203,13 @@ class Cancelled(Done):
     job: Job
 
 
+class Renewed(Done):
+    """auth:renew"""
+
+    exp: float
+    rooms: list[str]
+
+
 class Retried(Done):
     """job:retry"""
 
@@ -208,6 +227,7 @@ ACKS: dict[str, type[Done]] = {
     "job:cancel": Cancelled,
     "job:retry": Retried,
     "typing": Done,
+    "auth:renew": Renewed,
 }
 EVENTS: dict[str, type[Shape]] = {
     "message:new": Message,
@@ -216,6 +236,8 @@ EVENTS: dict[str, type[Shape]] = {
     "typing": Types,
     "flag:changed": Flag,
     "server:draining": Draining,
+    "auth:expiring": Expiring,
+    "room:removed": RoomRemoved,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,9 @@ WRONG = {
     "DEFAULT_PATH": ["fast", "SIMPLE", "", "queued"],
     "LEDGER": ["true", "1", ""],
     "ML_URL": ["127.0.0.1:5001", ""],
-    "AUTH": ["token", ""],
+    "AUTH": ["password", ""],
+    "AUTH_KEYS": ["http://login/keys", "https://user@login/keys"],
+    "AUTH_RENEW_URL": ["renew", "//else/renew", "ftp://x/y"],
     "ALLOW_OPEN": ["yes", "true"],
     "CORS_ORIGINS": ["*", "chat.example.org", "http://a/path"],
     "MAX_CLIENTS": ["0", "many", "-5"],
@@ -40,6 +43,7 @@ WRONG = {
     "ASYNC_MODE": ["gevent", "asyncio"],
     "HOST": ["0.0.0.0", "192.168.1.7", "::", ""],
 }
+SECRET = {each.name.upper() for each in dataclasses.fields(Settings) if each.metadata["secret"]}
 CASES = [(name, value) for name, values in WRONG.items() for value in values]
 
 
@@ -49,13 +53,13 @@ def test_a_wrong_value_is_refused_in_one_sentence(name: str, value: str) -> None
         from_env({name: value})
     sentence = str(refused.value)
     assert sentence.startswith(f"{name}=")
-    assert value in sentence
+    assert (value in sentence) is (name not in SECRET or not value)
     assert "\n" not in sentence
     assert len(sentence) > len(f"{name}={value} is not allowed: ")
 
 
 def test_every_setting_that_can_be_wrong_is_tried() -> None:
-    free = {"DATA_DIR", "SECRET_KEY"}  # any words will do; see below
+    free = {"DATA_DIR", "SECRET_KEY", "AUTH_SECRET", "AUTH_ISSUER", "AUTH_AUDIENCE", "METRICS_TOKEN"}  # see below
     assert {each.name.upper() for each in dataclasses.fields(Settings)} - free - set(WRONG) == set()
 
 
@@ -96,6 +100,41 @@ def test_what_can_be_written_is_read() -> None:
     assert settings.nats_url == ("nats://a:4222", "tls://b:4222")
     assert settings.cors_origins == ("https://chat.example.org", "http://localhost:3000")
     assert (settings.rate_limit, settings.default_path, settings.ledger) == (None, "queued", False)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, "neither is set"),
+        ({"AUTH_SECRET": "x" * 32, "AUTH_KEYS": "keys.json"}, "both are set"),
+    ],
+)
+def test_tokens_are_checked_with_one_secret_or_one_set_of_keys(given: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingInvalid, match=f"^AUTH=token needs exactly one of AUTH_SECRET and AUTH_KEYS: {words}$"):
+        from_env({"AUTH": "token", **given})
+
+
+def test_with_tokens_others_may_come() -> None:
+    assert from_env({"AUTH": "token", "AUTH_SECRET": "x" * 32, "HOST": "0.0.0.0"}).host == "0.0.0.0"
+
+
+def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    path.write_text("y" * 40 + "\n")
+    assert from_env({"AUTH_SECRET": f"file:{path}"}).auth_secret == "y" * 40
+
+
+@pytest.mark.parametrize("given", ["x" * 31, "file:/nowhere/at/all"])
+def test_a_secret_that_is_none_is_refused_without_being_shown(given: str) -> None:
+    with pytest.raises(SettingInvalid, match=r"^AUTH_SECRET=\.\.\. is not allowed: ") as refused:
+        from_env({"AUTH_SECRET": given})
+    assert given not in str(refused.value)
+
+
+def test_secrets_do_not_show_where_settings_are_printed() -> None:
+    given = {"AUTH_SECRET": "a" * 32, "SECRET_KEY": "b" * 32, "METRICS_TOKEN": "c" * 8, "NATS_URL": "nats://d:e@f:1"}
+    shown = repr(from_env(given))
+    assert [value for value in given.values() if value in shown] == []
 
 
 def test_a_key_that_is_too_short_is_refused_without_being_shown() -> None:

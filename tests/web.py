@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -24,6 +25,19 @@ def environment(**settings: str) -> dict[str, str]:
     return {**{key: value for key, value in os.environ.items() if key not in names}, **settings}
 
 
+def ended(command: Sequence[str], root: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
+    """How a program of ours ended that is expected to end by itself, and what it printed."""
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=root,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
+
+
 class Web:
     """`python wsgi.py` on a free port, without a queue unless NATS_URL says otherwise."""
 
@@ -32,6 +46,7 @@ class Web:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = data / "web.log"
+        self.headers: dict[str, str] = {}  # of an operator's requests
         self._root = root
         self._environment = environment(PORT=str(port), DATA_DIR=str(data), **settings)
 

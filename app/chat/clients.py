@@ -6,19 +6,27 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
+from app.auth.grant import Grant
 from app.contract import Person
 
 
 class Client:
     """One connection of a person; somebody with two tabs has two."""
 
-    __slots__ = ("address", "connection", "pages", "person", "rooms", "waiting")
+    __slots__ = ("address", "connection", "grant", "pages", "person", "rooms", "waiting")
 
-    def __init__(self, connection: Any, person: Person, address: str) -> None:
-        self.connection, self.person, self.address = connection, person, address
+    def __init__(self, connection: Any, grant: Grant, address: str) -> None:
+        self.connection, self.address = connection, address
+        self.grant, self.person = grant, grant.person
         self.rooms: set[str] = set()
         self.pages: dict[str, int] = {}  # by room: the message with which its last page ended, where there are more
         self.waiting: deque[tuple[bytes, bytes]] | None = None  # events behind one that is still being answered
+
+    def renew(self, grant: Grant) -> Person:
+        """Go on with this; returns who they were called before."""
+        before = self.person
+        self.grant, self.person = grant, grant.person
+        return before
 
     def put_behind(self, events: Iterable[tuple[bytes, bytes]]) -> bool:
         """Keep these behind the event that is being answered; False when none is."""

@@ -12,14 +12,16 @@ from typing import Any, cast
 
 import structlog
 
+from app.auth.admission import Admission
 from app.chat.clients import Client
 from app.chat.events import Answer, Events
+from app.chat.expiry import Expiry
 from app.chat.rate import Rates
-from app.contract import Auth, Create, Person
+from app.contract import Create
 from app.effects import Effects, Reply
 from app.jobs.transitions import ANSWER_SECONDS
 from app.metrics import Metrics
-from app.payload import Reader, Refused, check_name, read, ready
+from app.payload import Reader, Refused, read, ready
 from app.store.errors import StoreUnavailable
 from app.store.operation import Operation
 from app.store.store import Store
@@ -31,8 +33,6 @@ UNREADABLE = Refused("bad_request", "this is not an event: expected an array of 
 NO_SUCH_EVENT = Refused("bad_request", "there is no such event")
 STORE_BUSY = Refused("busy", "it could not be stored just now: try again", retry_after=1.0)
 MISTAKE = Refused("internal", "something went wrong on our side")
-
-ready(Auth)
 
 
 class Event:
@@ -74,29 +74,32 @@ class Desk:
         publish: Callable[[Effects], None],
         full: Callable[[], bool],
         loop: asyncio.AbstractEventLoop,
+        admission: Admission,
+        expiry: Expiry,
     ) -> None:
         """`full` says whether there are too many clients, counting one who is about to be let in."""
         self._events, self._store, self._rates, self._metrics = events, store, rates, metrics
         self._publish, self._full, self._loop = publish, full, loop
+        self._admission, self._expiry = admission, expiry
         self._table = {name.encode(): Event(name, *each) for name, each in events.table().items()}
         self._counters = {name: partial(metrics.event_answered, name) for name in (*events.table(), "unknown")}
         self.clients: set[Client] = set()
 
     def connect(self, connection: Any, address: str, auth: Any) -> None:
         """Let somebody in; raises Refused."""
-        who = read(auth, Auth)
-        check_name(who.name, "name")
-        check_name(who.id or "", "id")
+        grant = self._admission.grant(auth)
         if self._full():
             raise Refused("busy", "too many people are connected: try again in a moment", retry_after=5.0)
-        connection.who = Client(connection, Person(who.id or who.name, who.name), address)
+        connection.who = Client(connection, grant, address)
         self.clients.add(connection.who)
+        self._expiry.watch(connection.who)
 
     def disconnect(self, connection: Any) -> None:
         """Somebody is gone."""
         client: Client | None = connection.who
         if client is not None:
             self.clients.discard(client)
+            self._expiry.forget(client)
             self._rates.forget(connection.sid)
             self._events.forget(client)
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from app.auth.tokens import Tokens
 from app.chat import reading
 from app.chat.clients import Client
+from app.chat.expiry import Expiry
 from app.chat.loading import Loading
 from app.chat.post import Post, with_link
 from app.chat.waiting import Waiting
@@ -27,7 +29,9 @@ from app.contract import (
     Leave,
     MessageView,
     MoreJobs,
+    Renew,
     Retry,
+    RoomRemoved,
     Send,
     Typing,
     Who,
@@ -64,10 +68,12 @@ class Events:
         broadcast: Callable[[Any, bytes], None],
         uploads: Uploads,
         loop: AbstractEventLoop,
+        tokens: Tokens | None,
+        expiry: Expiry,
     ) -> None:
         self._store, self._rooms, self._loading, self._tasks, self._life = store, rooms, loading, tasks, life
         self._user_code, self._waiting, self._broadcast, self._uploads = user_code, waiting, broadcast, uploads
-        self._loop = loop
+        self._loop, self._tokens, self._expiry = loop, tokens, expiry
         self._on_message = on_message(tasks)
         self._conditional = any(task.when or task.history for task in self._on_message)
         self.draining = False
@@ -85,12 +91,15 @@ class Events:
             "job:cancel": (Cancel, self.cancel),
             "job:retry": (Retry, self.retry),
             "typing": (Typing, self.typing),
+            "auth:renew": (Renew, self.renew),
         }
 
     # Rooms
 
     async def join(self, who: Client, what: Join) -> dict[str, Any]:
         """Enter a room. Live events flow from before anything is read, so that nothing falls in between."""
+        if not who.grant.may_enter(what.room):
+            raise Refused("forbidden", f"your token has no room {what.room}", "room")
         room = await self._loading.room(what.room)
         room.let_in(who.connection)
         who.rooms.add(room.name)
@@ -186,6 +195,26 @@ class Events:
         if room is not None and room.let_out(who.connection):
             self.tell_members(room)
             self._rooms.let_go(room)
+
+    # Tokens
+
+    async def renew(self, who: Client, what: Renew) -> dict[str, Any]:
+        """Carry on with another token of the same person: its name, its rooms, its end."""
+        if self._tokens is None:
+            raise Refused("bad_request", "there are no tokens under AUTH=open", "token")
+        grant = await self._tokens.grant(what.token)
+        if grant.person.id != who.person.id:
+            raise Refused("forbidden", "this token is another person's: sub must stay the same", "token")
+        before = who.renew(grant)
+        for name in list(who.rooms):
+            if not grant.may_enter(name):
+                self._take_out(who, name)
+                who.connection.emit(packet("room:removed", RoomRemoved(name)))
+            elif before != who.person:
+                self._rooms[name].members.rename(before, who.person)
+                self.tell_members(self._rooms[name])
+        self._expiry.watch(who)
+        return {"exp": grant.expires, "rooms": list(grant.rooms)}
 
     # Messages and jobs
 

@@ -1,4 +1,4 @@
-"""What every command shares: `--url` and `--json` wherever they stand, asking the web process, and printing a table."""
+"""What every command shares: `--url`, `--token` and `--json` wherever they stand, asking the web process, and printing a table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Asked:
 
     def __init__(self) -> None:
         self.as_json = False
-        self._url = ""
+        self.token, self._url = "", ""
 
     @property
     def url(self) -> str:
@@ -39,6 +39,8 @@ class Asked:
             self._url = value
         elif name == "as_json" and value:
             self.as_json = True
+        elif name == "token" and value:
+            self.token = value
 
     def http(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """The JSON answer; every failure ends the command with one sentence."""
@@ -51,7 +53,9 @@ class Asked:
         """The JSON answer, or the error that the web process answered with; ends the command when it does not answer."""
         params = {key: value for key, value in query.items() if value is not None}
         try:
-            answer = requests.request(method, self.url + path, json=body, params=params, timeout=SECONDS)
+            answer = requests.request(
+                method, self.url + path, json=body, params=params, headers=self._headers(), timeout=SECONDS
+            )
         except requests.RequestException as error:
             raise click.ClickException(
                 f"{self.url} does not answer: {type(error).__name__}; is make run running?"
@@ -61,6 +65,9 @@ class Asked:
         except ValueError:
             raise click.ClickException(f"{self.url}{path} answered {answer.status_code} and no JSON") from None
         return content if answer.ok else Failed(content["error"])
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
 class Failed(Exception):
@@ -72,7 +79,7 @@ class Failed(Exception):
 
 
 def shared(command: F) -> F:
-    """Let a group or a command take `--url` and `--json`: before its name, after it, or at the end."""
+    """Let a group or a command take `--url`, `--token` and `--json`: before its name, after it, or at the end."""
 
     def note(context: click.Context, option: click.Parameter, value: Any) -> None:
         context.find_root().ensure_object(Asked).note(option.name, value)
@@ -80,6 +87,13 @@ def shared(command: F) -> F:
     options = (
         click.option(
             "--url", expose_value=False, callback=note, help="of the web process; default: as HOST and PORT say"
+        ),
+        click.option(
+            "--token",
+            envvar="SPILLWAY_TOKEN",
+            expose_value=False,
+            callback=note,
+            help="who asks, under AUTH=token; better in SPILLWAY_TOKEN, where nobody reads it in a list of processes",
         ),
         click.option("--json", "as_json", is_flag=True, expose_value=False, callback=note, help="print JSON"),
     )

@@ -37,6 +37,7 @@ PARTS = {  # the supervisor's name of each process, and a word in its command li
 SAMPLE_SECONDS = 0.5  # between two samples
 ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their data, or make all variants the same
     "HOST": "127.0.0.1",
+    "AUTH": "open",
     "PUBLIC_URL": "",
     "DATABASE_URL": "",
     "NATS_CREDS": "",
@@ -73,6 +74,7 @@ class System:
         self.data = Path(folder or self._folder.name)
         self.log = log or Path(self._folder.name) / "run.log"
         self.settings = settings
+        self.token = ""  # of an operator, where AUTH=token asks for one
         self._environment = {
             **{key: value for key, value in os.environ.items() if key not in ("NATS_URL", "ML_URL")},
             "PORT": str(self.port),
@@ -150,13 +152,20 @@ class System:
                         found.update({name: child for name, word in PARTS.items() if word in command})
         return found
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """What requests of an operator carry."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
     def flag(self, path: str, task: str = "*") -> None:
         """Set the flag of a task, or of all tasks."""
-        requests.put(f"{self.url}/api/flags/{task}", json={"path": path}, timeout=10).raise_for_status()
+        requests.put(
+            f"{self.url}/api/flags/{task}", json={"path": path}, headers=self.headers, timeout=10
+        ).raise_for_status()
 
     def unset(self, task: str) -> None:
         """Remove the flag of a task, so that the flag `*` applies to it again."""
-        requests.delete(f"{self.url}/api/flags/{task}", timeout=10).raise_for_status()
+        requests.delete(f"{self.url}/api/flags/{task}", headers=self.headers, timeout=10).raise_for_status()
 
 
 class RunFailed(Exception):

@@ -28,6 +28,7 @@ from app.stopping import stop_signals
 from app.where import Step
 
 os.environ.setdefault("EVENTLET_HUB", "asyncio")  # before the first import of eventlet, which reads it once
+os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")  # names are looked up in real threads, where nothing may be green
 with warnings.catch_warnings():
     # eventlet announces its own retirement at import; app/concurrency is how Spillway will leave it
     warnings.simplefilter("ignore")

@@ -1,6 +1,7 @@
 /** Calls the HTTP side of Spillway; every failure is an `ApiError` with a code. */
 
 import { noteServerDate } from "./clock.js";
+import * as token from "./token.js";
 
 /** A request that was answered with an error, or not answered at all (code `offline`). */
 export class ApiError extends Error {
@@ -32,7 +33,9 @@ export async function api(method, path, body) {
 async function send(method, path, body) {
   const form = body instanceof FormData;
   // The server takes changes as JSON only, even those without a body: a form on a foreign page cannot send that.
+  /** @type {Object<string, string>} */
   const headers = method === "GET" || form ? {} : { "Content-Type": "application/json" };
+  if (token.current()) headers.Authorization = `Bearer ${token.current()}`;
   const payload = form || body === undefined ? body : JSON.stringify(body);
   try {
     return await fetch(path, { method, headers, body: payload, cache: "no-store" });

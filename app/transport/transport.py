@@ -25,7 +25,8 @@ class Transport(Hooks):
     `on_event(connection, id, body)` gets each event of a connected client on "/": the digits of the id its ack is to
     have (empty when none is wanted) and the JSON array of name and arguments, which nobody has looked into yet. It
     never blocks, and returns False for what is to go to the handlers of python-socketio instead; these run where they
-    may block, in order for each client. `on_connect` raises ConnectionRefusedError to refuse. `on_disconnect` is called
+    may block, in order for each client. `on_connect` raises ConnectionRefusedError to refuse; where
+    `before_connect(auth)` is set, it is called before it and may block. `on_disconnect` is called
     once for each connection that was accepted.
     """
 

@@ -19,6 +19,7 @@ from app.payload import Refused
 from app.settings import Settings
 from app.store.store import Store
 from app.tasks import Task
+from app.web.access import Access
 from app.web.answers import json
 from app.web.asked import room_name
 from app.web.waiting import Wait
@@ -37,6 +38,7 @@ def api(
     now: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
     held: Callable[[], list[Any]],
     find: Callable[[str], Coroutine[Any, Any, Any]],
+    access: Access,
     wait: Wait,
 ) -> Blueprint:
     """The JSON interface under /api; `now` gives the figures of this moment, `held` who held the hub, `find` a job."""
@@ -44,39 +46,49 @@ def api(
 
     @blueprint.get("/flags")
     def list_flags() -> ResponseReturnValue:
+        access.grant()
         rows = flags.all()
         if "room" in request.args:
-            taken = wait(flags.taken_by(room_name(request.args["room"])))
+            room = room_name(request.args["room"])
+            access.of_room(room)
+            taken = wait(flags.taken_by(room))
             rows = [{**row, "takes": taken[row["task"]]} if row["task"] in taken else row for row in rows]
         return jsonify(default=settings.default_path, queue=bool(settings.nats_url), flags=rows)
 
     @blueprint.put("/flags/<task>")
     def put_flag(task: str) -> ResponseReturnValue:
+        access.operator()
         return jsonify(_public(wait(flags.put(task, _body()))))
 
     @blueprint.delete("/flags/<task>")
     def unset_flag(task: str) -> ResponseReturnValue:
+        access.operator()
         return jsonify(_public(wait(flags.unset(task))))
 
     @blueprint.get("/tasks")
     def list_tasks() -> ResponseReturnValue:
+        access.grant()
         return jsonify(tasks=[_described(task) for task in tasks.values()])
 
     @blueprint.get("/jobs")
     def list_jobs() -> ResponseReturnValue:
+        access.operator()
         limit, which = _which_jobs()
         found = wait(store.read(lambda connection: ledger.newest(connection, limit, **which)))
         return json({"jobs": [jobs.view(job) for job in found]})
 
     @blueprint.get("/jobs/<id>")
     def show_job(id: str) -> ResponseReturnValue:
+        granted = access.grant()
         job = wait(find(id))
-        if job is None:
+        # That there is a job in a room that is not theirs is nobody's business.
+        if job is None or not (granted.may_enter(job.room) or granted.role == "operator"):
             raise Refused("not_found", "there is no such job")
         return json(jobs.view(job))
 
     @blueprint.get("/operator")
     def operator() -> ResponseReturnValue:
+        access.operator()
         minutes, newest = wait(store.read(_lately))
         return json(
             {

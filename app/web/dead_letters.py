@@ -12,13 +12,18 @@ from app.jobs.job import view
 from app.jobs.lifecycle import Lifecycle
 from app.payload import Refused
 from app.store.store import Store
+from app.web.access import Access
 from app.web.answers import json
 from app.web.waiting import Wait
 
 
-def dead_letters(store: Store, life: Lifecycle, wait: Wait) -> Blueprint:
+def dead_letters(store: Store, life: Lifecycle, access: Access, wait: Wait) -> Blueprint:
     """GET /api/dead-letters[/ID], POST .../ID/replay, DELETE .../ID."""
     blueprint = Blueprint("dead_letters", __name__, url_prefix="/api/dead-letters")
+
+    @blueprint.before_request
+    def check() -> None:
+        access.operator()
 
     @blueprint.get("")
     def every() -> ResponseReturnValue:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Flask, jsonify
+from flask import Flask, Response, jsonify
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -31,8 +31,10 @@ STATUS = {
     "draining": 503,
     "internal": 500,
 }
+WWW_AUTHENTICATE = {"WWW-Authenticate": "Bearer"}  # RFC 6750 section 3
 CODES = {
     400: "bad_request",
+    401: "unauthorized",
     403: "forbidden",
     404: "not_found",
     405: "bad_request",
@@ -46,7 +48,8 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> ResponseReturnValue:
-        return _answer(error.as_error(), STATUS[error.code])
+        body, status = _answer(error.as_error(), STATUS[error.code])
+        return body, status, WWW_AUTHENTICATE if status == 401 else {}
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> ResponseReturnValue:
@@ -74,5 +77,5 @@ def answer_wsgi(environ: dict[str, Any], start_response: Any, refused: Refused) 
     return [body]
 
 
-def _answer(error: dict[str, Any], status: int) -> ResponseReturnValue:
+def _answer(error: dict[str, Any], status: int) -> tuple[Response, int]:
     return jsonify(error=error), status

@@ -14,7 +14,7 @@ from app.web.errors import answer_wsgi
 SAFE = ("GET", "HEAD", "OPTIONS")
 CONTENT_TYPES = ("application/json", "multipart/form-data", "application/octet-stream", "image/")
 POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'{renewal}; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 
@@ -29,7 +29,7 @@ class OurHost:
         self._wsgi, self._only_loopback = wsgi, settings.host in LOOPBACK
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
-        host = _name(environ.get("HTTP_HOST", ""))
+        host = host_name(environ.get("HTTP_HOST", ""))
         if self._only_loopback and host not in LOOPBACK:
             why = f"this server answers as {' or '.join(LOOPBACK)}, not as {host or 'a host without a name'}"
             return answer_wsgi(environ, start_response, Refused("forbidden", why))
@@ -45,9 +45,13 @@ def register(app: Flask, settings: Settings) -> None:
             _check_origin(settings)
             _check_content_type()
 
+    elsewhere = urlsplit(settings.auth_renew_url)
+    renewal = f" {elsewhere.scheme}://{elsewhere.netloc}" if elsewhere.netloc else ""
+    policy = POLICY.format(renewal=renewal)
+
     @app.after_request
     def harden(response: Response) -> Response:
-        response.headers.setdefault("Content-Security-Policy", POLICY)
+        response.headers.setdefault("Content-Security-Policy", policy)
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         return response
@@ -71,7 +75,7 @@ def _check_content_type() -> None:
         raise Refused("bad_request", f"content type {request.content_type}: one of {', '.join(CONTENT_TYPES)} is right")
 
 
-def _name(host: str) -> str:
+def host_name(host: str) -> str:
     """A Host header without its port; empty when it makes no sense."""
     try:
         return urlsplit(f"//{host}").hostname or ""

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Callable
+from ipaddress import ip_address
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from app.metrics import Metrics
+from app.payload import Refused
+from app.settings import LOOPBACK
+from app.web.guard import host_name
+
+FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via")
 
 
-def health(metrics: Metrics, missing: Callable[[], list[str]]) -> Blueprint:
-    """GET /livez, /healthz, /readyz and /metrics; `missing` names what the process needs and does not have."""
+def health(metrics: Metrics, missing: Callable[[], list[str]], token: str) -> Blueprint:
+    """GET /livez, /healthz, /readyz and /metrics; `missing` names what the process needs and does not have.
+
+    `token` is METRICS_TOKEN: without one /metrics is for this machine.
+    """
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/livez")
@@ -26,6 +36,28 @@ def health(metrics: Metrics, missing: Callable[[], list[str]]) -> Blueprint:
 
     @blueprint.get("/metrics")
     def figures() -> Response:
+        _check_may_read(token)
         return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     return blueprint
+
+
+def _check_may_read(token: str) -> None:
+    """Raise Refused unless whoever asks has the token; where there is none, unless they are on this machine."""
+    if token:
+        given = request.headers.get("Authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            raise Refused("unauthorized", "this needs METRICS_TOKEN: Authorization: Bearer TOKEN")
+    elif not (_is_loopback(request.remote_addr) and host_name(request.host) in LOOPBACK) or _is_forwarded():
+        raise Refused("forbidden", "without METRICS_TOKEN this is for requests from this machine, to it, by no proxy")
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        return ip_address(address or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _is_forwarded() -> bool:
+    return any(name in request.headers for name in FORWARDED)

@@ -15,6 +15,7 @@ from app.flags.flags import Flags
 from app.live.record import ALL, Record
 from app.payload import Refused, read, ready
 from app.tasks import Task
+from app.web.access import Access
 
 
 @ready
@@ -26,12 +27,13 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     since: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-def live(record: Record, tasks: Mapping[str, Task], flags: Flags) -> Blueprint:
+def live(record: Record, tasks: Mapping[str, Task], flags: Flags, access: Access) -> Blueprint:
     """The route; every answer also says which flags are in force."""
     blueprint = Blueprint("live", __name__, url_prefix="/api")
 
     @blueprint.get("/live")
     def show() -> ResponseReturnValue:
+        access.operator()
         wanted = read(request.args.to_dict(), Wanted)
         if wanted.task not in (ALL, *tasks):
             known = ", ".join(tasks)

@@ -7,25 +7,30 @@ from flask.typing import ResponseReturnValue
 
 from app.payload import Refused
 from app.uploads import Uploads
+from app.web.access import Access
 from app.web.asked import room_name
 from app.web.bodies import FORM_BYTES, too_large
 from app.web.waiting import Wait
 
 
-def uploads(kept: Uploads, wait: Wait) -> Blueprint:
-    """POST /api/uploads, and GET and PUT /uploads/ID by signed link."""
+def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
+    """POST /api/uploads, and GET and PUT /uploads/ID by signed link: whoever has one was given it in the room."""
     blueprint = Blueprint("uploads", __name__)
 
     @blueprint.post("/api/uploads")
     def send() -> ResponseReturnValue:
+        access.grant()
         _check_size(kept.max_bytes)
         file = request.files.get("file")
         if file is None:
             raise Refused("bad_request", "the form needs a field file with the image", "file")
         room = room_name(request.form.get("room"))
         content = _bounded(file.read(kept.max_bytes + 1), kept.max_bytes)
-        token, address = request.form.get("token", ""), request.remote_addr or ""
-        return jsonify(upload=wait(kept.take(room, token, address, content))), 201
+        granted = access.of_room(room)
+        person = granted.person.id
+        if granted.is_open or "token" in request.form:
+            person = kept.links.person(room, request.form.get("token", ""))
+        return jsonify(upload=wait(kept.take(room, person, request.remote_addr or "", content))), 201
 
     @blueprint.get("/uploads/<id>")
     def show(id: str) -> Response:

@@ -131,8 +131,8 @@ def test_answers_of_an_ordered_task_come_in_the_order_asked(site: Site, ann: Gue
 def test_a_job_can_be_looked_up_as_it_was_shown(site: Site, ann: Guest, room: str) -> None:
     job = ann.ask(room, "sentiment", text="I like it")
     final = ann.final(job["id"])
-    assert requests.get(f"{site.url}/api/jobs/{job['id']}", timeout=WAIT).json() == final
-    missing = requests.get(f"{site.url}/api/jobs/{'0' * 26}", timeout=WAIT)
+    assert site.ask("GET", f"/api/jobs/{job['id']}").json() == final
+    missing = site.ask("GET", f"/api/jobs/{'0' * 26}")
     assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
 
 

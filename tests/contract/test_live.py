@@ -20,9 +20,9 @@ COUNTED = {"accepted", "succeeded", "failed", "cancelled", "skipped", "retried",
 GAUGES = {"running", "backlog", "outbox", "queue_messages", "queue_bytes", "hub_lag_ms", "clients"}
 
 
-def live(url: str, **asked: str) -> dict[str, Any]:
+def live(system: System | Web, **asked: str) -> dict[str, Any]:
     """The answer, in the contract's shape."""
-    answer = requests.get(f"{url}/api/live", params=asked, timeout=WAIT)
+    answer = requests.get(f"{system.url}/api/live", params=asked, headers=system.headers, timeout=WAIT)
     assert answer.status_code == 200, answer.text
     report: dict[str, Any] = answer.json()
     assert report.keys() == {"at", "began", "task", "minutes", "step", "paths", "points", "changes", "flags"}
@@ -34,20 +34,20 @@ def live(url: str, **asked: str) -> dict[str, Any]:
     return report
 
 
-def done(url: str, task: str) -> dict[str, int]:
+def done(system: System, task: str) -> dict[str, int]:
     """How many jobs succeeded on each path."""
-    return {path: each["succeeded"] for path, each in live(url, task=task, minutes="60")["paths"].items()}
+    return {path: each["succeeded"] for path, each in live(system, task=task, minutes="60")["paths"].items()}
 
 
 def test_what_jobs_did_is_on_their_path(site: Site, ann: Guest, room: str) -> None:
     quiet(site.url)
-    before = done(site.url, "sentiment")
+    before = done(site.system, "sentiment")
     seqs = [ann.say(room, f"Line {number}")["seq"] for number in range(5)]
     jobs = [ann.found(seq, *MODELS)["sentiment"] for seq in seqs]
     expected = {path: count + sum(job["path"] == path for job in jobs) for path, count in before.items()}
-    assert done(site.url, "sentiment") == expected
+    assert done(site.system, "sentiment") == expected
 
-    report = live(site.url, task="sentiment", minutes="60")
+    report = live(site.system, task="sentiment", minutes="60")
     assert (report["task"], report["minutes"], report["step"]) == ("sentiment", 60, 60)
     assert report["began"] <= report["points"][0]["at"] or report["points"][0]["seconds"] < 60
     for path in ("simple", "queued"):
@@ -59,17 +59,17 @@ def test_what_jobs_did_is_on_their_path(site: Site, ann: Guest, room: str) -> No
 def test_all_tasks_together_are_the_sum_of_each(site: Site, ann: Guest, room: str) -> None:
     ann.found(ann.say(room, "How are you today?")["seq"], *MODELS)
     quiet(site.url)
-    tasks = [each["task"] for each in requests.get(f"{site.url}/api/tasks", timeout=WAIT).json()["tasks"]]
-    parts = [live(site.url, task=task, minutes="60")["paths"] for task in tasks]
-    whole = live(site.url, minutes="60")
+    tasks = [each["task"] for each in site.ask("GET", "/api/tasks").json()["tasks"]]
+    parts = [live(site.system, task=task, minutes="60")["paths"] for task in tasks]
+    whole = live(site.system, minutes="60")
     for path in ("simple", "queued"):
         assert whole["paths"][path]["answers"] == sum(part[path]["answers"] for part in parts)
     assert [flag["task"] for flag in whole["flags"]] == tasks
 
 
 def test_since_gives_only_what_is_new(site: Site) -> None:
-    report = live(site.url)
-    again = live(site.url, since=report["at"])
+    report = live(site.system)
+    again = live(site.system, since=report["at"])
     assert again["began"] == report["began"]
     assert [point["at"] for point in again["points"] if point["at"] < report["points"][-1]["at"]] == []
 
@@ -92,10 +92,10 @@ def test_what_makes_no_sense_is_named(system: System, asked: dict[str, str], sta
 
 
 def test_a_change_of_the_flag_is_marked(system: System) -> None:
-    before = len(live(system.url, task="triage")["changes"])
+    before = len(live(system, task="triage")["changes"])
     requests.put(f"{system.url}/api/flags/triage", json={"path": "queued", "percent": 50}, timeout=WAIT)
     try:
-        report = live(system.url, task="triage")
+        report = live(system, task="triage")
     finally:
         system.unset("triage")
     assert [(each["path"], each["percent"]) for each in report["changes"][before:]] == [("queued", 50)]
@@ -114,7 +114,7 @@ def test_without_a_ledger_it_is_counted_all_the_same(plain: Web, guests: Callabl
     ann = guests(plain.url, "Ann")
     ann.join(room)
     ann.found(ann.say(room, "Good morning")["seq"], *MODELS)
-    report = live(plain.url, task="triage")
+    report = live(plain, task="triage")
     figures = report["paths"]["simple"]
     assert (figures["accepted"], figures["succeeded"], figures["answers"]) == (1, 1, 1)
     assert report["paths"]["queued"]["accepted"] == 0

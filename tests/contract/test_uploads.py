@@ -25,7 +25,7 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
 def send(site: Site, room: str, token: str, content: bytes) -> requests.Response:
     """POST /api/uploads"""
     form = {"room": room, "token": token}
-    return requests.post(f"{site.url}/api/uploads", data=form, files={"file": ("cat.png", content)}, timeout=WAIT)
+    return site.ask("POST", "/api/uploads", data=form, files={"file": ("cat.png", content)})
 
 
 @pytest.fixture

@@ -16,9 +16,12 @@ from typing import Any, cast
 
 from sqlalchemy import Connection, select
 
+from app.auth.admission import Admission
+from app.auth.grant import open_to
 from app.chat.clients import Client
 from app.chat.desk import Desk
 from app.chat.events import Events
+from app.chat.expiry import Expiry
 from app.chat.loading import Loading
 from app.chat.rate import Rates
 from app.chat.waiting import Waiting
@@ -156,11 +159,15 @@ class Process:
             self.loading.room, self.loading.history, True,
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
+        expiry = Expiry(loop)
         self.events = Events(
             self.store, self.rooms, self.loading, tasks, self.life, self.user_code, Waiting(), self.wire.broadcast,
-            cast("Any", AnyUpload()), loop,
+            cast("Any", AnyUpload()), loop, None, expiry,
         )  # fmt: skip
-        self.desk = Desk(self.events, self.store, Rates(None), self.metrics, self.publisher.apply, lambda: False, loop)
+        self.desk = Desk(
+            self.events, self.store, Rates(None), self.metrics, self.publisher.apply, lambda: False, loop,
+            Admission(None), expiry,
+        )  # fmt: skip
 
     def _begin(self, run: Any, job: Job, attempt: int) -> None:
         self.runs.append((job, attempt))
@@ -174,7 +181,7 @@ class Process:
     def guest(self, name: str, *rooms: str) -> Guest:
         """Somebody who is in these rooms."""
         guest = Guest(name, f"sid-{name}")
-        guest.who = Client(guest, Person(name, name), "address")
+        guest.who = Client(guest, open_to(Person(name, name)), "address")
         self.desk.clients.add(guest.who)
         self.own.run(self.loading.all_of(rooms))
         for room in rooms:

@@ -1,5 +1,7 @@
 /** The Socket.IO connection: asks with an answer, and says how it is. */
 
+import * as token from "../token.js";
+
 const ANSWER_MS = 10_000;
 const AGAIN_MS = 2_000;
 /** Refusals at connecting that time heals; the others need the person. */
@@ -25,10 +27,13 @@ export class Connection {
    * @param {() => void} on.down
    * @param {(state: "connecting"|"online"|"offline") => void} on.state
    * @param {(error: {code: string, message: string}) => void} on.refused for good
+   * @param {(error: {code: string, message: string}) => void} on.unauthorized another token is due; `open` tries it
    */
   constructor({ name, id }, on) {
     this.on = on;
-    this.socket = window.io({ transports: ["websocket", "polling"], auth: { name, id }, autoConnect: false });
+    // Asked at each connect, for the token may be another one by then.
+    const auth = (/** @type {(data: Object) => void} */ give) => give(token.needed ? { token: token.current() } : { name, id });
+    this.socket = window.io({ transports: ["websocket", "polling"], auth, autoConnect: false });
     this.socket.on("connect", () => { this.#state("online"); on.up(); });
     this.socket.on("disconnect", (reason) => this.#lost(reason));
     this.socket.on("connect_error", (error) => this.#failed(error));
@@ -89,6 +94,11 @@ export class Connection {
 
   #failed(error) {
     const refusal = error.data;
+    if (refusal?.code === "unauthorized") {
+      this.#state("offline");
+      this.on.unauthorized(refusal);
+      return;
+    }
     if (refusal?.code && !PASSING.has(refusal.code)) {
       this.close();
       this.on.refused(refusal);

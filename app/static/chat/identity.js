@@ -1,5 +1,7 @@
 /** Who this tab is: a name, a room, and a lasting random id for each name in this browser. */
 
+import * as token from "../token.js";
+
 const IDS = "spillway.ids";
 const LAST = "spillway.last";
 const TAB = "spillway.me";
@@ -10,21 +12,21 @@ const TAB = "spillway.me";
 export const current = () => read(sessionStorage, TAB);
 
 /**
- * Becomes somebody: two tabs with two names are two people, the same name keeps its id.
+ * Becomes somebody: whom the token says, or two tabs with two names are two people, and the same name keeps its id.
  * @param {string} name @param {string} room @returns {Identity}
  */
 export function become(name, room) {
-  const ids = read(localStorage, IDS) ?? {};
-  ids[name] ??= randomKey();
-  write(localStorage, IDS, ids);
+  const identity = { name, room, id: token.claims()?.sub ?? lastingId(name) };
   write(localStorage, LAST, { name, room });
-  const identity = { name, room, id: ids[name] };
   write(sessionStorage, TAB, identity);
   return identity;
 }
 
 /** Forgets who this tab is; the browser still remembers name and room for the form. */
-export const leave = () => sessionStorage.removeItem(TAB);
+export function leave() {
+  sessionStorage.removeItem(TAB);
+  token.forget();
+}
 
 /** What the form shows at first: the address first, then what was used last. @returns {{name: string, room: string}} */
 export function prefill() {
@@ -37,6 +39,13 @@ export function prefill() {
 export function randomKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+function lastingId(name) {
+  const ids = read(localStorage, IDS) ?? {};
+  ids[name] ??= randomKey();
+  write(localStorage, IDS, ids);
+  return ids[name];
 }
 
 // Storage can be switched off or full; the chat works without it.

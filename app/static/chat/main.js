@@ -6,6 +6,7 @@ import { flagsTable } from "../flags.js";
 import { drawIcons } from "../icons.js";
 import { learnWords } from "../results.js";
 import { complain } from "../toasts.js";
+import * as token from "../token.js";
 import { announce } from "./announcer.js";
 import { composer } from "./composer.js";
 import { Connection } from "./connection.js";
@@ -14,6 +15,7 @@ import { become, current, leave, randomKey } from "./identity.js";
 import { Members } from "./members.js";
 import { Outbox } from "./outbox.js";
 import { showWait, TypingLine } from "./presence.js";
+import { Renewal } from "./renewal.js";
 import { Room } from "./room.js";
 import { hideSignIn, showSignIn } from "./signin.js";
 import { showConnection, showDraining, hideBanner } from "./status.js";
@@ -32,7 +34,14 @@ function start() {
   const before = current();
   const asked = new URLSearchParams(location.search);
   const elsewhere = (asked.get("name") ?? before?.name) !== before?.name || (asked.get("room") ?? before?.room) !== before?.room;
-  if (before && !elsewhere) enter(before.name, before.room);
+  if (token.needed) startWithToken(asked.get("room") ?? before?.room);
+  else if (before && !elsewhere) enter(before.name, before.room);
+  else showSignIn(enter);
+}
+
+function startWithToken(room) {
+  const name = token.claims()?.name;
+  if (name && room) enter(name, room);
   else showSignIn(enter);
 }
 
@@ -41,6 +50,7 @@ function enter(name, room) {
   hideSignIn();
   byId("chat").hidden = false;
   byId("room-title").textContent = room;
+  for (const part of ["operator-link", "panel-toggle"]) byId(part).hidden = !token.isOperator();
   // The address can be shared, so it names the room and not the person.
   history.replaceState(null, "", `?room=${encodeURIComponent(room)}`);
   chat(me);
@@ -48,12 +58,15 @@ function enter(name, room) {
 
 /** Builds the parts of one stay in one room. Order: what shows things first, the connection last. */
 function chat(me) {
+  let wasIn = false;
   const connection = new Connection(me, {
-    up: () => { hideBanner(); room.join(); },
+    up: () => { wasIn = true; hideBanner(); room.join(); },
     down: () => { outbox.pause(); typing.clear(); showWait(); },
     state: showConnection,
     refused: (error) => back(stop, error.message),
+    unauthorized: (error) => (wasIn ? renewal.begin(error.message) : back(stop, error.message)),
   });
+  const renewal = new Renewal(connection, me.id);
   const typing = new TypingLine(me.id);
   const parts = { log: byId("log"), pending: byId("pending"), scroll: byId("log-scroll"), top: byId("log-top"), toEnd: byId("to-end") };
   const entries = { retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
@@ -67,17 +80,18 @@ function chat(me) {
     gone: (entry, answer) => acknowledged({ room, timeline, tray }, entry, answer),
     notInRoom: () => room.join(),
   });
-  room.on = roomEvents({ me, room, timeline, tray, outbox, typing, members });
-  const stop = () => { connection.close(); timeline.close(); outbox.pause(); typing.clear(); };
+  const stop = () => { connection.close(); timeline.close(); outbox.pause(); typing.clear(); renewal.close(); };
+  room.on = roomEvents({ me, room, timeline, tray, outbox, typing, members, stop });
   byId("leave").onclick = () => { leave(); back(stop); };
   connection.hear("typing", (event) => { if (event.room === me.room) typing.heard(event); });
+  connection.hear("room:removed", (event) => { if (event.room === me.room) back(stop, `You may not be in room ${me.room} any more.`); });
   connection.hear("server:draining", ({ seconds }) => showDraining(seconds));
   writing({ me, connection, room, outbox, tasksKnown: (tasks) => { learnWords(tasks); timeline.reword(); } });
   paths(connection, me.room);
   connection.open();
 }
 
-function roomEvents({ me, room, timeline, tray, outbox, typing, members }) {
+function roomEvents({ me, room, timeline, tray, outbox, typing, members, stop }) {
   return {
     messages: (messages, news) => {
       timeline.append(messages, news);
@@ -93,7 +107,7 @@ function roomEvents({ me, room, timeline, tray, outbox, typing, members }) {
     wait: showWait,
     joined: () => { timeline.joined(); outbox.resume(); },
     reset: () => timeline.clear(),
-    error: complain,
+    error: (error) => (error.code === "forbidden" ? back(stop, error.message) : complain(error)),
   };
 }
 
@@ -153,6 +167,7 @@ function writing({ me, connection, room, outbox, tasksKnown }) {
 
 /** The panel of paths, moving with every change anywhere. */
 function paths(connection, room) {
+  if (!token.isOperator()) return;
   flags.of(room);
   connection.hear("flag:changed", flags.changed);
   // A change that came while the connection was away is known after asking again.

@@ -24,8 +24,8 @@ export class Members {
   }
 
   /** Takes what a join or `room:members` says: people at first, then who came and went. */
-  take({ members, joined = [], left = [], count = members?.length }) {
-    if (members) this.reset(members, count); // whole lists come with the join; the rest of this line is for servers before room:who
+  take({ members, joined = [], left = [], count }) {
+    if (members) this.reset(members, count); // the first page comes with the join
     else this.#change(joined, left, count);
   }
 

@@ -1,6 +1,7 @@
 /** The form on the way in. */
 
 import { byId } from "../dom.js";
+import * as token from "../token.js";
 import { prefill } from "./identity.js";
 
 const ROOM = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -12,6 +13,9 @@ const ROOM = /^[A-Za-z0-9_.-]{1,64}$/;
  */
 export function showSignIn(enter, error = "") {
   const form = byId("signin-form", HTMLFormElement);
+  byId("signin-name-field").hidden = token.needed;
+  byId("signin-token-field").hidden = !token.needed;
+  byId("signin-foot").hidden = token.needed;
   const { name, room } = prefill();
   byId("signin-name", HTMLInputElement).value = name;
   byId("signin-room", HTMLInputElement).value = room;
@@ -28,21 +32,34 @@ export function showSignIn(enter, error = "") {
 export const hideSignIn = () => { byId("signin").hidden = true; };
 
 function submit(form, enter) {
-  const name = form.elements.name.value.trim();
+  const given = form.elements.token.value.trim();
+  const name = token.needed ? token.claims(given)?.name ?? "" : form.elements.name.value.trim();
   const room = form.elements.room.value.trim();
   const wrong = mistake(name, room);
-  form.elements.name.setAttribute("aria-invalid", String(wrong?.field === "name"));
-  form.elements.room.setAttribute("aria-invalid", String(wrong?.field === "room"));
+  for (const field of ["name", "token", "room"]) {
+    form.elements[field].setAttribute("aria-invalid", String(wrong?.field === field));
+  }
   byId("signin-error").textContent = wrong?.words ?? "";
-  if (wrong) form.elements[wrong.field].focus();
-  else enter(name, room);
+  if (wrong) {
+    form.elements[wrong.field].focus();
+    return;
+  }
+  if (token.needed) token.keep(given);
+  form.elements.token.value = "";
+  enter(name, room);
 }
 
 function mistake(name, room) {
+  if (!name && token.needed) return { field: "token", words: "This is no token: paste the whole of it." };
   if (!name) return { field: "name", words: "Please tell the others your name." };
   if ([...name].length > 64) return { field: "name", words: "A name has at most 64 characters." };
   if (!ROOM.test(room)) return { field: "room", words: "A room is 1 to 64 letters, digits, or _ . -" };
   return null;
 }
 
-const firstToFill = (form) => (form.elements.name.value ? (form.elements.room.value ? form.querySelector("[type=submit]") : form.elements.room) : form.elements.name);
+function firstToFill(form) {
+  const { name, room, token: pasted } = form.elements;
+  const who = token.needed ? pasted : name;
+  if (!who.value) return who;
+  return room.value ? form.querySelector("[type=submit]") : room;
+}

@@ -4,11 +4,13 @@ import { api } from "../api.js";
 import { byId } from "../dom.js";
 import { flagsTable } from "../flags.js";
 import { learnWords } from "../results.js";
+import * as token from "../token.js";
 import { errorWords } from "../words.js";
 import { Chart } from "./chart.js";
 import { DeadLetters } from "./deadletters.js";
 import { Live } from "./live.js";
 import { recentJobs } from "./recent.js";
+import { askForToken } from "./signin.js";
 import { taskTable } from "./tasks.js";
 import { Tiles } from "./tiles.js";
 
@@ -22,11 +24,12 @@ let names = [];
 let timer;
 
 document.addEventListener("visibilitychange", look);
-look();
+if (token.isOperator()) look();
+else askForToken(look);
 
 function look() {
   clearTimeout(timer);
-  if (!document.hidden) round();
+  if (!document.hidden && token.isOperator()) round();
 }
 
 async function round() {
@@ -36,6 +39,7 @@ async function round() {
   } catch (error) {
     // Anything but an answer with an error is a mistake of ours, and the console names the line.
     if (!error.code) console.error(error); // eslint-disable-line no-console
+    if (error.code === "unauthorized" || error.code === "forbidden") return askForToken(look, errorWords(error));
     freshness("lost", error.code ? errorWords(error) : "The answer of the server was not understood.");
   }
   clearTimeout(timer);

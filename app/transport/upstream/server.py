@@ -33,6 +33,7 @@ class Hooks:
     """What the application may set to handle events on the loop; see Transport."""
 
     on_event: Callable[[Connection, bytes, bytes], bool] | None = None
+    before_connect: Callable[[Any], None] | None = None
     on_connect: Callable[[Connection, dict[str, Any], Any], None] | None = None
     on_disconnect: Callable[[Connection], None] | None = None
 
@@ -145,7 +146,9 @@ class Server(socketio.Server):  # type: ignore[misc]  # ships no types
         return self.manager.sid_from_eio_sid(eio_sid, namespace or "/") is not None
 
     def _may_block(self, event: str) -> bool:
-        """Whether the application has a handler of its own for connects or disconnects."""
+        """Whether the application has a handler of its own for connects or disconnects that may block."""
+        if event == "connect" and self._hooks.before_connect:
+            return True
         return bool(self.namespace_handlers) or any(event in handlers for handlers in self.handlers.values())
 
     # Connects and disconnects
@@ -168,6 +171,8 @@ class Server(socketio.Server):  # type: ignore[misc]  # ships no types
         result = super()._trigger_event(event, namespace, *args)
         if event == "connect" and namespace == "/" and result is not False:
             sid, environ, auth = (*args, None)[:3]
+            if self._hooks.before_connect:
+                self._hooks.before_connect(auth)
             self.concurrency.call(self._admit, sid, environ, auth)
         return result
 
