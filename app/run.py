@@ -105,7 +105,7 @@ def check_tasks() -> dict[str, str]:
 
     Runs in a separate process, so that the supervisor never imports the code of tasks.
     """
-    done = subprocess.run(
+    done = subprocess.run(  # nosec B603 # our own program
         [sys.executable, "-c", CHECK_TASKS], capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode != 0:
@@ -177,7 +177,7 @@ def _http(url: str) -> Callable[[], bool]:
 def _status(url: str, seconds: float) -> int | None:
     """The HTTP status of the answer, or None without an answer within this many seconds."""
     try:
-        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - our own address  # nosec B310
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()

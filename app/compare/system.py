@@ -97,7 +97,7 @@ class System:
         """Start everything and wait for the ready line; raises NotReady after 60 s or when it ends before."""
         with self.log.open("a") as log:
             mark = log.tell()
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # nosec B603 # our own program
                 [sys.executable, "-m", "app.run", *self._options],
                 cwd=self._root,
                 env=self._environment,
@@ -220,7 +220,7 @@ def checkout_with(task_files: Mapping[str, str], folder: Path) -> Path:
 @contextmanager
 def _synthetic(workload: Workload, seed: int) -> Iterator[tuple[psutil.Process, str]]:
     times = msgspec.json.encode(workload.times).decode()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # nosec B603 # our own program
         [sys.executable, "-m", "ml_clients.synthetic", "--port", "0", "--seed", str(seed), "--times", times],
         stdout=subprocess.PIPE,
         text=True,

@@ -103,9 +103,9 @@ def _queue(tasks: Mapping[str, Task], schemas: Schemas) -> Part:
         several = {"anyOf": [result, {"type": "array", "minItems": 1, "items": result}]}
         _add(channels, operations, "send", f"jobs_{name}", f"jobs.{task.lane}.{name}", {"job": job}, task.about)
         _add(channels, operations, "receive", f"results_{name}", f"results.{name}", {"results": several}, task.about)
-    word = {"type": "string"}
+    word: Schema = {"type": "string"}
     _add(channels, operations, "send", "cancel", "cancel.{job}", {"cancelled": word}, "A job is cancelled")
-    asked = {"question": word, "answer": {"enum": [0, 1]}}
+    asked: dict[str, Schema] = {"question": word, "answer": {"enum": [0, 1]}}
     _add(channels, operations, "receive", "cancelled", "cancelled.{job}", asked, "Is it cancelled, or over?")
     operations["receive_cancelled"]["reply"] = _reply("cancelled", ["answer"])
     unread = "What a worker could not read"

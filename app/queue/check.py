@@ -163,6 +163,7 @@ class WorkerCheck:
             await self._client.connect(
                 servers=list(self._settings.nats_url),
                 allow_reconnect=False,
+                max_reconnect_attempts=1,  # at the first connect, too: 60 by default, 2 s apart
                 error_cb=quiet,
                 **identity(self._settings),
             )

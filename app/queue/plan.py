@@ -68,6 +68,7 @@ async def _connected(settings: Settings, use: Callable[[JetStreamContext], Any])
             servers=list(settings.nats_url),
             connect_timeout=3,
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # at the first connect, too: 60 by default, 2 s apart
             error_cb=quiet,
             **identity(settings),
         )

@@ -71,7 +71,7 @@ class Run:
 def run(parts: None) -> Iterator[Run]:
     """It is used as people, operators and strangers would, and looked at while it runs."""
     given = {name: secrets.token_hex(24) for name in ("AUTH_SECRET", "METRICS_TOKEN", "SECRET_KEY")}
-    with System(AUTH="token", LOG_LEVEL="debug", **given) as system:
+    with System(root=ROOT, queue=True, folder=None, log=None, AUTH="token", LOG_LEVEL="debug", **given) as system:
         SECRETS[system.url] = given["AUTH_SECRET"]
         system.token = signed(given["AUTH_SECRET"], sub="root", role="operator", rooms=["*"])
         made = Run(system, {**given, "token of the operator": system.token})
