@@ -12,6 +12,7 @@ from PIL import Image
 
 from app.links import Links
 from app.payload import Refused
+from app.pictures import look_at
 from app.store.store import Store
 from app.uploads import BYTES_AN_HOUR, Uploads
 from tests.own_loop import OwnLoop
@@ -92,3 +93,10 @@ def test_the_size_of_an_image_is_known(own: OwnLoop, store: Store, tmp_path: Pat
     assert own.run(again.is_in("lobby", id))
     assert not own.run(again.is_in("elsewhere", id))
     assert again.size(id) == {"width": 4, "height": 3}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 100), (100, 7)])
+def test_a_jpeg_of_a_few_pixels_is_an_image(size: tuple[int, int]) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", size, "red").save(file, "JPEG")
+    assert look_at(file.getvalue()) == ("image/jpeg", *size)

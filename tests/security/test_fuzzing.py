@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.chat.events import Events
+from app.compare.system import ROOT
 from tests.guest import SECRETS, WAIT, Guest, signed
 from tests.web import Web
 
@@ -30,7 +31,7 @@ FIELDS = sorted({each.encode_name for kind in KINDS.values() for each in msgspec
 def web(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A web process that was started for this, without models: jobs are refused or skipped."""
     given = {"RATE_LIMIT": "off", "UPLOAD_RATE": "off", "MAX_BACKLOG": "0", "ASYNC_MODE": request.param}
-    with Web(tmp_path_factory.mktemp("data"), **given) as running:
+    with Web(tmp_path_factory.mktemp("data"), ROOT, **given) as running:
         yield running
 
 
@@ -39,7 +40,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """The same under AUTH=token."""
     secret = secrets.token_hex(24)
     given = {"RATE_LIMIT": "off", "UPLOAD_RATE": "off", "MAX_BACKLOG": "0", "AUTH": "token", "AUTH_SECRET": secret}
-    with Web(tmp_path_factory.mktemp("data"), **given) as running:
+    with Web(tmp_path_factory.mktemp("data"), ROOT, **given) as running:
         SECRETS[running.url] = secret
         yield running
 
