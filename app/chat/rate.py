@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from app.chat.clients import Client
 from app.payload import Refused
-from app.rate import Buckets
-
-BURST = 2.0  # times the rate
-ADDRESS = 10.0  # times what one connection may do
+from app.rate import ADDRESS, Buckets
 
 
 class Rates:
@@ -22,14 +19,10 @@ class Rates:
         if self._rate is None:
             return
         # What one connection sends past its rate is not taken from others at its address, such as a proxy's.
-        wait = self._wait(client.sid, self._rate) or self._wait(client.address, self._rate * ADDRESS)
+        wait = self._buckets.wait(client.sid, self._rate) or self._buckets.wait(client.address, self._rate * ADDRESS)
         if wait:
-            wait = max(0.001, round(wait, 3))
             raise Refused("rate_limited", f"more than {self._rate:g} events a second", retry_after=wait)
 
     def forget(self, sid: str) -> None:
         """A connection is gone."""
         self._buckets.forget(sid)
-
-    def _wait(self, name: str, rate: float) -> float:
-        return self._buckets.of(name, rate, rate * BURST).take()

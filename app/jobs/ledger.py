@@ -16,7 +16,7 @@ from app.store.prepared import Prepared
 from app.store.schema import jobs, marks
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
-FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608
+FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
 IS_DEAD = "SELECT dead FROM jobs WHERE id = ?"
 AT_ONCE = 500  # rows of one look at a long list
 

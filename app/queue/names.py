@@ -53,6 +53,16 @@ class Names:
         """Subject on which a worker asks whether a job is cancelled."""
         return self._subject(f"cancelled.{job}")
 
+    @property
+    def requests(self) -> str:
+        """Every subject on which other programs ask the web process for a job (NATS_INTAKE)."""
+        return self._subject("requests.>")
+
+    def owns(self, subject: str) -> bool:
+        """Whether what is published on this subject means something to Spillway, or to the broker itself."""
+        kinds = ("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.")
+        return subject.startswith(("$", *map(self._subject, kinds)))
+
     def _stream(self, name: str) -> str:
         return f"{self.prefix.upper()}_{name}" if self.prefix else name
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import rate
+from app.auth.grant import open_to
 from app.chat.clients import Client
 from app.chat.rate import Rates
 from app.contract import Person
@@ -33,7 +34,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Time:
 
 def client(sid: str, address: str = "10.0.0.1") -> Client:
     """One connection."""
-    return Client(SimpleNamespace(sid=sid), Person("ann", "Ann"), address)
+    return Client(SimpleNamespace(sid=sid), open_to(Person("ann", "Ann")), address)
 
 
 def burst(rates: Rates, who: Client) -> int:
