@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from app.callbacks.callbacks import Callbacks
 from app.jobs import dead_letters as letters
 from app.jobs.job import view
 from app.jobs.lifecycle import Lifecycle
@@ -17,7 +18,7 @@ from app.web.answers import json
 from app.web.waiting import Wait
 
 
-def dead_letters(store: Store, life: Lifecycle, access: Access, wait: Wait) -> Blueprint:
+def dead_letters(store: Store, life: Lifecycle, callbacks: Callbacks, access: Access, wait: Wait) -> Blueprint:
     """GET /api/dead-letters[/ID], POST .../ID/replay, DELETE .../ID."""
     blueprint = Blueprint("dead_letters", __name__, url_prefix="/api/dead-letters")
 
@@ -36,7 +37,8 @@ def dead_letters(store: Store, life: Lifecycle, access: Access, wait: Wait) -> B
 
     @blueprint.post("/<id>/replay")
     def replay(id: str) -> ResponseReturnValue:
-        return json(view(wait(life.replay(id))))
+        letter = wait(callbacks.replay(id))
+        return jsonify(letter) if letter is not None else json(view(wait(life.replay(id))))
 
     @blueprint.delete("/<id>")
     def drop(id: str) -> ResponseReturnValue:
