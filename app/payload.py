@@ -103,6 +103,14 @@ def check_name(name: str, field: str) -> None:
         raise Refused("bad_request", f"a name {why}", field)
 
 
+def room_name(given: str | None) -> str:
+    """The name of a room; raises Refused(bad_request) with `field` room."""
+    try:
+        return read(given, RoomName)
+    except Refused as error:
+        raise Refused("bad_request", error.message, "room") from None
+
+
 def _refusal(sentence: str) -> Refused:
     """Turn msgspec's sentence into ours; it writes the path as `$.field`, the names in backticks."""
     found = (pattern.search(sentence) for pattern in (_PATH, _NAME))

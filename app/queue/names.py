@@ -53,6 +53,16 @@ class Names:
         """Subject on which a worker asks whether a job is cancelled."""
         return self._subject(f"cancelled.{job}")
 
+    @property
+    def requests(self) -> str:
+        """Every subject on which jobs are asked for: `requests.ROOM.TASK`."""
+        return self._subject("requests.>")
+
+    def room_and_task(self, subject: str) -> tuple[str, str]:
+        """What a subject of a request names: its last token is the task, all before it the room, dots included."""
+        room, _, task = subject.removeprefix(self._subject("requests.")).rpartition(".")
+        return room, task
+
     def _stream(self, name: str) -> str:
         return f"{self.prefix.upper()}_{name}" if self.prefix else name
 

@@ -15,13 +15,13 @@ from app.flags.flags import Flags
 from app.ids import rfc3339
 from app.jobs import job as jobs
 from app.jobs import ledger
-from app.payload import Refused
+from app.payload import Refused, room_name
 from app.settings import Settings
 from app.store.store import Store
 from app.tasks import Task
 from app.web.access import Access
 from app.web.answers import json
-from app.web.asked import room_name
+from app.web.asked import whole_number
 from app.web.waiting import Wait
 
 MINUTES = 15  # of jobs by state and path on the operator page
@@ -112,13 +112,11 @@ def _lately(connection: Connection) -> tuple[list[Any], list[jobs.Job]]:
 
 def _which_jobs() -> tuple[int, dict[str, str | None]]:
     """At most how many jobs are asked for, and which."""
-    limit = request.args.get("limit", str(RECENT))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= MAX_JOBS):
-        raise Refused("bad_request", f"limit is a whole number from 1 to {MAX_JOBS}", "limit")
+    limit = whole_number("limit", 1, MAX_JOBS, RECENT)
     state = request.args.get("state")
     if state is not None and state not in STATES:
         raise Refused("bad_request", f"state is one of {', '.join(STATES)}", "state")
-    return int(limit), {"room": request.args.get("room"), "task": request.args.get("task"), "state": state}
+    return limit, {"room": request.args.get("room"), "task": request.args.get("task"), "state": state}
 
 
 def _body() -> Any:

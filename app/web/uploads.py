@@ -5,10 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
-from app.payload import Refused
+from app.payload import Refused, room_name
 from app.uploads import Uploads
 from app.web.access import Access
-from app.web.asked import room_name
 from app.web.bodies import FORM_BYTES, too_large
 from app.web.waiting import Wait
 

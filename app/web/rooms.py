@@ -1,0 +1,81 @@
+"""Rooms for other programs: messages and jobs in, what was said out; and cancelling a job."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from app.auth.grant import Grant
+from app.chat.services import Ack, Services, person_of
+from app.contract import JobAccepted, NewJob, NewMessage, Person, Sender
+from app.payload import Reader, Refused, room_name
+from app.web.access import Access
+from app.web.answers import json
+from app.web.asked import whole_number
+from app.web.waiting import Wait
+
+T = TypeVar("T")
+
+MAX_SEQ = 2**63 - 1
+MAX_PAGE = 200  # messages in one answer
+SPEAKS_FOR_OTHERS = ("service", "operator")
+
+
+def rooms(services: Services, access: Access, wait: Wait) -> Blueprint:
+    """POST /api/rooms/ROOM/messages and /jobs, GET /api/rooms/ROOM/messages, DELETE /api/jobs/ID."""
+    blueprint = Blueprint("rooms", __name__, url_prefix="/api")
+    read_message, read_job = Reader(NewMessage), Reader(NewJob)
+
+    @blueprint.post("/rooms/<room>/messages")
+    def send(room: str) -> ResponseReturnValue:
+        grant = access.of_room(room_name(room))
+        what = _body(read_message)
+        return _accepted(wait(services.send(sender_of(grant, what.sender), request.remote_addr, room, what)), 201)
+
+    @blueprint.post("/rooms/<room>/jobs")
+    def ask(room: str) -> ResponseReturnValue:
+        grant = access.of_room(room_name(room))
+        what = _body(read_job)
+        return _accepted(wait(services.ask(sender_of(grant, what.sender), request.remote_addr, room, what)), 202)
+
+    @blueprint.get("/rooms/<room>/messages")
+    def page(room: str) -> ResponseReturnValue:
+        access.of_room(room_name(room))
+        before, limit = whole_number("before", 0, MAX_SEQ, MAX_SEQ), whole_number("limit", 1, MAX_PAGE, 50)
+        return json(wait(services.page(room, before, limit)))
+
+    @blueprint.delete("/jobs/<id>")
+    def cancel(id: str) -> ResponseReturnValue:
+        grant = access.grant()
+        job, cancelled = wait(services.cancel(id, lambda room: grant.may_enter(room) or grant.role == "operator"))
+        return json(JobAccepted(job=job)), 202 if cancelled else 200
+
+    return blueprint
+
+
+def sender_of(grant: Grant, given: Sender | None) -> Person:
+    """Who says it: the person of the token, or the one a program speaks for; raises Refused."""
+    if given is None:
+        if grant.is_open:
+            raise Refused("bad_request", "under AUTH=open nobody is known: `sender` says whose it is", "sender")
+        return grant.person
+    if grant.role not in SPEAKS_FOR_OTHERS:
+        roles = " or ".join(SPEAKS_FOR_OTHERS)
+        raise Refused(
+            "forbidden", f"only a token with role {roles} may name a sender: this one has {grant.role}", "sender"
+        )
+    return person_of(given)
+
+
+def _body(reader: Reader[T]) -> T:
+    if not request.is_json:
+        raise Refused("bad_request", "the body must be JSON, with content type application/json")
+    return reader.read(request.get_data(cache=False))
+
+
+def _accepted(ack: Ack, status: int) -> ResponseReturnValue:
+    """The message or job, with the status of something new, or 200 for what was there already."""
+    answer = {"message": ack.message} if bytes(ack.message) else {"job": ack.job}
+    return (json({**answer, "duplicate": True}), 200) if ack.duplicate else (json(answer), status)
