@@ -19,7 +19,8 @@ test: $(VENV)/installed-dev assets ## set up and run every test
 	@exec $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
 slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for their time
-	@exec $(BIN)/python -m pytest -m slow
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow tests/contract
+	@exec $(BIN)/python -m pytest -m slow --ignore tests/contract
 
 lint: $(VENV)/installed-dev lint-js ## ruff and mypy; eslint and typescript where node is there
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -32,7 +32,7 @@ def main() -> None:
 @shared
 @click.pass_obj
 def replay(asked: Asked, file: Path, room: str, speed: float) -> None:
-    """Play a conversation (JSON lines of sender and text) through real clients."""
+    """Play a conversation (JSON lines of sender and text) through real clients; with a token, all in its name."""
     from socketio.exceptions import ConnectionError
 
     from app.compare.client import NotAccepted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -27,31 +27,32 @@ _upload = func.json_extract(jobs.c.args, "$.upload")
 _of_delayed_jobs = select(_upload).where(text("due IS NOT NULL"), jobs.c.state == "accepted", _upload.is_not(None))
 
 
-async def remove_unused(store: Store, folder: Path) -> None:
+Discard = Callable[[list[str]], Awaitable[None]]  # removes the files of these uploads
+
+
+async def remove_unused(store: Store, discard: Discard) -> None:
     """Remove images that no message shows and no job was asked for with, an hour after they were sent."""
     before, total = time.time() - UNUSED_SECONDS, 0
     while files := await store.change(lambda connection: _remove_unused(connection, before)):
-        for id in files:
-            (folder / id).unlink(missing_ok=True)
+        await discard(files)
         total += len(files)
     if total:
         log.info("removed images that nobody used", images=total)
 
 
-async def remove_old(store: Store, days: int, folder: Path) -> None:
+async def remove_old(store: Store, days: int, discard: Discard) -> None:
     """Remove what is older than so many days; dead letters and unfinished jobs stay."""
-    count = await remove(store, time.time() - days * DAY, folder)
+    count = await remove(store, time.time() - days * DAY, discard)
     if count:
         log.info("removed what was too old", rows=count, days=days)
 
 
-async def remove(store: Store, before: float, folder: Path) -> int:
+async def remove(store: Store, before: float, discard: Discard) -> int:
     """Remove messages, finished jobs and uploads from before this time (seconds since 1970); returns how many rows."""
     total = 0
     while True:
         gone, files = await store.change(lambda connection: _remove_some(connection, before))
-        for id in files:
-            (folder / id).unlink(missing_ok=True)
+        await discard(files)
         total += gone
         if gone == 0:
             return total

@@ -101,6 +101,7 @@ class Server:
     concurrency: Concurrency
     tokens: Tokens | None
     gauges: Gauges
+    uploads: Uploads
     holds: Holds = field(default_factory=Holds)
 
     def start(self) -> None:
@@ -131,10 +132,10 @@ class Server:
         self.loops.every(
             SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, self.gauges.now, self.life.under_way)
         )
-        days, folder = self.settings.retention_days, self.settings.data_dir / "uploads"
-        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, folder))
+        days, discard = self.settings.retention_days, self.uploads.discard
+        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, discard))
         if days:
-            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, folder))
+            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, discard))
 
     def drain(self) -> None:
         """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
@@ -212,12 +213,12 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     services = Services(intake, rooms, loading, life, store, rates, loop)
     server = Server(
         flask, transport, store, life, runner, routing, flags, intake, services, callbacks, waiting, metrics, loops,
-        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store),
+        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)
     server.gauges.export()
-    _routes(server, uploads)
+    _routes(server)
     return server
 
 
@@ -313,7 +314,7 @@ def _flag_changed(server: Server, flag: dict[str, Any]) -> None:
         server.routing.open_queue()  # so that the first queued job need not wait for a connection
 
 
-def _routes(server: Server, uploads: Uploads) -> None:
+def _routes(server: Server) -> None:
     settings, flask, life = server.settings, server.flask, server.life
 
     def wait(coroutine: Any) -> Any:
@@ -342,7 +343,7 @@ def _routes(server: Server, uploads: Uploads) -> None:
         ),
         live(server.metrics.live, life.tasks, server.flags, access),
         dead_letters(server.store, life, server.callbacks, access, wait),
-        upload_routes(uploads, access, wait),
+        upload_routes(server.uploads, access, wait),
         rooms_routes(server.services, access, wait),
     ):
         flask.register_blueprint(blueprint)

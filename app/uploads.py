@@ -100,6 +100,10 @@ class Uploads:
         except FileNotFoundError:  # removed in this moment
             raise Refused("not_found", "there is no such upload") from None
 
+    async def discard(self, ids: list[str]) -> None:
+        """Remove the files of these uploads, whose rows are gone; in a thread, as a disk may be slow."""
+        await self._in_thread(_remove, [self._folder / id for id in ids])
+
     async def is_in(self, room: str, id: str) -> bool:
         """Whether this upload was sent to this room."""
         upload = await self._find(id)
@@ -155,6 +159,11 @@ def _remember(known: dict[str, T], id: str, value: T) -> None:
     known[id] = value
     if len(known) > REMEMBERED:
         del known[next(iter(known))]
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -35,6 +35,7 @@ HOMES = {
     "websockets": (["app/transport/frames.py"], "we use its mask, and no more"),
     "openfeature": (["app/flags/provider.py"], "another flag service is another provider, and nothing else"),
     "prometheus_client": (["app/metrics.py"], "every figure is declared in one place"),
+    "joserfc": (["app/auth/"], "tokens are made and checked in one place"),
     "itsdangerous": (["app/links.py"], "links are signed and checked in one place"),
     "PIL": (
         ["app/pictures.py", "ml_clients/embedded/", "app/compare/driver.py"],
@@ -58,7 +59,10 @@ HOMES = {
     ),
     "alembic": (["app/store/migrations/"], "a database is brought up to date in one place"),
     "sqlite3": (["app/store/"], "PostgreSQL is a sibling of one file"),
-    "httptools": (["ml_clients/connection.py"], "answers of models are parsed where they are received"),
+    "httptools": (
+        ["ml_clients/connection.py", "app/outgoing.py"],
+        "answers of models, and of others, are parsed where they are received",
+    ),
     "requests": (
         ["app/commands/", "app/compare/driver.py", "app/compare/system.py"],
         "only commands and test drivers call us over HTTP",
@@ -91,6 +95,8 @@ HOMES = {
             "app/chat/events.py",
             "app/chat/services.py",
             "app/callbacks/callbacks.py",
+            "app/chat/expiry.py",
+            "app/outgoing.py",
             "app/due.py",
             "app/next_due.py",
             "app/effects.py",
@@ -142,6 +148,17 @@ ABOVE = {
     "app/rooms.py": ["app.chat", "app.web", "app.server", "app.queue", "app.paths", "app.store"],
     "app/effects.py": ["app.chat", "app.web", "app.server", "app.queue", "app.paths", "app.store"],
     "app/publisher.py": ["app.chat", "app.web", "app.server", "app.queue", "app.store"],
+    "app/auth/": [
+        "app.chat",
+        "app.web",
+        "app.server",
+        "app.queue",
+        "app.paths",
+        "app.store",
+        "app.jobs",
+        "app.transport",
+    ],
+    "app/outgoing.py": ["app.chat", "app.web", "app.server", "app.queue", "app.paths", "app.jobs", "app.transport"],
     "app/chat/": ["app.web", "app.server", "app.queue", "app.paths"],
     # of the chat it knows what takes messages and jobs of other programs
     "app/web/": ["app.chat.desk", "app.chat.events", "app.chat.clients", "app.server", "app.paths"],

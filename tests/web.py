@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,19 @@ def environment(**settings: str) -> dict[str, str]:
     """Our own environment without any setting, and these."""
     names = {name.upper() for name in Settings.__dataclass_fields__}
     return {**{key: value for key, value in os.environ.items() if key not in names}, **settings}
+
+
+def ended(command: Sequence[str], root: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
+    """How a program of ours ended that is expected to end by itself, and what it printed."""
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=root,
+        env=environment(**settings),
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=False,
+    )
 
 
 class Web:

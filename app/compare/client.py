@@ -52,9 +52,15 @@ class ChatClient:
     """One Socket.IO client in one room, with a record of everything it sent and saw."""
 
     def __init__(
-        self, url: str, name: str, room: str, on_event: Callable[[str, dict[str, Any]], None] | None = None
+        self,
+        url: str,
+        name: str,
+        room: str,
+        on_event: Callable[[str, dict[str, Any]], None] | None = None,
+        token: str = "",
     ) -> None:
         self.url, self.name, self.room, self.record = url, name, room, ClientRecord()
+        self._brings = {"token": token} if token else {"name": name}
         self.ack_timeout = ACK_TIMEOUT_SECONDS
         self._on_event = on_event
         self._client = self._new_connection()
@@ -64,7 +70,7 @@ class ChatClient:
         if not self._client.connected:
             self.record.finals.append([])
             self.record.live.append(0)  # a new connection: live events start anew
-            await self._client.connect(self.url, auth={"name": self.name}, transports=["websocket"], wait_timeout=10)
+            await self._client.connect(self.url, auth=self._brings, transports=["websocket"], wait_timeout=10)
         while True:
             # After a reconnect `after` asks for what was missed, also when no message was seen before.
             after = (

@@ -161,10 +161,13 @@ class ReplayedLine:
 
 
 async def play(
-    url: str, lines: list[Line], room: str, speed: float, tasks: set[str], progress: Progress
+    url: str, lines: list[Line], room: str, speed: float, tasks: set[str], progress: Progress, token: str = ""
 ) -> list[ReplayedLine]:
-    """Send the lines in order, `speed` a second; returns them with the results of the `tasks` that each starts."""
-    clients = {name: ChatClient(url, name, room) for name in dict.fromkeys(line.sender for line in lines)}
+    """Send the lines in order, `speed` a second; returns them with the results of the `tasks` that each starts.
+
+    With a token all of them are sent by the person that it names.
+    """
+    clients = {name: ChatClient(url, name, room, token=token) for name in dict.fromkeys(line.sender for line in lines)}
     try:
         return await _send_lines(clients, lines, speed, tasks, progress)
     finally:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, replace
+
+from joserfc import jwt
+from joserfc.jwk import OctKey
 
 from tests.bench.frames import Template
 
@@ -47,6 +51,16 @@ PLAIN = Dialect(
     delivery=b'42["message"',
     number=re.compile(rb'"id":(\d{7})\b'),
 )
+SECRET = "a secret that only this bench signs with"
+
+
+def with_token() -> Dialect:
+    """Spillway's under AUTH=token: each client brings a token, the same for all, as checking one takes no notice of others."""
+    claims = {"sub": "crowd", "rooms": ["*"], "exp": int(time.time()) + 3600}
+    token = jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(SECRET))
+    return replace(SPILLWAY, connect=f'40{{"token":"{token}"}}')
+
+
 UPDATE = b'42["job:update"'
 
 

@@ -113,6 +113,11 @@ def _chat_rows() -> list[Row]:
                 Line("memory an idle connection, 5,000 of them", "kilobytes", "KB", at_most=8),
             ],
         ),
+        Row(
+            "connect-tokens",
+            [connecting("Spillway with tokens"), connecting("Spillway")],
+            [Line("connects with HS256 tokens (beside: without)", "per_cpu_second", "a CPU s", at_least_times=1 / 1.5)],
+        ),
     ]
 
 

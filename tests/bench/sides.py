@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tests.bench import servers as start
 from tests.bench.crowd import Client, Crowd
-from tests.bench.dialects import PLAIN, SPILLWAY, Dialect
+from tests.bench.dialects import PLAIN, SECRET, SPILLWAY, Dialect, with_token
 from tests.bench.figures import per_cpu_second, percentile
 from tests.bench.loads import Acks, Fan, Load, Paced, templates
 from tests.bench.measure import Sample, measure
@@ -46,10 +46,14 @@ class Side:
     needs: str = ""
 
 
-SERVERS: dict[str, tuple[Callable[[], AbstractContextManager[Servers]], Dialect]] = {
-    "Spillway": (lambda: start.spillway(start.ON_REQUEST), SPILLWAY),
-    "Node socket.io": (start.node, PLAIN),
-    "Flask-SocketIO": (start.stock, PLAIN),
+SERVERS: dict[str, tuple[Callable[[], AbstractContextManager[Servers]], Callable[[], Dialect]]] = {
+    "Spillway": (lambda: start.spillway(start.ON_REQUEST), lambda: SPILLWAY),
+    "Spillway with tokens": (
+        lambda: start.spillway(start.ON_REQUEST, AUTH="token", AUTH_SECRET=SECRET),
+        with_token,
+    ),
+    "Node socket.io": (start.node, lambda: PLAIN),
+    "Flask-SocketIO": (start.stock, lambda: PLAIN),
 }
 NEEDS = {"Node socket.io": "node"}
 Loads = Callable[[list[Client], Dialect], list[Load]]
@@ -61,7 +65,7 @@ def chat_sides(names: list[str], rooms: Callable[[Size], list[str]], loads: Load
     def side(name: str) -> Side:
         @contextmanager
         def open_side(size: Size) -> Iterator[Measurement]:
-            server, dialect = SERVERS[name]
+            server, dialect = SERVERS[name][0], SERVERS[name][1]()
             with server() as started, Crowd(started.port, dialect).open() as crowd:
                 clients = crowd.connect(rooms(size), size.join_seconds)
                 yield lambda: chat_figures(
@@ -129,7 +133,7 @@ def connecting(name: str) -> Side:
 
 
 def _connect(name: str, size: Size) -> Figures:
-    server, dialect = SERVERS[name]
+    server, dialect = SERVERS[name][0], SERVERS[name][1]()
     with server() as started, Crowd(started.port, dialect).open() as crowd:
         crowd.connect([f"first{number}" for number in range(size.idle_before)])
         memory, cpu, own = started.resident_bytes("web"), started.cpu()["web"], time.process_time()

@@ -21,7 +21,7 @@ LONGER = 2.0  # this row is measured so many times as long as others
 @contextmanager
 def big_writes(size: Size, name: str, megabytes: float) -> Iterator[Measurement]:
     """A light client, one event at a time, while others write so many megabytes of messages a second."""
-    server, dialect = SERVERS[name]
+    server, dialect = SERVERS[name][0], SERVERS[name][1]()
     with server() as started, Crowd(started.port, dialect).open() as crowd:
         light, *writers = crowd.connect(own_rooms(1 + WRITERS)(size), size.join_seconds)
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import requests
+
 from app.compare.system import System
-from tests.guest import Guest
+from tests.guest import WAIT, Guest
+from tests.lossless.evidence import until
 
 
 def test_what_the_simple_path_cannot_take_goes_to_the_queue(
     system: System, guests: Callable[..., Guest], room: str
 ) -> None:
     system.flag("auto")
+    until(
+        lambda: requests.get(f"{system.url}/readyz", timeout=WAIT).ok, "the queue is there: it connects when asked for"
+    )
     ann = guests(system.url, "Ann")
     ann.join(room)
     for number in range(60):

@@ -84,6 +84,11 @@ outcomes = st.sampled_from(["good", "good", *OUTCOMES])
 number = st.integers(0, 1000)
 
 
+async def nothing_to_discard(ids: list[str]) -> None:
+    """Removes files of images, of which there are none here."""
+    assert ids == []
+
+
 class Refusals:
     """Has the next transactions refused in the middle: all is written, and rolled back."""
 
@@ -360,7 +365,7 @@ class Life(RuleBasedStateMachine):
         self.note_shown()
         self.read_answers()
         before = self.p.all_jobs()
-        self.p.own.run(remove(self.p.store, self.ahead + 2e9, self.folder))
+        self.p.own.run(remove(self.p.store, self.ahead + 2e9, nothing_to_discard))
         left = self.p.all_jobs()
         assert {id for id, job in before.items() if not job.delivered or job.dead} <= set(left)
         self.removed |= set(before) - set(left)

@@ -20,7 +20,7 @@ from app.compare.system import ROOT, System
 from app.ports import free_port
 from tests.faults.parts import fill, small_disk
 from tests.guest import WAIT, Guest
-from tests.web import Web, environment
+from tests.web import Web, ended, environment
 
 PARTS = {
     "web process": "wsgi.py",
@@ -248,15 +248,7 @@ def test_ready_is_not_said_when_somebody_else_answers_at_the_port(parts: None, t
 
 def start(**settings: str) -> subprocess.CompletedProcess[str]:
     """`python -m app.run` that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "app.run"],
-        cwd=ROOT,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
+    return ended(["-m", "app.run"], **settings)
 
 
 def test_stopping_lets_running_jobs_finish_and_keeps_what_was_promised(parts: None) -> None:
@@ -314,15 +306,7 @@ def test_a_part_that_cannot_be_kept_alive_ends_the_whole(code: str, words: str, 
     "command", [["-m", "app.run"], ["wsgi.py"], ["-m", "app.worker"], ["-m", "app", "flags", "ls"]]
 )
 def test_a_wrong_setting_ends_the_start_with_one_sentence(command: list[str]) -> None:
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=ROOT,
-        env=environment(PORT="http"),
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
+    done = ended(command, PORT="http")
     assert done.returncode == (2 if command[-1] in ("app.run", "wsgi.py") else 1)
     (sentence,) = done.stderr.splitlines()
     assert re.search(r"PORT='http' is not allowed: a whole number from 0 to 65535 is", sentence)

@@ -15,20 +15,12 @@ from app.compare.system import ROOT
 from app.ports import free_port
 from tests.guest import WAIT, Guest, Raw
 from tests.run.test_supervisor import until
-from tests.web import Web, environment
+from tests.web import Web, ended, environment
 
 
 def start(**settings: str) -> subprocess.CompletedProcess[str]:
     """`python wsgi.py` that is expected to end by itself."""
-    return subprocess.run(
-        [sys.executable, "wsgi.py"],
-        cwd=ROOT,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
+    return ended(["wsgi.py"], **settings)
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:

@@ -13,10 +13,12 @@ from sqlalchemy import Connection, insert, select
 from app.chat import reading
 from app.jobs import ledger
 from app.jobs.job import Job
+from app.links import Links
 from app.retention import AT_ONCE, remove, remove_unused
 from app.store.operation import Operation, Rows, add_row
 from app.store.schema import uploads
 from app.store.store import Store
+from app.uploads import Uploads
 from tests.own_loop import OwnLoop
 
 OLD, NEW, CUT = 1_000.0, 3_000.0, 2_000.0
@@ -46,9 +48,15 @@ def put(own: OwnLoop, store: Store) -> Callable[[str, list[tuple[Any, ...]]], No
 
 
 @pytest.fixture
-def clean(own: OwnLoop, store: Store, tmp_path: Path) -> Callable[[], int]:
+def images(own: OwnLoop, store: Store, tmp_path: Path) -> Uploads:
+    """Images whose files are in the test's folder."""
+    return Uploads(store, own, tmp_path, Links("k" * 32, ""), 1, None)  # type: ignore[arg-type]  # a loop and threads do
+
+
+@pytest.fixture
+def clean(own: OwnLoop, store: Store, images: Uploads) -> Callable[[], int]:
     """Removes what is too old."""
-    return lambda: own.run(remove(store, CUT, tmp_path))
+    return lambda: own.run(remove(store, CUT, images.discard))
 
 
 def message(room: str, seq: int, at: float) -> tuple[Any, ...]:
@@ -143,7 +151,7 @@ def test_old_uploads_go_with_their_files(own: OwnLoop, store: Store, tmp_path: P
 
 
 def test_images_nobody_uses_go_an_hour_after_they_were_sent(
-    own: OwnLoop, store: Store, tmp_path: Path, put: Put
+    own: OwnLoop, store: Store, tmp_path: Path, put: Put, images: Uploads
 ) -> None:
     now = time.time()
     for id, at in (("shown", OLD), ("forgotten", OLD), ("just sent", now)):
@@ -152,7 +160,7 @@ def test_images_nobody_uses_go_an_hour_after_they_were_sent(
         own.run(store.change(lambda c, values=values: c.execute(insert(uploads), values | {"used": False}).rowcount))  # type: ignore[misc]
     put("use", [("shown",)])
 
-    own.run(remove_unused(store, tmp_path))
+    own.run(remove_unused(store, images.discard))
 
     assert {path.name for path in tmp_path.iterdir()} >= {"shown", "just sent"}
     assert not (tmp_path / "forgotten").exists()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import requests
 from app.compare.system import System, checkout_with
 from app.contract import MAX_TRACEBACK_BYTES
 from tests.guest import WAIT, Guest
-from tests.web import environment
+from tests.web import ended
 
 RECKLESS = """
 from typing import TypedDict
@@ -104,15 +102,7 @@ def test_a_declaration_that_cannot_work_ends_the_start_with_one_sentence(
     if command[-1] == "app.worker":
         settings["NATS_URL"] = "nats://127.0.0.1:1"
 
-    done = subprocess.run(
-        [sys.executable, *command],
-        cwd=root,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
+    done = ended(command, root, **settings)
 
     assert done.returncode == 2
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1), done.stderr
