@@ -18,14 +18,15 @@ from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608
 IS_DEAD = "SELECT dead FROM jobs WHERE id = ?"
-_DELAYED_PLACES = "SELECT n FROM jobs WHERE due IS NOT NULL AND state = 'accepted'"
+_DELAYED = "due IS NOT NULL AND state = 'accepted'"
+_AT_BROKER = f"n NOT IN (SELECT n FROM jobs WHERE {_DELAYED})"  # noqa: S608 - our own words
 AT_ONCE = 500  # rows of one look at a long list
 
 _start_row = attrgetter(*START_COLUMNS, "n")
 _settle_row = attrgetter(*SETTLE_COLUMNS, "n")
 _park_row = attrgetter(*PARK_COLUMNS, "n")
 _life_row = attrgetter(*LIFE_COLUMNS, "n")
-_delayed = text("due IS NOT NULL AND state = 'accepted'")
+_delayed = text(_DELAYED)
 
 
 # What operations write
@@ -223,7 +224,7 @@ _of_messages = Prepared(
 )
 _parked_places = Prepared(
     select(jobs.c.room, jobs.c.n)
-    .where(text("parked = 1"), jobs.c.task == bindparam("task"), jobs.c.n.not_in(text(_DELAYED_PLACES)))
+    .where(text("parked = 1"), jobs.c.task == bindparam("task"), text(_AT_BROKER))
     .order_by(jobs.c.room, jobs.c.n)
 )
 _parked_of = Prepared(

@@ -37,6 +37,7 @@ class Life(Protocol):
     durable: bool
     jobs: dict[str, Job]
     consequences: dict[int, Consequences]
+    releasing: set[str]
     newest: int
     marked: int
     call_back: Callable[[], None]

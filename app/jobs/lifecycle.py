@@ -68,6 +68,7 @@ class Lifecycle(Memory):
         self.routing, self.link, self.size, self.durable = routing, link, size, durable
         self._user_code, self._history = user_code, history
         self.newest = 0  # place in the order of acceptance
+        self.releasing: set[str] = set()  # IDs of delayed jobs whose start is about to be committed
         self.delays = NextDue(due, loop, "delayed jobs", self._release)
         self.call_back: Callable[[], None] = lambda: None  # an outcome was committed that somebody is to be told
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
@@ -143,7 +144,8 @@ class Lifecycle(Memory):
         now = time.time()
         for id in await self.store.read(lambda connection: ledger.due_by(connection, now)):
             job = await self.find(id)
-            if job is not None and job.delayed:
+            if job is not None and job.delayed and id not in self.releasing:
+                self.releasing.add(id)
                 self.store.add(Release(self, job))
         await self.store.settled()
         at = await self.store.read(ledger.next_due)

@@ -211,6 +211,7 @@ class Release(Launch):
 
     def done(self, effects: Effects) -> None:
         """Start it."""
+        self.life.releasing.discard(self.job.id)
         if self.before is not None:
             self.life.moved(self.job, self.before.n)
         super().done(effects)

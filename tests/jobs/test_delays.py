@@ -17,7 +17,7 @@ from tests.own_loop import wall_clock_of
 DAY = 86_400.0
 
 
-@task(ordered=True, deadline=600)
+@task(ordered=True, deadline=6000)
 def recite(text: str) -> dict[str, str]:
     """Is asked for, and answered in order"""
     return {"text": text}
@@ -64,7 +64,7 @@ def test_it_is_accepted_with_its_time_and_shown_to_the_room(process: Process) ->
     job = only(process)
     assert job.parked
     assert before + DAY <= job.due <= now() + DAY
-    assert job.deadline == pytest.approx(job.due + 600, abs=1)
+    assert job.deadline == pytest.approx(job.due + 6000, abs=1)
     assert process.runs == []
     assert process.life.jobs == {}
 
@@ -94,15 +94,15 @@ def test_it_starts_when_it_is_due(process: Process) -> None:
 
 
 def test_its_place_in_the_order_is_that_of_its_time(start: Callable[..., Process]) -> None:
+    process: Any = None
     with wall_clock_of(lambda: process.own.clock.ahead if process else 0.0):
-        process: Any = None
         process = start(TASKS, slots=3)
         ann = process.guest("ann", "lobby")
-        first = ask(process, "delayed", 60)
+        first = ask(process, "delayed", 600)
         assert bytes(first.job)
-        process.pass_time(59)
+        process.pass_time(500)
         ask(process, "prompt")
-        process.pass_time(1)
+        process.pass_time(100)
         process.own.until(lambda: len(process.runs) == 2)
         keys = [job.key for job, _ in process.runs]
         assert keys == ["prompt", "delayed"]
