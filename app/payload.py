@@ -72,7 +72,7 @@ class Reader(Generic[T]):
         if shallow and not _ESCAPES.search(data):
             try:
                 return self._decode(data)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 pass  # read again below, where the error names its field
         try:
             value = json.loads(data)  # understands more than JSON allows (NaN): refused with its field below

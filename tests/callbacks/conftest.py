@@ -13,6 +13,7 @@ import requests
 
 from tests.broker import RealBroker
 from tests.guest import WAIT
+from tests.lossless.evidence import ready, until
 from tests.web import Web
 
 SECRET = "whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
@@ -21,11 +22,11 @@ SENDER = {"id": "ada", "name": "Ada"}
 
 @dataclass(frozen=True)
 class Running:
-    """The process, its broker, and what its subjects begin with."""
+    """The process, and where it has one its broker, and what its subjects there begin with."""
 
     web: Web
-    broker: RealBroker
-    prefix: str
+    broker: RealBroker | None = None
+    prefix: str = ""
 
     def ask(self, room: str, **more: Any) -> dict[str, Any]:
         """A job that is put off, so that a test says when it is over."""
@@ -53,6 +54,7 @@ def running(
     prefix = f"t{secrets.token_hex(4)}"
     more = {"NATS_URL": broker.url, "NATS_PREFIX": prefix, "NATS_INTAKE": "1", "NATS_CALLBACKS": "hooks.>"}
     with Web(tmp_path_factory.mktemp("web"), ASYNC_MODE=request.param, **settings(**more)) as web:
+        until(lambda: ready(web.url), "it hears requests")
         yield Running(web, broker, prefix)
 
 

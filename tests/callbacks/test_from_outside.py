@@ -27,6 +27,12 @@ def is_signed(call: Call) -> bool:
     return call.headers["webhook-signature"] == signature(key_of(SECRET), id, stamp, call.body)
 
 
+def kill(web: Web) -> None:
+    """kill -9"""
+    web.process.send_signal(signal.SIGKILL)
+    web.process.wait()
+
+
 def test_how_a_job_ended_is_posted(running: Running, room: str) -> None:
     with Receiver() as receiver:
         job = running.ask(room, delay_s=3600, callback=f"{receiver.url}/done")
@@ -80,41 +86,39 @@ def test_a_job_that_ran_is_called_back_about(ml_url: str, data: Path, room: str)
 def test_kill_9_between_outcome_and_post_loses_nothing(data: Path, room: str, mode: str) -> None:
     """The first process is killed while the receiver has the call and has not answered; the next one calls again."""
     killed = threading.Event()
-    with Receiver(lambda call: 200 if killed.is_set() else 200 * killed.wait(WAIT)) as receiver:
-        web = Web(data, ASYNC_MODE=mode, **settings())
-        web.start()
-        run = Running(web, None, "")  # type: ignore[arg-type]  # no broker here
+    with (
+        Receiver(lambda call: 200 if killed.wait(WAIT) else 500) as receiver,
+        Web(data, ASYNC_MODE=mode, **settings()) as web,
+    ):
+        run = Running(web)
         job = run.ask(room, delay_s=3600, callback=receiver.url)
         run.end(job)
         receiver.called(job["id"])
-        web.process.send_signal(signal.SIGKILL)
-        web.process.wait()
+        kill(web)
         killed.set()
         web.start()
         first, second = receiver.called(job["id"], 1), receiver.called(job["id"], 2)
-        web.stop()
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == f"{job['id']}.1"
     assert first.body == second.body
     assert is_signed(second)
 
 
 def test_what_waits_is_sent_and_started_by_the_next_process(data: Path, room: str) -> None:
-    """The receiver is away when the job ends, and a second job is put off over the restart."""
+    """The receiver is away when one job ends, and another is put off over the restart."""
     with Receiver() as away:
         port = away.port
-    web = Web(data, **settings())
-    web.start()
-    run = Running(web, None, "")  # type: ignore[arg-type]  # as above
-    ended, put_off = (run.ask(room, delay_s=3600, callback=f"http://127.0.0.1:{port}/") for _ in range(2))
-    run.end(ended)
-    web.process.send_signal(signal.SIGKILL)
-    web.process.wait()
-    with Receiver(port=port) as receiver, web:
-        receiver.called(ended["id"])
-        shown = requests.get(f"{web.url}/api/jobs/{put_off['id']}", timeout=WAIT).json()
-        assert (shown["state"], shown["due"]) == ("accepted", put_off["due"])
-        run.end(put_off)
-        receiver.called(put_off["id"])
+    with Web(data, **settings()) as web:
+        run = Running(web)
+        ended, put_off = (run.ask(room, delay_s=3600, callback=f"http://127.0.0.1:{port}/") for _ in range(2))
+        run.end(ended)
+        kill(web)
+        web.start()
+        with Receiver(port=port) as receiver:
+            receiver.called(ended["id"])
+            shown = requests.get(f"{web.url}/api/jobs/{put_off['id']}", timeout=WAIT).json()
+            assert (shown["state"], shown["due"]) == ("accepted", put_off["due"])
+            run.end(put_off)
+            receiver.called(put_off["id"])
 
 
 @pytest.mark.parametrize("mode", ["eventlet", "threading"])
@@ -128,7 +132,7 @@ def test_https_is_checked_against_the_machines_authorities(data: Path, room: str
         Receiver(certificate=trustme.CA().issue_cert("localhost")) as bad,
         Web(data, **settings(), **more) as web,
     ):
-        run = Running(web, None, "")  # type: ignore[arg-type]  # as above
+        run = Running(web)
         jobs = [run.ask(room, delay_s=3600, callback=f"https://localhost:{each.port}/") for each in (bad, good)]
         for job in jobs:
             run.end(job)

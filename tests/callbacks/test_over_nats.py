@@ -25,14 +25,16 @@ BODY = {"key": "k", "args": {"text": "x"}, "delay_s": 3600, "sender": SENDER}
 def with_nats(running: Running, work: Callable[[Client], Awaitable[None]]) -> None:
     """Do this with a connection to the broker."""
 
-    async def run() -> None:
-        client = await nats.connect(running.broker.url)
+    assert running.broker is not None
+
+    async def run(url: str) -> None:
+        client = await nats.connect(url)
         try:
             await asyncio.wait_for(work(client), WAIT)
         finally:
             await client.close()
 
-    asyncio.run(run())
+    asyncio.run(run(running.broker.url))
 
 
 async def request(client: Client, running: Running, subject: str, body: Any) -> dict[str, Any]:

@@ -156,7 +156,8 @@ def test_bad_input_is_refused_with_its_field(
 
 def test_a_body_must_be_json(site: Site, room: str) -> None:
     url = f"{site.url}/api/rooms/{room}/messages"
-    for content, kind in ((b"{", "application/json"), (b"\xff", "application/json"), (b"key=k&text=x", "text/plain")):
+    broken = (b"{", b"\xff", b'{"key":"\xff"}', b'{"key":NaN}', b"[" * 100_000, b"")
+    for content, kind in (*((each, "application/json") for each in broken), (b"key=k&text=x", "text/plain")):
         answer = requests.post(url, content, headers={**headers(site), "Content-Type": kind}, timeout=WAIT)
         assert refusal(answer)[:2] == (400, "bad_request")
 
