@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
 from app.store.prepared import Prepared
-from app.store.schema import jobs, marks
+from app.store.schema import callbacks, jobs, marks
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608
@@ -163,11 +163,13 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
 
 
 def shift_clock(connection: Connection, seconds: float) -> None:
-    """Move what was issued before the wall clock jumped by so much: deadlines and retries are durations."""
+    """Move what was issued before the wall clock jumped by so much: deadlines, delays and retries are durations."""
     unfinished = (jobs.c.parked == 1) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
     connection.execute(
         jobs.update().where(unfinished).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
     )
+    waiting = callbacks.update().where(callbacks.c.due.is_not(None))
+    connection.execute(waiting.values(due=callbacks.c.due + seconds, since=callbacks.c.since + seconds))
 
 
 _mark = select(marks.c.n).where(marks.c.name == "unfinished").scalar_subquery()

@@ -19,7 +19,7 @@ from app.callbacks.callbacks import AT_ONCE_TO_A_HOST, GIVE_UP_SECONDS, TRY_SECO
 from app.callbacks.signature import key_of, signature
 from app.due import Due
 from app.ids import new_id
-from app.jobs import dead_letters
+from app.jobs import dead_letters, ledger
 from app.jobs.job import Job
 from app.outgoing import Outgoing
 from app.settings import Settings
@@ -268,6 +268,16 @@ def test_after_a_day_it_is_a_dead_letter_that_can_be_sent_again(sending: Sending
     sending.own.until(lambda: sending.counted[-1] == "taken")
     assert sending.rows() == []
     assert sending.own.run(sending.callbacks.replay(letter["id"])) is None
+
+
+def test_when_the_clock_is_set_what_waits_moves_with_it(sending: Sending, receiver: Receiver) -> None:
+    receiver.answer = lambda call: 500
+    sending.put(receiver.url)
+    sending.until_counted("failed")
+    (before,) = sending.rows()
+    sending.own.run(sending.store.change(lambda c: ledger.shift_clock(c, -3600.0)))
+    (after,) = sending.rows()
+    assert (after.due, after.since) == ((before.due or 0) - 3600, before.since - 3600)
 
 
 def test_a_dead_letter_can_be_dropped(sending: Sending, receiver: Receiver) -> None:
