@@ -49,8 +49,9 @@ def introduced(url: str, name: str, id: str | None = None, **more: Any) -> dict[
 
 
 def signed(secret: str, seconds: float = 3600, algorithm: str = "HS256", **claims: Any) -> str:
-    """A token with these claims, good for so long."""
+    """A token with these claims, good for so long; a claim that is None is left out."""
     content = {"exp": int(time.time() + seconds), **claims}
+    content = {name: value for name, value in content.items() if value is not None}
     return jwt.encode({"alg": algorithm}, content, OctKey.import_key(secret), algorithms=[algorithm])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 import re
 import secrets
@@ -99,6 +101,26 @@ def test_a_bad_token_is_refused_with_one_line_that_does_not_have_it(running: Sys
     assert len(lines()) == 1
     if isinstance(given, str) and len(given) > 10:
         assert given[:20] not in lines()[0] + error["message"]
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ({"exp": 1}, "expired"),
+        ({"nbf": 4102444800}, "not valid yet"),
+        ({"exp": None}, "exp"),
+        ({"sub": None}, "sub"),
+        ({"aud": "somebody else"}, "aud"),
+        ({"role": "god"}, "role"),
+        ({"rooms": "clinic"}, "rooms"),
+    ],
+)
+def test_a_signed_token_is_refused_all_the_same_where_it_says_what_it_must_not(
+    running: System, claims: dict[str, Any], words: str
+) -> None:
+    error = refusal(running.url, {"token": bearer(running, **claims)})
+    assert (error["code"], error["field"]) == ("unauthorized", "token")
+    assert words in error["message"]
 
 
 @pytest.mark.parametrize("extra", [{"name": "Ann"}, {"id": "ann"}])
@@ -270,6 +292,24 @@ def test_keys_are_changed_without_a_restart(rotated: tuple[Handed, Web], guests:
         unknown = ECKey.generate_key("P-256")
         assert refusal(web.url, {"token": handed.token(unknown)})["code"] == "unauthorized"
     assert handed.server.asked == asked  # at most once a minute
+
+
+def test_a_public_key_is_no_secret_and_a_private_one_of_a_stranger_is_none_of_ours(
+    rotated: tuple[Handed, Web],
+) -> None:
+    handed, web = rotated
+    public, stranger = handed.keys[0], ECKey.generate_key("P-256")
+    head = {"alg": "HS256", "kid": public.thumbprint()}
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()) for part in (head, {"sub": "eve", "exp": 4102444800})]
+    unsigned = b".".join(part.rstrip(b"=") for part in parts)
+    signature = base64.urlsafe_b64encode(hmac.digest(public.as_pem(private=False), unsigned, "sha256")).rstrip(b"=")
+    claims = {"sub": "eve", "exp": time.time() + 600}
+    for forged in (
+        f"{unsigned.decode()}.{signature.decode()}",
+        jwt.encode({"alg": "ES256", "kid": public.thumbprint()}, claims, stranger),
+        jwt.encode({"alg": "ES256"}, claims, stranger),
+    ):
+        assert refusal(web.url, {"token": forged})["code"] == "unauthorized"
 
 
 def test_while_the_keys_are_away_those_known_go_on(rotated: tuple[Handed, Web], guests: Come) -> None:
