@@ -93,6 +93,7 @@ class Server:
     runner: Background | Plain
     routing: Routing
     flags: Flags
+    events: Events
     intake: Intake
     services: Services
     callbacks: Callbacks
@@ -215,7 +216,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     _connect(transport, desk, learn if settings.auth_keys else None)
     services = Services(intake, rooms, loading, life, store, rates, loop)
     server = Server(
-        flask, transport, store, life, runner, routing, flags, intake, services, callbacks, waiting, metrics, loops,
+        flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
         loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
