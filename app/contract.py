@@ -14,6 +14,7 @@ from app.payload import Identifier, Key, PersonName, RoomName, Text, Upload, rea
 
 MAX_RESULT_BYTES = 262_144  # of a job's arguments, and of its result, as JSON
 MAX_TRACEBACK_BYTES = 8192  # kept of a traceback: its end, where the error is
+MAX_DELAY_SECONDS = 30 * 86_400  # by which a job may be put off
 
 UNFINISHED = ("accepted", "running", "retrying")
 FINAL = ("succeeded", "failed", "cancelled", "skipped")
@@ -26,6 +27,8 @@ Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 JobState = Annotated[str, Meta(extra_json_schema={"enum": [*UNFINISHED, *FINAL]})]
 JobPath = Annotated[str, Meta(extra_json_schema={"enum": ["simple", "queued"]})]
 MessageKind = Annotated[str, Meta(extra_json_schema={"enum": ["user", "ml", "system"]})]
+Callback = Annotated[str, Meta(min_length=1, max_length=2048)]
+DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 
 
 # What clients send
@@ -113,6 +116,41 @@ class Retry(msgspec.Struct, forbid_unknown_fields=True):
     job: Id
 
 
+# What programs send over HTTP and NATS
+
+
+class Sender(msgspec.Struct, forbid_unknown_fields=True):
+    """The person for whom a program speaks."""
+
+    id: Identifier
+    name: PersonName
+
+
+class NewMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The body of POST /api/rooms/ROOM/messages"""
+
+    key: Key
+    text: Text
+    upload: Upload | None = None
+    sender: Sender | None = None
+
+
+class JobRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A request on requests.ROOM.TASK over NATS; `callback` is an https URL or nats:SUBJECT."""
+
+    key: Key
+    args: dict[str, Any] = {}
+    callback: Callback | None = None
+    delay_s: DelaySeconds = 0.0
+    sender: Sender | None = None
+
+
+class NewJob(JobRequest, kw_only=True):
+    """The body of POST /api/rooms/ROOM/jobs"""
+
+    task: Id
+
+
 # What clients see
 
 
@@ -164,7 +202,10 @@ class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """A job as `job:update` and `GET /api/jobs/ID` show it; `ms` is how long its last run took."""
+    """A job as `job:update` and `GET /api/jobs/ID` show it.
+
+    `ms` is how long its last run took, `due` when a delayed job is to start.
+    """
 
     room: str
     id: str
@@ -180,6 +221,32 @@ class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
     result: Raw | None = None
     error: Raw | None = None
     progress: Raw | None = None
+    due: str | None = None
+
+
+# What programs are answered
+
+
+class MessageAccepted(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The answer to POST /api/rooms/ROOM/messages"""
+
+    message: MessageView
+    duplicate: bool = False
+
+
+class JobAccepted(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The answer to POST /api/rooms/ROOM/jobs and to DELETE /api/jobs/ID"""
+
+    job: JobView
+    duplicate: bool = False
+
+
+class RoomPage(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """The answer to GET /api/rooms/ROOM/messages: oldest first; `more` says that there are older ones."""
+
+    messages: list[MessageView]
+    jobs: list[JobView]
+    more: bool = False
 
 
 # How an attempt ends, and what goes over the queue

@@ -87,6 +87,7 @@ class Metrics(Collector):
         self._retries = _Counter("spillway_job_retries", "Attempts after the first", by)
         self._dropped = _Counter("spillway_outcomes_dropped", "Outcomes that came too late or twice", ("why",))
         self._dead = _Counter("spillway_dead_letters", "Jobs no attempt will complete", by)
+        self._callbacks = _Counter("spillway_callbacks", "Tries to call back", ("outcome",))
         self._messages = _Counter("spillway_messages", "Messages stored", ("kind",))
         self._events = _Counter("spillway_events", "Events answered", ("event", "code"))
         self._loop_failures = _Counter("spillway_loop_failures", "Steps of endless loops that failed", ("loop",))
@@ -142,6 +143,10 @@ class Metrics(Collector):
     def outcome_dropped(self, why: str) -> None:
         """Count an outcome that came too late, or twice."""
         self._dropped.add(why)
+
+    def called_back(self, outcome: str) -> None:
+        """Count a try to call back: taken, gone (410), failed, or given_up with it."""
+        self._callbacks.add(outcome)
 
     def loop_failed(self, name: str) -> None:
         """Count a failure of something that is done for as long as the process lives."""

@@ -35,8 +35,10 @@ class Answer(NamedTuple):
 class Outgoing:
     """Sends requests."""
 
-    def __init__(self, concurrency: Concurrency) -> None:
-        self._concurrency = concurrency
+    def __init__(self, concurrency: Concurrency, look_up: Callable[..., list[Any]] = socket.getaddrinfo) -> None:
+        """`look_up` finds the addresses of a host, as `socket.getaddrinfo` does, in a real thread."""
+        self._concurrency, self._look_up = concurrency, look_up
+        self._tls: Any = None  # made once: the system's authorities take it tens of milliseconds to read
 
     async def send(
         self,
@@ -74,7 +76,7 @@ class Outgoing:
         """The addresses of its host, in the order in which they are to be tried."""
         loop = self._concurrency.loop
         found: asyncio.Future[list[Any]] = loop.create_future()
-        look_up = (socket.getaddrinfo, parts.hostname, _port(parts), 0, socket.SOCK_STREAM)
+        look_up = (self._look_up, parts.hostname, _port(parts), 0, socket.SOCK_STREAM)
         self._concurrency.os_thread(hand_back, loop, found, *look_up)
         try:
             return list(dict.fromkeys(str(each[4][0]) for each in await found))
@@ -97,7 +99,9 @@ class Outgoing:
     async def _connect(
         self, addresses: list[str], parts: SplitResult
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        tls = {"ssl": self._concurrency.tls(), "server_hostname": parts.hostname} if parts.scheme == "https" else {}
+        if parts.scheme == "https" and self._tls is None:
+            self._tls = self._concurrency.tls()
+        tls = {"ssl": self._tls, "server_hostname": parts.hostname} if parts.scheme == "https" else {}
         failed: OSError | None = None
         for address in addresses:
             try:

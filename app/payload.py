@@ -72,7 +72,7 @@ class Reader(Generic[T]):
         if shallow and not _ESCAPES.search(data):
             try:
                 return self._decode(data)
-            except msgspec.MsgspecError:
+            except (msgspec.MsgspecError, UnicodeDecodeError):
                 pass  # read again below, where the error names its field
         try:
             value = json.loads(data)  # understands more than JSON allows (NaN): refused with its field below
@@ -104,6 +104,14 @@ def check_name(name: str, field: str) -> None:
     if found:
         why = f"has no tabs, line breaks or characters that turn text around, and here is U+{ord(found[0]):04X}"
         raise Refused("bad_request", f"a name {why}", field)
+
+
+def room_name(given: str | None) -> str:
+    """The name of a room; raises Refused(bad_request) with `field` room."""
+    try:
+        return read(given, RoomName)
+    except Refused as error:
+        raise Refused("bad_request", error.message, "room") from None
 
 
 def _refusal(sentence: str) -> Refused:

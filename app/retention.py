@@ -23,6 +23,8 @@ UNUSED_LOOK_SECONDS = 600.0
 AT_ONCE = 500  # rows in one write, so that nobody waits long behind it
 
 _rowid: Any = literal_column("messages.rowid")
+_upload = func.json_extract(jobs.c.args, "$.upload")
+_of_delayed_jobs = select(_upload).where(text("due IS NOT NULL"), jobs.c.state == "accepted", _upload.is_not(None))
 
 
 Discard = Callable[[list[str]], Awaitable[None]]  # removes the files of these uploads
@@ -64,7 +66,8 @@ def _remove_unused(connection: Connection, before: float) -> list[str]:
 
 
 def _remove_some(connection: Connection, before: float) -> tuple[int, list[str]]:
-    files = list(connection.execute(select(uploads.c.id).where(uploads.c.at < before).limit(AT_ONCE)).scalars())
+    old = select(uploads.c.id).where(uploads.c.at < before, uploads.c.id.not_in(_of_delayed_jobs)).limit(AT_ONCE)
+    files = list(connection.execute(old).scalars())
     gone = _remove_jobs(connection, before) + _remove_messages(connection, before)
     gone += connection.execute(delete(uploads).where(uploads.c.id.in_(files))).rowcount
     return gone, files

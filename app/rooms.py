@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
 class Room:
     """One room in memory; `seq` is that of its newest stored message, `next_seq` counts what is being stored."""
 
-    __slots__ = ("jobs", "lines", "listeners", "members", "members_due", "name", "next_seq", "seq")
+    __slots__ = ("holders", "jobs", "lines", "listeners", "members", "members_due", "name", "next_seq", "seq")
 
     def __init__(self, name: str, seq: int) -> None:
         self.name, self.seq, self.next_seq = name, seq, seq
@@ -27,6 +28,7 @@ class Room:
         self.members_due = False  # who is here is about to be told
         self.jobs: dict[int, Job] = {}  # unfinished, by their place in the order of acceptance; not the parked ones
         self.lines: dict[str, Line] = {}  # of ordered tasks
+        self.holders = 0  # requests from outside that are about to change something here
 
     def let_in(self, connection: Any) -> None:
         """From now on this connection hears what happens here; in vain when it does already."""
@@ -45,7 +47,7 @@ class Room:
     @property
     def idle(self) -> bool:
         """Whether it can be forgotten: everything about it is in the database."""
-        return not (self.listeners or self.jobs or self.lines) and self.seq == self.next_seq
+        return not (self.listeners or self.jobs or self.lines or self.holders) and self.seq == self.next_seq
 
     @property
     def idle_so_far(self) -> bool:
@@ -93,6 +95,16 @@ class Rooms:
             name, _ = self._idle.popitem(last=False)
             if self._rooms[name].idle:
                 del self._rooms[name]
+
+    @contextmanager
+    def hold(self, room: Room) -> Iterator[None]:
+        """Keep the room in memory meanwhile, though nobody may be in it."""
+        room.holders += 1
+        try:
+            yield
+        finally:
+            room.holders -= 1
+            self.let_go(room)
 
 
 def packet(event: str, data: Any) -> bytes:

@@ -17,13 +17,16 @@ import ml_clients
 from app import tasks as declared
 from app.auth.admission import Admission
 from app.auth.tokens import Tokens, tokens_from
+from app.callbacks.callbacks import Callbacks
 from app.chat import reading
 from app.chat.desk import Desk
 from app.chat.events import Events
 from app.chat.expiry import Expiry
+from app.chat.intake import Intake
 from app.chat.loading import Loading
 from app.chat.packets import SafePacket, refuse_the_rest
 from app.chat.rate import Rates
+from app.chat.services import Services
 from app.chat.waiting import REMEMBERED, Waiting
 from app.concurrency import Concurrency
 from app.contract import Outcome, failure
@@ -31,7 +34,8 @@ from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
 from app.flags.flags import READ_SECONDS, Flags
-from app.jobs import dead_letters as letters
+from app.gauges import Gauges
+from app.jobs import ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
 from app.jobs.executor import execute, report
@@ -65,6 +69,7 @@ from app.web.documents import documents
 from app.web.live import live
 from app.web.proxies import Proxied
 from app.web.rates import Rated
+from app.web.rooms import rooms as rooms_routes
 from app.web.uploads import uploads as upload_routes
 from app.where import Step
 
@@ -89,6 +94,9 @@ class Server:
     routing: Routing
     flags: Flags
     events: Events
+    intake: Intake
+    services: Services
+    callbacks: Callbacks
     waiting: Waiting
     metrics: Metrics
     loops: Loops
@@ -96,6 +104,7 @@ class Server:
     settings: Settings
     concurrency: Concurrency
     tokens: Tokens | None
+    gauges: Gauges
     uploads: Uploads
     holds: Holds = field(default_factory=Holds)
 
@@ -117,12 +126,16 @@ class Server:
             self.waiting.wrote(room, sender, at)
         if self.settings.ledger:
             await resume(self.life, self.loading.all_of)
-            if self.settings.nats_url and (self.flags.wants_queue() or self.life.parked_jobs):
+            if self.settings.nats_url and (
+                self.flags.wants_queue() or self.settings.nats_intake or await self.store.read(ledger.is_any_at_broker)
+            ):
                 self.routing.open_queue()
+            self.callbacks.expect()  # what the last process left
         self.life.begin(self.loops)
         self.loops.every(READ_SECONDS, "flags", self.flags.look)
-        readings = partial(_readings, self)
-        self.loops.every(SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, readings, self.life.under_way))
+        self.loops.every(
+            SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, self.gauges.now, self.life.under_way)
+        )
         days, discard = self.settings.retention_days, self.uploads.discard
         self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, discard))
         if days:
@@ -139,7 +152,7 @@ class Server:
         self.concurrency.await_(self.store.close(), HARD_EXIT_SECONDS)
 
     async def _let_jobs_finish(self, seconds: float) -> None:
-        self.events.draining = True  # first of all, so that nothing new is promised
+        self.intake.draining = True  # first of all, so that nothing new is promised
         self.transport.broadcast(
             list(self.transport.connections.values()), packet("server:draining", {"seconds": seconds})
         )
@@ -148,6 +161,8 @@ class Server:
         if self.routing.queued is not None:
             await self.routing.queued.close(seconds)
         self.loops.stop()
+        self.life.delays.stop()
+        self.callbacks.stop()
         await self.store.settled()
 
     def _lagged(self, seconds: float, stacks: list[list[Step]]) -> None:
@@ -170,7 +185,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     )
     flags = Flags(store, settings, tasks)
     runner = _runner(settings, concurrency, sockets, tasks, uploads)
-    queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, loops)
+    queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, loops)
     routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
     publisher = Publisher(transport, rooms, routing.submit)
     store.writer.publish = publisher.apply
@@ -183,9 +198,13 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     runner.settle = life.settle
     if isinstance(runner, Background):
         runner.begin = life.start
-    tokens, expiry = tokens_from(settings, Outgoing(concurrency)), Expiry(loop)
+    outgoing, expiry = Outgoing(concurrency), Expiry(loop)
+    tokens = tokens_from(settings, outgoing)
+    callbacks = Callbacks(settings, store, loop, due, outgoing, routing.call_back, metrics.called_back)
+    life.call_back = callbacks.expect
+    intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check)
     events = Events(
-        store, rooms, loading, tasks, life, user_code, waiting, transport.broadcast, uploads, loop, tokens, expiry,
+        store, rooms, loading, life, intake, waiting, transport.broadcast, uploads, loop, tokens, expiry,
     )  # fmt: skip
     rates = Rates(settings.rate_limit)
     full, admission = partial(_is_full, transport, settings), Admission(tokens)
@@ -195,13 +214,14 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         concurrency.await_(admission.learn(auth), WAIT_SECONDS)
 
     _connect(transport, desk, learn if settings.auth_keys else None)
+    services = Services(intake, rooms, loading, life, store, rates, loop)
     server = Server(
-        flask, transport, store, life, runner, routing, flags, events, waiting, metrics, loops,
-        loading, settings, concurrency, tokens, uploads,
+        flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
+        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)
-    _export(metrics, partial(_readings, server))
+    server.gauges.export()
     _routes(server)
     return server
 
@@ -252,6 +272,7 @@ def _queue(
     uploads: Uploads,
     life: Callable[[], Lifecycle],
     publisher: Callable[[], Publisher],
+    services: Callable[[], Services],
     loops: Loops,
 ) -> Callable[[], Any] | None:
     """What makes the runner of the queued path, or None where there is no queue."""
@@ -264,6 +285,7 @@ def _queue(
 
         runner = open_queue(settings, concurrency, tasks, uploads.links.of, life(), loops)
         publisher().acknowledge = runner.acknowledge
+        runner.ask = services().answer if settings.nats_intake else None
         return runner
 
     return make
@@ -318,15 +340,16 @@ def _routes(server: Server) -> None:
             server.store,
             life.tasks,
             server.flags,
-            partial(_figures, server),
+            server.gauges.figures,
             server.holds.newest,
             life.look_up,
             access,
             wait,
         ),
         live(server.metrics.live, life.tasks, server.flags, access),
-        dead_letters(server.store, life, access, wait),
+        dead_letters(server.store, life, server.callbacks, access, wait),
         upload_routes(server.uploads, access, wait),
+        rooms_routes(server.services, access, wait),
     ):
         flask.register_blueprint(blueprint)
 
@@ -336,56 +359,12 @@ def _missing(server: Server) -> list[str]:
 
     Where there can be no queue all jobs take simple, and none is needed.
     """
-    if server.events.draining:
+    if server.intake.draining:
         return ["draining"]
     missing = [f"loop:{name}" for name in server.loops.cannot_run()]
-    if server.settings.nats_url and server.settings.ledger and server.flags.wants_queue():
+    wants_queue = server.settings.nats_intake or server.flags.wants_queue()
+    if server.settings.nats_url and server.settings.ledger and wants_queue:
         queued = server.routing.queued
         if queued is None or not queued.ready():
             missing.append("queue")
     return missing
-
-
-def _readings(server: Server) -> dict[str, float | None]:
-    """The gauges of this moment, by their names in `live.record.GAUGES`; None for those of a queue not in use."""
-    queued = server.routing.queued
-    messages, size = (queued.depth if queued is not None else None) or (None, None)
-    return {
-        "running": len(server.runner.running),
-        "backlog": server.runner.backlog(),
-        "outbox": queued.backlog() if queued is not None else None,
-        "queue_messages": messages,
-        "queue_bytes": size,
-        "hub_lag_ms": round(server.metrics.hub_lag * 1000, 1),
-        "clients": len(server.transport.connections),
-    }
-
-
-async def _figures(server: Server) -> dict[str, Any]:
-    """The figures of this moment as GET /api/operator shows them."""
-    now: dict[str, Any] = _readings(server)
-    queue = {
-        "pending": now.pop("queue_messages") or 0,
-        "bytes": now.pop("queue_bytes") or 0,
-        "outbox": now.pop("outbox"),
-    }
-    queued = server.routing.queued
-    return {
-        **now,
-        "dead_letters": await server.store.read(letters.count),
-        "queue": {"connected": queued.ready(), **queue} if queued is not None else None,
-    }
-
-
-def _export(metrics: Metrics, readings: Callable[[], dict[str, float | None]]) -> None:
-    """Give Prometheus the same gauges; it reads 0 for those of a queue not in use."""
-    for name, about, which in (
-        ("spillway_jobs_running", "Jobs running on the simple path", "running"),
-        ("spillway_jobs_backlog", "Jobs waiting on the simple path", "backlog"),
-        ("spillway_outbox", "Attempts the broker has not confirmed", "outbox"),
-        ("spillway_queue_messages", "Messages on the stream of jobs", "queue_messages"),
-        ("spillway_queue_bytes", "Bytes on the stream of jobs", "queue_bytes"),
-        ("spillway_clients", "Connected clients", "clients"),
-    ):
-        metrics.gauge(name, about, lambda which=which: readings()[which] or 0)  # type: ignore[misc]
-    metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: metrics.hub_lag)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -11,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 MIN_KEY_BYTES = 32  # of what signs: as long as its hash, RFC 2104 section 3 and RFC 7518 section 3.2
+HOST_NAME = re.compile(r"(?!.*(^|\.)[0-9]+$)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
+NATS_PATTERN = re.compile(r"(([A-Za-z0-9_-]+|\*)\.)*([A-Za-z0-9_-]+|\*|>)")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -135,6 +140,40 @@ def _origins(value: str) -> tuple[str, ...]:
     return origins
 
 
+def _callback_hosts(value: str) -> tuple[str, ...]:
+    hosts = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not all(_is_network(host) or HOST_NAME.fullmatch(host) for host in hosts):
+        raise ValueError(
+            "empty, or a comma-separated list of names and networks such as hooks.example.org,10.1.0.0/16,"
+        )
+    return hosts
+
+
+def _is_network(value: str) -> bool:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _webhook_secret(value: str) -> str:
+    encoded = value.removeprefix("whsec_")
+    try:
+        if encoded == value or base64.b64decode(encoded, validate=True):  # not empty
+            return value
+    except binascii.Error:
+        pass
+    raise ValueError("any text, or whsec_ followed by base64,")
+
+
+def _subjects(value: str) -> tuple[str, ...]:
+    subjects = tuple(part.strip() for part in value.split(",") if part.strip())
+    if not all(NATS_PATTERN.fullmatch(subject) for subject in subjects):
+        raise ValueError("empty, or a comma-separated list of NATS subjects such as billing.done,hooks.>,")
+    return subjects
+
+
 def setting(default: str, parse: Callable[[str], Any], about: str, secret: bool = False) -> Any:
     """A field of Settings: its default as written in the environment, its parser, and what it means.
 
@@ -177,6 +216,10 @@ class Settings:
     trust_proxy: int = setting(
         "0", _number(0, 16), "proxies in front of us, whose word on a client's address and scheme is taken"
     )
+    callback_hosts: tuple[str, ...] = setting("", _callback_hosts, "hosts that may be called back; empty: none")
+    callback_secret: str = setting("", _webhook_secret, "signs callbacks (Standard Webhooks)", secret=True)
+    nats_callbacks: tuple[str, ...] = setting("", _subjects, "NATS subjects that may be called back; empty: none")
+    nats_intake: bool = setting("", _yes, "1 accepts jobs as requests over NATS")
     max_clients: int = setting("10000", _number(1, 1_000_000), "connected clients")
     pending_per_address: int = setting(
         "64", _number(1, 1_000_000), "connections of one address that are still to send a request, or to connect"
@@ -207,6 +250,7 @@ class Settings:
                 f"HOST={self.host} with AUTH=open lets anybody in under any name: set HOST to 127.0.0.1, or ALLOW_OPEN=1"
             )
         self._check_auth()
+        self._check_callbacks()
         if self.nats_creds and not Path(self.nats_creds).is_file():
             raise SettingInvalid(f"NATS_CREDS={self.nats_creds} is not allowed: the path of a readable .creds file is")
         if self.default_path == "queued" and not self.nats_url:
@@ -217,6 +261,13 @@ class Settings:
         if self.auth == "token" and len(given) != 1:
             what = "both are set" if given else "neither is set"
             raise SettingInvalid(f"AUTH=token needs exactly one of AUTH_SECRET and AUTH_KEYS: {what}")
+
+    def _check_callbacks(self) -> None:
+        if self.callback_hosts and not self.callback_secret:
+            raise SettingInvalid("CALLBACK_HOSTS needs CALLBACK_SECRET: callbacks are signed with it")
+        for name in ("NATS_CALLBACKS", "NATS_INTAKE"):
+            if getattr(self, name.lower()) and not self.nats_url:
+                raise SettingInvalid(f"{name} needs NATS_URL: without it there is no NATS to speak to")
 
     @property
     def database(self) -> str:

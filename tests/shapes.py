@@ -79,6 +79,7 @@ class Job(Shape, kw_only=True):
     progress: Any = msgspec.UNSET
     result: Any = msgspec.UNSET
     error: JobError | msgspec.UnsetType = msgspec.UNSET
+    due: Time | msgspec.UnsetType = msgspec.UNSET
 
 
 class Members(Shape):

@@ -26,6 +26,10 @@ WRONG = {
     "AUTH_RENEW_URL": ["renew", "//else/renew", "ftp://x/y"],
     "ALLOW_OPEN": ["yes", "true"],
     "CORS_ORIGINS": ["*", "chat.example.org", "http://a/path"],
+    "CALLBACK_HOSTS": ["https://a.example", "a b", "10.0.0.1/8", "10.0.0.300", "*.example.org", "a..b/"],
+    "CALLBACK_SECRET": ["whsec_???", "whsec_abc"],
+    "NATS_CALLBACKS": ["a b", "a.>.b", ".a", "a..b"],
+    "NATS_INTAKE": ["yes", "on"],
     "MAX_CLIENTS": ["0", "many", "-5"],
     "MAX_INFLIGHT": ["0", "x", "10001"],
     "MAX_BACKLOG": ["-1", "x"],
@@ -143,3 +147,23 @@ def test_a_key_that_is_too_short_is_refused_without_being_shown() -> None:
     with pytest.raises(SettingInvalid, match=r"^SECRET_KEY=\.\.\. is not allowed: empty, or at least 32 bytes is$"):
         from_env({"SECRET_KEY": "x" * 31})
     assert from_env({"SECRET_KEY": "x" * 32}).secret_key == "x" * 32
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({"CALLBACK_HOSTS": "hooks.example.org"}, "CALLBACK_SECRET"),
+        ({"NATS_CALLBACKS": "hooks.>"}, "NATS_URL"),
+        ({"NATS_INTAKE": "1"}, "NATS_URL"),
+    ],
+)
+def test_a_setting_that_needs_another_says_which(given: dict[str, str], missing: str) -> None:
+    (name,) = given
+    with pytest.raises(SettingInvalid, match=f"^{name} needs {missing}: "):
+        from_env(given)
+
+
+def test_hosts_are_names_addresses_and_networks() -> None:
+    given = "hooks.example.org, localhost,10.1.0.0/16,127.0.0.1,fd00::/8,::1"
+    settings = from_env({"CALLBACK_HOSTS": given, "CALLBACK_SECRET": "s"})
+    assert settings.callback_hosts == ("hooks.example.org", "localhost", "10.1.0.0/16", "127.0.0.1", "fd00::/8", "::1")

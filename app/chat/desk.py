@@ -130,7 +130,7 @@ class Desk:
         event = self._table.get(body[2 : body.find(b'"', 2)]) if body[:2] == b'["' else None
         reply = Reply(client.connection, id, self._counters[event.name if event else "unknown"])
         try:
-            self._rates.check(client)
+            self._rates.check(client.sid, client.address)
             if event is None:
                 raise _not_known(body)
             answer = event.answer(client, event.read(body))

@@ -7,20 +7,18 @@ that ends in one of both where something must be read first. A refusal is raised
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any
-
-import msgspec
 
 from app.auth.tokens import Tokens
 from app.chat import reading
 from app.chat.clients import Client
 from app.chat.expiry import Expiry
+from app.chat.intake import Intake
 from app.chat.loading import Loading
-from app.chat.post import Post, with_link
+from app.chat.post import with_link
 from app.chat.waiting import Waiting
 from app.contract import (
-    MAX_RESULT_BYTES,
     Cancel,
     Create,
     History,
@@ -36,16 +34,12 @@ from app.contract import (
     Typing,
     Who,
 )
-from app.jobs.consequences import UserCode, fitting, wants_message
 from app.jobs.job import Job, view
 from app.jobs.lifecycle import Lifecycle
-from app.jobs.making import new_job
-from app.jobs.transitions import Accept
 from app.payload import Refused
 from app.rooms import Room, Rooms, packet
 from app.store.operation import Operation
 from app.store.store import Store
-from app.tasks import Task, on_message
 from app.uploads import Uploads
 
 Answer = dict[str, Any] | Operation | Coroutine[Any, Any, dict[str, Any] | Operation]
@@ -61,9 +55,8 @@ class Events:
         store: Store,
         rooms: Rooms,
         loading: Loading,
-        tasks: Mapping[str, Task],
         life: Lifecycle,
-        user_code: UserCode,
+        intake: Intake,
         waiting: Waiting,
         broadcast: Callable[[Any, bytes], None],
         uploads: Uploads,
@@ -71,12 +64,9 @@ class Events:
         tokens: Tokens | None,
         expiry: Expiry,
     ) -> None:
-        self._store, self._rooms, self._loading, self._tasks, self._life = store, rooms, loading, tasks, life
-        self._user_code, self._waiting, self._broadcast, self._uploads = user_code, waiting, broadcast, uploads
-        self._loop, self._tokens, self._expiry = loop, tokens, expiry
-        self._on_message = on_message(tasks)
-        self._conditional = any(task.when or task.history for task in self._on_message)
-        self.draining = False
+        self._store, self._rooms, self._loading, self._life, self._intake = store, rooms, loading, life, intake
+        self._waiting, self._broadcast, self._uploads, self._loop = waiting, broadcast, uploads, loop
+        self._tokens, self._expiry = tokens, expiry
 
     def table(self) -> dict[str, tuple[type[Any], Callable[[Client, Any], Answer]]]:
         """Each event's name, what its data must be, and the function that answers."""
@@ -142,7 +132,7 @@ class Events:
     async def history(self, who: Client, what: History) -> dict[str, Any]:
         """Older messages with their jobs."""
         _check_in_room(who, what.room)
-        found, theirs = await self._store.read(
+        found, theirs, _ = await self._store.read(
             lambda connection: reading.older(connection, what.room, what.before, what.limit)
         )
         return {"messages": self._linked(found), "jobs": _views(theirs)}
@@ -225,79 +215,26 @@ class Events:
     def send(self, who: Client, what: Send) -> Answer:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
         _check_in_room(who, what.room)
-        self._check_open()
-        if self._conditional or what.upload is not None:
-            return self._send_after_reading(who, what)
-        return self._post(who, what, self._on_message, {})
-
-    async def _send_after_reading(self, who: Client, what: Send) -> Operation:
-        if what.upload is not None and not await self._uploads.is_in(what.room, what.upload):
-            raise Refused("not_found", f"there is no upload {what.upload} in room {what.room}", "upload")
-        wanted = [task for task in self._on_message if await wants_message(self._user_code, task, what.text)]
-        histories = {task.name: await self._loading.history(what.room, task.history) for task in wanted if task.history}
-        return self._post(who, what, wanted, histories)
-
-    def _post(self, who: Client, what: Send, wanted: list[Task], histories: dict[str, Any]) -> Post:
-        room = self._rooms[what.room]
-        started = []
-        for task in wanted:
-            args: dict[str, Any] = {"text": what.text} if "text" in task.arguments.__struct_fields__ else {}
-            if task.history:
-                args["history"] = fitting(histories[task.name], len(what.text) * 4)
-            job = new_job(task, room.name, msgspec.json.encode(args).decode(), who.person.id, who.person.name)
-            if self._life.routing.is_full(task.name, room.name):
-                job.state, job.finished, job.delivered = "skipped", job.at, True
-            started.append(job)
-        return Post(self._life, room, who.person, what, started, self._waiting.wrote)
+        return self._intake.message(who.person, what)
 
     def create(self, who: Client, what: Create) -> Answer:
         """Accept a job; a resend changes nothing."""
         _check_in_room(who, what.room)
-        self._check_open()
-        task = self._tasks.get(what.task)
-        if task is None or "request" not in task.runs:
-            known = ", ".join(name for name, each in self._tasks.items() if "request" in each.runs)
-            raise Refused("unknown_task", f"there is no task {what.task!r} to ask for: expected one of {known}", "task")
-        args = task.check(what.args, values_are_checked=True)  # when the event was read
-        if task.history or "upload" in args:
-            return self._create_after_reading(who, what, task, args)
-        return self._request(who, what, task, args, args)
-
-    async def _create_after_reading(self, who: Client, what: Create, task: Task, args: dict[str, Any]) -> Operation:
-        if "upload" in args and not await self._uploads.is_in(what.room, args["upload"]):
-            raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
-        given = dict(args)
-        if task.history:
-            lines = await self._loading.history(what.room, task.history)
-            given["history"] = fitting(lines, len(msgspec.json.encode(args)))
-        return self._request(who, what, task, args, given)
-
-    def _request(self, who: Client, what: Create, task: Task, args: dict[str, Any], given: dict[str, Any]) -> Accept:
-        encoded = msgspec.json.encode(given).decode()
-        if len(encoded) > MAX_RESULT_BYTES:
-            raise Refused("bad_request", f"arguments have at most {MAX_RESULT_BYTES} bytes", "args")
-        if self._life.routing.is_full(task.name, what.room):
-            raise _too_busy()
-        asked = msgspec.json.encode({"task": task.name, "args": args}, order="sorted").decode()
-        who_asks = who.person
-        job = new_job(task, what.room, encoded, who_asks.id, who_asks.name, key=what.key, asked=asked)
-        return Accept(self._life, job, upload=args.get("upload"))
+        return self._intake.job(who.person, what)
 
     async def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
         """Cancel a job; a finished one is returned unchanged."""
-        job = await self._job_of_a_room(who, what.job)
-        return {"job": view(job if job.final and job.delivered else await self._life.cancel(job))}
+        return {"job": view(await self._intake.cancel(await self._job_of_a_room(who, what.job)))}
 
     async def retry(self, who: Client, what: Retry) -> dict[str, Any]:
         """Give a job that failed for good its attempts once more, for the person who asked for it."""
-        self._check_open()
+        self._intake.check_open()
         job = await self._job_of_a_room(who, what.job)
         if job.sender_id != who.person.id:
             raise Refused("forbidden", "only the person who asked for a job can try it again", "job")
         if not job.dead:
             raise Refused("conflict", "only a job that failed for good, and is still kept, can be tried again", "job")
-        if self._life.routing.is_full(job.task, job.room):
-            raise _too_busy()
+        self._intake.check_backlog(job.task, job.room)
         return {"job": view(await self._life.replay(job.id))}
 
     async def _job_of_a_room(self, who: Client, id: str) -> Job:
@@ -305,10 +242,6 @@ class Events:
         if job is None or job.room not in who.rooms:
             raise Refused("not_found", "there is no such job in a room you are in", "job")
         return job
-
-    def _check_open(self) -> None:
-        if self.draining:
-            raise Refused("draining", "the server is restarting: send it again in a moment", retry_after=1.0)
 
     def _linked(self, found: list[MessageView]) -> list[MessageView]:
         return [with_link(message, self._life.link) for message in found]
@@ -323,10 +256,6 @@ def seq_of_last(page: reading.Page, after: int | None) -> int:
 
 def _views(theirs: list[Job]) -> list[JobView]:
     return [view(job) for job in theirs]
-
-
-def _too_busy() -> Refused:
-    return Refused("busy", "too many jobs wait: try again in a moment", retry_after=1.0)
 
 
 def _check_in_room(who: Client, room: str) -> None:

@@ -81,10 +81,11 @@ def newest_by_people(connection: Connection, limit: int) -> list[tuple[str, str,
     return [(room, sender, at) for room, sender, at, kind in found if kind == "user"][:limit][::-1]
 
 
-def older(connection: Connection, room: str, before: int, limit: int) -> tuple[list[MessageView], list[Job]]:
-    """The last messages before `before`, oldest first, with their jobs."""
-    found = _before(connection, room, before, limit)
-    return found, _jobs_of(connection, room, found)
+def older(connection: Connection, room: str, before: int, limit: int) -> tuple[list[MessageView], list[Job], bool]:
+    """The last messages before `before`, oldest first, with their jobs; and whether there are older ones."""
+    found = _before(connection, room, before, limit + 1)
+    shown = found[-limit:]
+    return shown, _jobs_of(connection, room, shown), len(found) > limit
 
 
 def page(connection: Connection, room: str, after: int | None, continued: bool = False) -> Page:

@@ -1,4 +1,4 @@
-"""`python -m app dead-letters`: jobs no attempt will complete, and messages nobody could read."""
+"""`python -m app dead-letters`: jobs no attempt will complete, messages nobody could read, callbacks nobody took."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 @click.group("dead-letters")
 @shared
 def dead_letters() -> None:
-    """Jobs no attempt will complete, and messages nobody could read."""
+    """Jobs no attempt will complete, messages nobody could read, callbacks nobody took."""
 
 
 def _filtered(command: F) -> F:
@@ -71,14 +71,15 @@ def show_letter(asked: Asked, id: str) -> None:
 @shared
 @click.pass_obj
 def replay_letters(asked: Asked, ids: tuple[str, ...], task: str | None, error: str | None, everything: bool) -> None:
-    """Give their jobs all attempts once more."""
+    """Give their jobs all attempts once more; send callbacks again."""
     replayed = []
     for letter in _chosen(asked, ids, task, error, everything):
-        if not ids and letter["kind"] != "job":
+        if not ids and letter["kind"] == "message":
             continue  # what nobody could read can only be dropped
         job = _done(asked, ids, "POST", f"/api/dead-letters/{letter['id']}/replay")
         if job is not None:
-            replayed.append({key: job[key] for key in ("id", "task", "room", "path", "state", "attempt")})
+            shown = ("id", "kind", "task", "room", "path", "state", "attempt")
+            replayed.append({key: job[key] for key in shown if key in job})
     _tell(asked, "replayed", replayed)
 
 

@@ -39,6 +39,11 @@ class Announcer:
             self._known.add(job.n)
         return job.n in self._known
 
+    def moved(self, job: Job, before: int) -> None:
+        """It has another place now."""
+        self._known.discard(before)
+        self._known.add(job.n)
+
     def forget(self, job: Job) -> None:
         """It has ended."""
         self._known.discard(job.n)

@@ -1,4 +1,7 @@
-"""Dead letters: jobs no attempt will complete, and messages nobody could read. Kept until replayed or dropped."""
+"""Dead letters: jobs no attempt will complete, messages nobody could read, callbacks nobody took.
+
+Kept until replayed or dropped.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select, true, update
 
+from app.callbacks import kept as callbacks
 from app.contract import JobError
 from app.ids import rfc3339, traceparent
 from app.jobs import ledger
@@ -34,6 +38,8 @@ def every(connection: Connection, task: str | None = None, error: str | None = N
         query = query.where(func.json_extract(jobs.c.error, "$.code") == error)
     dead = connection.execute(query.order_by(jobs.c.n.desc()).limit(MAX_LIST))
     found = [_of_job(ledger.from_row(row)) for row in dead]
+    if error in (None, callbacks.FAILED):
+        found += callbacks.dead(connection, task, MAX_LIST)
     if task is None:
         others = connection.execute(select(letters).order_by(letters.c.at.desc()).limit(MAX_LIST))
         found += [letter for row in others if error in (None, (letter := _of_letter(row._mapping))["error"]["code"])]
@@ -49,6 +55,7 @@ def look_up(connection: Connection, id: str) -> dict[str, Any] | None:
     for table, dead in ((jobs, jobs.c.dead), (letters, true())):
         query = select(table.c.id).where(dead, table.c.id.startswith(id, autoescape=True)).limit(2)
         ids += connection.execute(query).scalars()
+    ids += callbacks.dead_beginning_like(connection, id, 2)
     if len(ids) > 1:
         raise Refused("conflict", "several dead letters begin like this: give more of the ID")
     return find(connection, ids[0]) if ids else None
@@ -60,19 +67,21 @@ def find(connection: Connection, id: str) -> dict[str, Any] | None:
     if job is not None:
         return {**_of_job(job), "traceback": _traceback(job)} if job.dead else None
     row = connection.execute(select(letters).where(letters.c.id == id)).first()
-    return _of_letter(row._mapping) if row else None
+    return _of_letter(row._mapping) if row else callbacks.find_dead(connection, id)
 
 
 def count(connection: Connection) -> int:
     """How many there are."""
     of_jobs = connection.execute(select(func.count()).where(jobs.c.dead)).scalar_one()
-    return int(of_jobs + connection.execute(select(func.count()).select_from(letters)).scalar_one())
+    of_messages = connection.execute(select(func.count()).select_from(letters)).scalar_one()
+    return int(of_jobs + of_messages) + callbacks.count_dead(connection)
 
 
 def drop(connection: Connection, id: str) -> bool:
     """Forget a dead letter; its job stays failed. Says whether there was one."""
     of_job = connection.execute(update(jobs).where(jobs.c.id == id, jobs.c.dead).values(dead=False)).rowcount
-    return bool(of_job or connection.execute(delete(letters).where(letters.c.id == id)).rowcount)
+    of_message = connection.execute(delete(letters).where(letters.c.id == id)).rowcount
+    return bool(of_job or of_message) or callbacks.drop_dead(connection, id)
 
 
 def _of_job(job: Job) -> dict[str, Any]:

@@ -56,11 +56,17 @@ class Job(msgspec.Struct, kw_only=True, eq=False):
     delivered: bool = False
     dead: bool = False
     changed: int | None = None
+    callback: str | None = None
 
     @property
     def final(self) -> bool:
         """Whether this attempt has ended for good."""
         return self.state in FINAL
+
+    @property
+    def delayed(self) -> bool:
+        """Whether it is not to start yet: it has no place in the order, and is parked as soon as it is accepted."""
+        return self.due is not None and self.state == "accepted"
 
     @property
     def sender(self) -> Person | None:
@@ -98,6 +104,8 @@ def view(job: Job, state: str | None = None) -> JobView:
         seen.error = raw(public_error(job.error))
     if job.progress is not None and job.state not in FINAL:
         seen.progress = raw(job.progress)
+    if job.due is not None and job.state == "accepted":
+        seen.due = rfc3339(job.due)
     return seen
 
 

@@ -13,17 +13,20 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
 from app.store.prepared import Prepared
-from app.store.schema import jobs, marks
+from app.store.schema import callbacks, jobs, marks
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
 IS_DEAD = "SELECT dead FROM jobs WHERE id = ?"
+_DELAYED = "due IS NOT NULL AND state = 'accepted'"
+_AT_BROKER = f"n NOT IN (SELECT n FROM jobs WHERE {_DELAYED})"  # noqa: S608 - our own words
 AT_ONCE = 500  # rows of one look at a long list
 
 _start_row = attrgetter(*START_COLUMNS, "n")
 _settle_row = attrgetter(*SETTLE_COLUMNS, "n")
 _park_row = attrgetter(*PARK_COLUMNS, "n")
 _life_row = attrgetter(*LIFE_COLUMNS, "n")
+_delayed = text(_DELAYED)
 
 
 # What operations write
@@ -52,6 +55,11 @@ def park(rows: Rows, job: Job) -> None:
 def update(rows: Rows, job: Job) -> None:
     """Record everything that may change in a job's life."""
     add_row(rows, "life", _life_row(job))
+
+
+def move(rows: Rows, n: int, job: Job) -> None:
+    """Record that the job at this place has another one, and counts from another time."""
+    add_row(rows, "move", (job.n, job.at, n))
 
 
 def mark_unfinished(rows: Rows, n: int) -> None:
@@ -94,7 +102,7 @@ def unfinished(connection: Connection) -> tuple[list[Job], int]:
 
 
 def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[dict[tuple[str, str], array[int]], int]:
-    """The places of all parked jobs of these tasks in order, by room and task; and how many are parked in all.
+    """The places of all jobs of these tasks at the broker in order, by room and task; and how many are parked in all.
 
     Read row by row from an index alone: a million of them must cost neither a list nor a second.
     """
@@ -113,6 +121,23 @@ def overdue_parked(connection: Connection, now: float) -> list[str]:
     """IDs of parked jobs past their deadline, at most 500."""
     query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.deadline < now).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
+
+
+def due_by(connection: Connection, now: float) -> list[str]:
+    """IDs of delayed jobs whose time has come, the first first, at most 500."""
+    query = select(jobs.c.id).where(_delayed, jobs.c.due <= now).order_by(jobs.c.due).limit(AT_ONCE)
+    return list(connection.execute(query).scalars())
+
+
+def next_due(connection: Connection) -> float | None:
+    """When the next delayed job is due, or None."""
+    return connection.execute(select(jobs.c.due).where(_delayed).order_by(jobs.c.due).limit(1)).scalar()
+
+
+def is_any_at_broker(connection: Connection) -> bool:
+    """Whether the broker has one of the parked jobs."""
+    query = select(jobs.c.n).where(text("parked = 1"), jobs.c.stream_seq.is_not(None)).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def parked_at(connection: Connection, stream_seq: int) -> str | None:
@@ -138,11 +163,13 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
 
 
 def shift_clock(connection: Connection, seconds: float) -> None:
-    """Move what was issued before the wall clock jumped by so much: deadlines and retries are durations."""
+    """Move what was issued before the wall clock jumped by so much: deadlines, delays and retries are durations."""
     unfinished = (jobs.c.parked == 1) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
     connection.execute(
         jobs.update().where(unfinished).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
     )
+    waiting = callbacks.update().where(callbacks.c.due.is_not(None))
+    connection.execute(waiting.values(due=callbacks.c.due + seconds, since=callbacks.c.since + seconds))
 
 
 _mark = select(marks.c.n).where(marks.c.name == "unfinished").scalar_subquery()
@@ -199,7 +226,7 @@ _of_messages = Prepared(
 )
 _parked_places = Prepared(
     select(jobs.c.room, jobs.c.n)
-    .where(text("parked = 1"), jobs.c.task == bindparam("task"))
+    .where(text("parked = 1"), jobs.c.task == bindparam("task"), text(_AT_BROKER))
     .order_by(jobs.c.room, jobs.c.n)
 )
 _parked_of = Prepared(

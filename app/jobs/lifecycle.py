@@ -25,9 +25,10 @@ from app.jobs.job import MAX_DEATHS, Job
 from app.jobs.making import checked, encoded, new_job, too_large
 from app.jobs.memory import Memory
 from app.jobs.settling import Settle, Turn
-from app.jobs.transitions import Launch, Mark, Note, Park, Replay, Start
+from app.jobs.transitions import Launch, Mark, Note, Park, Release, Replay, Start
 from app.loops import Loops
 from app.metrics import Metrics
+from app.next_due import NextDue
 from app.paths.routing import Routing
 from app.payload import Refused
 from app.rooms import Room, Rooms
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 
 MARK_SECONDS = 2.0  # between two notes of where a restart begins to look
 CANCELLED_SECONDS = 24 * 3600.0  # for which cancelled jobs are told to workers who ask
+RELEASE_SECONDS = 0.1  # at least between two looks for delayed jobs that are due
 SWEEP_SECONDS = 1.0  # between two looks for parked jobs past their deadline
 
 
@@ -66,6 +68,9 @@ class Lifecycle(Memory):
         self.routing, self.link, self.size, self.durable = routing, link, size, durable
         self._user_code, self._history = user_code, history
         self.newest = 0  # place in the order of acceptance
+        self.releasing: set[str] = set()  # IDs of delayed jobs whose start is about to be committed
+        self.delays = NextDue(due, loop, "delayed jobs", self._release)
+        self.call_back: Callable[[], None] = lambda: None  # an outcome was committed that somebody is to be told
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
 
     # Acceptance
@@ -83,6 +88,10 @@ class Lifecycle(Memory):
         """A job was committed: from here on it is in memory until it ends or is parked."""
         self.metrics.job_accepted(job)
         if job.final:
+            return
+        if job.delayed:
+            self.parked_jobs += 1
+            self.delays.expect(job.due or 0.0)
             return
         self.jobs[job.id] = job
         room.jobs[job.n] = job
@@ -129,6 +138,18 @@ class Lifecycle(Memory):
     def refused(self, job: Job, attempt: int, why: str) -> None:
         """The broker will never take this attempt."""
         self.settle(job, attempt, failure("broker_refused", f"the broker refuses it: {why}"))
+
+    async def _release(self) -> float | None:
+        """Start the delayed jobs whose time has come; returns when the next one is due."""
+        now = time.time()
+        for id in await self.store.read(lambda connection: ledger.due_by(connection, now)):
+            job = await self.find(id)
+            if job is not None and job.delayed and id not in self.releasing:
+                self.releasing.add(id)
+                self.store.add(Release(self, job))
+        await self.store.settled()
+        at = await self.store.read(ledger.next_due)
+        return None if at is None else max(at, now + RELEASE_SECONDS)
 
     async def cancelled_lately(self) -> list[str]:
         """Jobs of the queue that workers may still meet on the stream though they are cancelled."""

@@ -135,11 +135,17 @@ class Memory:
         self.jobs[job.id] = job
         room.jobs[job.n] = job
         self._deadlines[job.n] = self._due.at(job.deadline, self.expire, job)
-        if self.is_ordered(job.task):
+        if self.is_ordered(job.task) and not job.delayed:
             line = room.line(job.task)
             line.leave(job.n)  # a parked job has its place already
             line.join(job.n)
         self._announcer.is_known(job, from_now_on=True)  # clients may have seen it
+
+    def moved(self, job: Job, before: int) -> None:
+        """A job in memory was committed at another place."""
+        self.rooms[job.room].jobs[job.n] = self.rooms[job.room].jobs.pop(before)
+        self._deadlines[job.n] = self._deadlines.pop(before)
+        self._announcer.moved(job, before)
 
     def leave_line(self, room: Room, job: Job) -> None:
         """Give the job's place in its line up."""

@@ -7,6 +7,7 @@ from asyncio import Future
 from copy import copy
 from typing import Any
 
+from app.callbacks.kept import record
 from app.contract import SPILLWAY, MessageView, Outcome
 from app.effects import Effects, Receipt
 from app.ids import new_id, rfc3339
@@ -79,6 +80,9 @@ class Settle(Operation):
         job.result = None if outcome.result is None else outcome.result.decode()
         job.error = None if outcome.error is None else error_text(outcome.error)
         job.dead = outcome.state == "failed" and self.life.durable
+        if job.due is not None:  # it waited for its time: nothing is due any more
+            job.due = None
+            ledger.update(rows, job)
         line = self.room.lines.get(job.task)
         if line is None or self.at_once or line.first() in (job.n, None):
             self._deliver(rows, job, self.consequences)
@@ -103,6 +107,8 @@ class Settle(Operation):
         job.changed = None if job.message == room.next_seq else room.next_seq
         if life.durable:
             ledger.settle(rows, job)
+        if job.callback is not None:
+            record(rows, job)
         if job.task in room.lines:
             life.leave_line(room, job)
         said = consequences.said
@@ -119,7 +125,7 @@ class Settle(Operation):
         held = {each.job.n for each in self.delivered} - {self.job.n}
         for job, before in reversed(self.before):
             restore(job, before)
-            if self.life.durable and self.life.is_ordered(job.task):
+            if self.life.durable and self.life.is_ordered(job.task) and not job.delayed:
                 line = self.room.line(job.task)
                 if any(each.job is job for each in self.delivered):
                     line.join(job.n)
@@ -225,3 +231,5 @@ class Delivered:
             effects.show("message:new", self.room, self.message)
         for accept in self.followers:
             accept.done(effects)
+        if self.job.callback is not None:
+            self.life.call_back()

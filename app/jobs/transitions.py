@@ -27,7 +27,10 @@ ANSWER_SECONDS = 4.5  # within which whoever asks is told that it is stored, or 
 
 
 class Accept(Operation):
-    """A new job: put into the ledger, on the path its flag says, running at once where there is a slot."""
+    """A new job: put into the ledger, on the path its flag says, running at once where there is a slot.
+
+    One that is delayed is parked instead, and gets slot and place when it is due (`Release`).
+    """
 
     def __init__(self, life: Life, job: Job, reply: Reply | None = None, upload: str | None = None) -> None:
         """`upload` is the one among its arguments, where there is one: from now on it is kept."""
@@ -44,7 +47,8 @@ class Accept(Operation):
         job.n = life.newest = new_position(life.newest)
         if job.state == "accepted":
             job.path = life.routing.choose(job.task, job.room)
-            self.reserved = life.routing.reserve(job.path)
+            job.parked = job.delayed
+            self.reserved = not job.delayed and life.routing.reserve(job.path)
             if self.reserved:
                 job.state, job.started = "running", job.at
         if job.message is None or (job.final and job.message != self.room.next_seq):
@@ -53,7 +57,7 @@ class Accept(Operation):
             add_row(rows, "use", (self.upload,))
         if life.durable:
             ledger.insert(rows, job)
-            if not job.final and life.is_ordered(job.task):
+            if not (job.final or job.delayed) and life.is_ordered(job.task):
                 self.room.line(job.task).join(job.n)
 
     def undo(self) -> None:
@@ -69,7 +73,7 @@ class Accept(Operation):
         self.life.accepted(self.room, self.job)
         if self.reply is not None:
             effects.reply(self.reply, {"job": view(self.job, "accepted")})
-        if self.job.final:
+        if self.job.final or self.job.delayed:
             effects.show_job(self.room, self.job)
         else:
             effects.start(self.job)
@@ -150,6 +154,7 @@ class Launch(Operation):
         if self.stale or job.final or job.attempt != self.attempt:
             return
         self.before = copy(job)
+        self._take_place(rows)
         job.path = self.path or self.life.routing.choose(job.task, job.room)
         self.reserved = self.life.routing.reserve(job.path)
         job.state, job.due, job.published, job.parked = "accepted", None, 0, False
@@ -175,6 +180,41 @@ class Launch(Operation):
             effects.start(self.job)
         elif self.reserved:  # it ended in this very transaction
             self.life.routing.release("simple")
+
+    def _take_place(self, rows: Rows) -> None:
+        """It has one."""
+
+
+class Release(Launch):
+    """A delayed job is due: its place in the order, and all that is counted in time, begin now."""
+
+    def prepare(self, rows: Rows) -> None:
+        """Unless it was cancelled, or is released already."""
+        if self.job.delayed:
+            super().prepare(rows)
+        else:
+            self.before, self.reserved, self.stale = None, False, False
+
+    def _take_place(self, rows: Rows) -> None:
+        job, before = self.job, self.job.n
+        job.n, job.at = new_position(self.life.newest), time.time()
+        self.life.newest = job.n
+        ledger.move(rows, before, job)
+        if self.life.is_ordered(job.task):
+            self.life.rooms[job.room].line(job.task).join(job.n)
+
+    def undo(self) -> None:
+        """It waits again."""
+        if self.before is not None and self.life.is_ordered(self.job.task):
+            self.life.leave_line(self.life.rooms[self.job.room], self.job)
+        super().undo()
+
+    def done(self, effects: Effects) -> None:
+        """Start it."""
+        self.life.releasing.discard(self.job.id)
+        if self.before is not None:
+            self.life.moved(self.job, self.before.n)
+        super().done(effects)
 
 
 class Note(Operation):
@@ -264,7 +304,7 @@ class Replay(Operation):
         job.state, job.attempt, job.attempts = "accepted", job.attempt + 1, job.attempt + self.task.attempts
         job.deadline, job.deaths, job.run = now + self.task.deadline, 0, None
         job.dead = job.delivered = False
-        job.error = job.result = job.finished = job.started = None
+        job.error = job.result = job.finished = job.started = job.due = None
         ledger.update(rows, job)
         self.life.jobs[job.id] = job  # so that a mark made in the same group leaves it above
         if job.n < self.life.marked:
@@ -294,7 +334,7 @@ class Mark(Operation):
     def prepare(self, rows: Rows) -> None:
         """The oldest unfinished job in memory, or one accepted in this very group."""
         self.n = min(
-            min((job.n for job in self.life.jobs.values()), default=self.life.newest + 1),
+            min((job.n for job in self.life.jobs.values() if not job.delayed), default=self.life.newest + 1),
             min((row[0] for row in rows.get("job", ())), default=self.life.newest + 1),
         )
         ledger.mark_unfinished(rows, self.n)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -26,6 +26,7 @@ from app.tasks import Task
 log = structlog.get_logger()
 
 RESULTS_IN_FLIGHT = 1000  # messages taken from a stream before earlier ones are acknowledged
+Ask = Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]
 ORPHANS_SECONDS = 10.0  # between two looks for what the broker keeps and gives to nobody
 DEPTH_SECONDS = 1.0  # between two looks at how much the stream of jobs holds
 
@@ -89,7 +90,8 @@ class JetStream:
         self._open = False
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         queue.on_reconnect = self.outbox.publish_again
-        self._answering = False
+        self._answering = self._taking = False
+        self.ask: Ask | None = None  # makes the answer to a request of room, task and body
         self._stops = [
             loops.keep("queue", self._connect),
             loops.every(DEPTH_SECONDS, "depth", self._measure),
@@ -125,6 +127,12 @@ class JetStream:
         """Take committed results off their stream."""
         self.inbox.acknowledge(receipts)
 
+    async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
+        """Publish how a job ended; returns why it was not taken, or None."""
+        if not (self._open and self._queue.connected):
+            return "the broker is away"
+        return await self._queue.call_back(subject, body, headers)
+
     async def close(self, seconds: float) -> None:
         """Publish nothing more; the ledger knows what was not confirmed, and the stream what was."""
         self.outbox.close()
@@ -150,6 +158,9 @@ class JetStream:
         if not self._answering:
             await self._queue.answer_workers(lambda id, said: id in inbox.cancelled or self._is_over(id, said))
             self._answering = True
+        if self.ask is not None and not self._taking:
+            await self._queue.answer_requests(self.ask)
+            self._taking = True
         if inbox.results is None:
             inbox.results = await self._queue.pull(names.results, RESULTS_CONSUMER, RESULTS_IN_FLIGHT, inbox.take)
         if inbox.dead is None:

@@ -38,6 +38,9 @@ class QueuedRunner(Runner, Protocol):
     def ready(self) -> bool:
         """Whether the broker takes jobs at this moment, as far as is known."""
 
+    async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
+        """Publish how a job ended; returns why it was not taken, or None."""
+
     async def close(self, seconds: float) -> None:
         """Publish nothing more, and disconnect."""
 
@@ -94,6 +97,13 @@ class Routing:
         runner = self.queued if job.path == "queued" else self.simple
         if runner is not None:
             runner.cancelled(job)
+
+    async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
+        """Publish how a job ended on a subject of NATS; returns why it was not taken, or None."""
+        self.open_queue()
+        if self.queued is None:
+            return "there is no NATS any more"
+        return await self.queued.call_back(subject, headers, body)
 
     def open_queue(self) -> Runner:
         """The runner of the queued path, connecting from now on; the simple one where there is no queue."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Literal
 
 import msgspec
@@ -23,6 +23,8 @@ from app.queue.streams import bring_up_to_date
 from app.settings import Settings
 
 CONFIRM_SECONDS = 5.0  # how long a publish waits for the broker's confirmation
+LISTENER_SECONDS = 2.0  # in which a stream confirms a callback; who is no stream need not answer
+REQUESTS_GROUP = "spillway"  # of the processes that answer requests
 CHECK_SECONDS = 1.0  # between two looks at pull requests
 NOTE_SECONDS = 10.0  # between two lines about the same trouble: a broker away for an hour must not fill the log
 Note = Callable[[str], None]
@@ -227,6 +229,38 @@ class Queue:
                 self.link.publish(reply, b"1" if asked(subject.decode().rpartition(".")[2], data) else b"0")
 
         await self.link.subscribe(self.names.cancelled("*"), take)
+
+    async def answer_requests(self, ask: Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]) -> None:
+        """Answer those who ask for jobs, with what `ask` makes of room, task and body; one process answers each."""
+        loop, under_way = asyncio.get_running_loop(), set[asyncio.Task[None]]()
+
+        async def answer(subject: bytes, reply: bytes, data: bytes) -> None:
+            answered = await ask(*self.names.room_and_task(subject.decode("utf-8", "replace")), data)
+            if reply:
+                self.link.publish(reply, answered)
+
+        def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
+            task = loop.create_task(answer(subject, reply, data))
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+        await self.link.subscribe(self.names.requests, take, REQUESTS_GROUP)
+
+    async def call_back(self, subject: str, data: bytes, headers: dict[str, str]) -> str | None:
+        """Publish what a stream confirms, or whoever listens gets once; returns why it was not taken, or None."""
+        try:
+            answer = await self._client.request(subject, data, timeout=LISTENER_SECONDS, headers=headers)
+        except nats.errors.NoRespondersError:
+            return "nobody listens on the subject"
+        except TimeoutError:  # somebody does, and has nothing to say: the broker would have told otherwise
+            return None if self.connected else "the broker is away"
+        except nats.errors.Error as error:
+            return repr(error)
+        try:
+            refused = _read_confirmation(answer.data).error
+        except msgspec.MsgspecError:
+            return None  # an answer in words of its own
+        return refused.description if refused is not None else None
 
     async def ask_cancelled(self, job: str, run: bytes = b"") -> bool:
         """Whether the job is cancelled or over; no, when nobody answers in half a second."""

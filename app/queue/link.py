@@ -88,9 +88,14 @@ class Link:
         self._out: list[bytes] = []
         client._ps = QuickParser(client, self._handlers)
 
-    async def subscribe(self, subject: str, handler: Handler) -> Callable[[], Any]:
-        """Hand over what comes on this subject, also after reconnects; returns what ends it."""
-        subscription = await self._client.subscribe(subject, cb=_never)  # in nats-py's books: it subscribes again
+    async def subscribe(self, subject: str, handler: Handler, group: str = "") -> Callable[[], Any]:
+        """Hand over what comes on this subject, also after reconnects; returns what ends it.
+
+        Of those in a `group` each message is given to one.
+        """
+        subscription = await self._client.subscribe(
+            subject, queue=group, cb=_never
+        )  # in nats-py's books: it subscribes again
         sid = b"%d" % subscription._id
         self._handlers[sid] = handler
         await self._client.flush()

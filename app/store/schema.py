@@ -62,7 +62,9 @@ jobs = Table(
     Column("run", Text),  # the run last announced
     Column("published", Integer, nullable=False),  # the newest attempt the broker is known to have
     Column("stream_seq", Integer),  # where on the stream of jobs it is
-    Column("parked", Boolean, nullable=False),  # the broker has it, and no process holds it in memory
+    Column(
+        "parked", Boolean, nullable=False
+    ),  # it waits (at the broker, or to be due), and no process holds it in memory
     Column("owner", Text),  # the process that holds its room, and since which epoch: see docs/adr/0002
     Column("epoch", Integer),
     Column("message", Integer),  # seq of the message it belongs to
@@ -70,7 +72,7 @@ jobs = Table(
     Column("started", Float),
     Column("finished", Float),
     Column("ms", Float),  # how long the last run took
-    Column("due", Float),  # when the next attempt may start
+    Column("due", Float),  # when the next attempt may start; of one that is `accepted`: it was delayed until then
     Column("deadline", Float, nullable=False),
     Column("progress", Text),
     Column("result", Text),
@@ -80,6 +82,7 @@ jobs = Table(
     Column("dead", Boolean, nullable=False),  # a dead letter until replayed or dropped
     # The room's seq when it last changed; null while that is the message's own, by which it is found anyway.
     Column("changed", Integer),
+    Column("callback", Text),  # where its outcome is sent
 )
 Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True, sqlite_where=text("key is not null"))
 Index("job_message", jobs.c.room, jobs.c.message, sqlite_where=text("message is not null"))
@@ -88,6 +91,7 @@ Index("job_dead", jobs.c.n, sqlite_where=text("dead = 1"))
 # Only jobs that wait at the broker for longer than a second are parked: the others pay nothing for these.
 Index("job_parked", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("parked = 1"))
 Index("job_parked_deadline", jobs.c.deadline, sqlite_where=text("parked = 1"))
+Index("job_due", jobs.c.due, sqlite_where=text("due is not null"))  # few: those to be tried again, and the delayed ones
 Index("job_parked_place", jobs.c.stream_seq, sqlite_where=text("parked = 1"))
 
 marks = Table(
@@ -106,6 +110,27 @@ letters = Table(
     Column("error", Text, nullable=False),
     Column("at", Float, nullable=False),
 )
+
+callbacks = Table(
+    "callbacks",  # outcomes on their way to whoever asked to be called back
+    metadata,
+    Column("id", Text, primary_key=True),  # JOB.ATTEMPT
+    Column("job", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("task", Text, nullable=False),
+    Column("room", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("seconds", Float, nullable=False),  # how long the run took
+    Column("url", Text, nullable=False),
+    Column("host", Text, nullable=False),  # of the URL
+    Column("body", Text, nullable=False),  # the same at each try
+    Column("since", Float, nullable=False),  # when it was first to be tried, or was replayed
+    Column("tries", Integer, nullable=False),
+    Column("due", Float),  # of the next try; null: none is made any more, it is a dead letter
+    Column("error", Text),  # of the last try
+)
+Index("callback_due", callbacks.c.due, callbacks.c.host, callbacks.c.id, sqlite_where=text("due is not null"))
+Index("callback_dead", callbacks.c.since, sqlite_where=text("due is null"))
 
 uploads = Table(
     "uploads",

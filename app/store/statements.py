@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from app.contract import MessageView
-from app.store.schema import jobs, messages
+from app.store.schema import callbacks, jobs, messages
 
 MESSAGE_COLUMNS = tuple(column.name for column in messages.columns)
 JOB_COLUMNS = tuple(column.name for column in jobs.columns)
+CALLBACK_COLUMNS = tuple(column.name for column in callbacks.columns)
 START_COLUMNS = ("path", "state", "started")
 SETTLE_COLUMNS = (
     *("state", "deaths", "started", "finished", "ms", "result", "error", "delivered", "dead", "changed", "parked"),
@@ -61,10 +62,12 @@ def message_row(message: MessageView, at: float) -> tuple[Any, ...]:
 STATEMENTS = {
     "message": _insert("messages", MESSAGE_COLUMNS),
     "job": _insert("jobs", JOB_COLUMNS),
+    "move": "UPDATE jobs SET n = ?, at = ? WHERE n = ?",
     "start": _update(START_COLUMNS),
     "park": _update(PARK_COLUMNS),
     "life": _update(LIFE_COLUMNS),
     "settle": _update(SETTLE_COLUMNS),
+    "callback": _insert("callbacks", CALLBACK_COLUMNS).replace("INSERT", "INSERT OR REPLACE", 1),
     "use": "UPDATE uploads SET used = 1 WHERE id = ?",
     "mark": "INSERT OR REPLACE INTO marks (name, n) VALUES (?, ?)",
 }

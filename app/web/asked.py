@@ -1,4 +1,4 @@
-"""What requests name, read as the contract has it."""
+"""What the query of a request says, read as the contract has it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,9 @@ from typing import TypeVar
 
 from flask import request
 
-from app.payload import Refused, RoomName, read
+from app.payload import read
 
 T = TypeVar("T")
-
-
-def room_name(given: str | None) -> str:
-    """The name of a room; raises Refused(bad_request) with `field` room."""
-    try:
-        return read(given, RoomName)
-    except Refused as error:
-        raise Refused("bad_request", error.message, "room") from None
 
 
 def query(kind: type[T]) -> T:

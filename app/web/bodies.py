@@ -41,6 +41,8 @@ class Bounded:
             return EVENT, self._max_event, 0
         if path == "/api/uploads" or path.startswith("/uploads/"):
             return IMAGE, self._max_upload, FORM_BYTES
+        if path.startswith("/api/rooms/"):  # the same may be sent as an event
+            return "a message or job", self._max_event, 0
         return "a request", MAX_BODY_BYTES, 0
 
 

@@ -9,6 +9,7 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
 from app.answers.http import Dropped, Letter, LetterList
+from app.callbacks.callbacks import Callbacks
 from app.contract import JobView
 from app.documents.route import route
 from app.jobs import dead_letters as letters
@@ -30,7 +31,7 @@ class Which(msgspec.Struct):
     error: str | None = None
 
 
-def dead_letters(store: Store, life: Lifecycle, access: Access, wait: Wait) -> Blueprint:
+def dead_letters(store: Store, life: Lifecycle, callbacks: Callbacks, access: Access, wait: Wait) -> Blueprint:
     """GET /api/dead-letters[/ID], POST .../ID/replay, DELETE .../ID."""
     blueprint = Blueprint("dead_letters", __name__, url_prefix="/api/dead-letters")
 
@@ -56,7 +57,8 @@ def dead_letters(store: Store, life: Lifecycle, access: Access, wait: Wait) -> B
         errors=("not_found", "conflict", "busy", "draining"),
     )  # fmt: skip
     def replay(id: str) -> ResponseReturnValue:
-        return json(view(wait(life.replay(id))))
+        letter = wait(callbacks.replay(id))
+        return jsonify(letter) if letter is not None else json(view(wait(life.replay(id))))
 
     @blueprint.delete("/<id>")
     @route("Forget it", Dropped, needs="operator", errors=("not_found",))

@@ -11,10 +11,10 @@ from msgspec import Meta
 
 from app.answers.http import Uploaded
 from app.documents.route import route
-from app.payload import Refused, RoomName, ready
+from app.payload import Refused, RoomName, ready, room_name
 from app.uploads import Uploads
 from app.web.access import Access
-from app.web.asked import query, room_name
+from app.web.asked import query
 from app.web.bodies import FORM_BYTES, too_large
 from app.web.waiting import Wait
 

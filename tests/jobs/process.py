@@ -22,8 +22,10 @@ from app.chat.clients import Client
 from app.chat.desk import Desk
 from app.chat.events import Events
 from app.chat.expiry import Expiry
+from app.chat.intake import Intake
 from app.chat.loading import Loading
 from app.chat.rate import Rates
+from app.chat.services import Services
 from app.chat.waiting import Waiting
 from app.contract import Outcome, Person
 from app.due import Due
@@ -160,12 +162,17 @@ class Process:
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
         expiry = Expiry(loop)
+        waiting, uploads, rates = Waiting(), cast("Any", AnyUpload()), Rates(None)
+        self.intake = Intake(
+            self.rooms, self.loading, tasks, self.life, self.user_code, waiting, uploads, lambda callback: None
+        )
+        self.services = Services(self.intake, self.rooms, self.loading, self.life, self.store, rates, loop)
         self.events = Events(
-            self.store, self.rooms, self.loading, tasks, self.life, self.user_code, Waiting(), self.wire.broadcast,
-            cast("Any", AnyUpload()), loop, None, expiry,
+            self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.wire.broadcast,
+            uploads, loop, None, expiry,
         )  # fmt: skip
         self.desk = Desk(
-            self.events, self.store, Rates(None), self.metrics, self.publisher.apply, lambda: False, loop,
+            self.events, self.store, rates, self.metrics, self.publisher.apply, lambda: False, loop,
             Admission(None), expiry,
         )  # fmt: skip
 

@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from app.callbacks import kept
 from app.chat import reading
 from app.jobs import dead_letters, ledger
 from app.store.schema import jobs, messages, metadata
@@ -22,6 +23,12 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "parked jobs past their deadline": lambda c: ledger.overdue_parked(c, time.time()),
     "the parked job at a place of the stream": lambda c: ledger.parked_at(c, 7),
     "parked jobs by path": ledger.parked_by_path,
+    "delayed jobs that are due": lambda c: ledger.due_by(c, time.time()),
+    "when the next delayed job is due": ledger.next_due,
+    "whether the broker has a job": ledger.is_any_at_broker,
+    "a callback to try": lambda c: kept.next_to_try(c, time.time(), ["a", "b"], ["c"]),
+    "when the next callback is due": lambda c: kept.next_due(c, ["a"], []),
+    "callbacks that were given up": lambda c: kept.dead(c, None, 10),
     "a job": lambda c: ledger.find(c, "id"),
     "jobs by ID": lambda c: ledger.find_all(c, ["a", "b"]),
     "jobs by minute": lambda c: ledger.by_minute(c, time.time() - 60),
@@ -87,9 +94,9 @@ def plans(connection: Connection, question: Callable[[Connection], Any]) -> list
 
 def _walks(step: str) -> bool:
     """Whether a step looks at every job or message there ever was: not if its index has only parked or dead ones."""
-    if not step.startswith(("SCAN jobs", "SCAN messages")):
+    if not step.startswith(("SCAN jobs", "SCAN messages", "SCAN callbacks")):
         return False
-    return not any(small in step for small in ("job_parked", "job_dead"))
+    return not any(small in step for small in ("job_parked", "job_dead", "job_due", "callback_due", "callback_dead"))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

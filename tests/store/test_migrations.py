@@ -125,7 +125,7 @@ def test_a_store_goes_on_with_what_the_last_release_left(path: Path, own: OwnLoo
 
     unfinished, newest = own.run(store.read(ledger.unfinished))
     seqs = own.run(store.read(lambda connection: reading.newest_seqs(connection, {"lobby", "ward", "emptied"})))
-    (page, more) = own.run(store.read(lambda connection: reading.older(connection, "lobby", 7, 10)))
+    (page, more, _) = own.run(store.read(lambda connection: reading.older(connection, "lobby", 7, 10)))
     own.run(store.close())
 
     assert [job.id for job in unfinished] == [
@@ -160,7 +160,7 @@ def test_a_database_of_a_newer_spillway_is_refused_and_left_alone(path: Path, ow
         connection.executescript(change)
     before = rows(path)
 
-    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0003: run the newer"):
+    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0004: run the newer"):
         Store(f"sqlite:///{path}", own)
 
     assert rows(path) == before

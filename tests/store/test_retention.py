@@ -66,8 +66,8 @@ def message(room: str, seq: int, at: float) -> tuple[Any, ...]:
 
 def job(n: int, id: str, at: float, **more: Any) -> tuple[Any, ...]:
     """A row."""
-    values = {"state": "succeeded", "delivered": True, **more}
-    made = Job(n=n, id=id, room="r", task="t", args="{}", path="simple", attempts=1, at=at, deadline=at, **values)
+    values = {"state": "succeeded", "delivered": True, "args": "{}", **more}
+    made = Job(n=n, id=id, room="r", task="t", path="simple", attempts=1, at=at, deadline=at, **values)
     return tuple(getattr(made, name) for name in Job.__struct_fields__)
 
 
@@ -148,6 +148,30 @@ def test_old_uploads_go_with_their_files(own: OwnLoop, store: Store, tmp_path: P
     assert not (tmp_path / "old").exists()
     assert (tmp_path / "new").exists()
     assert own.run(store.read(lambda c: c.execute(select(uploads.c.id)).scalars().all())) == ["new"]
+
+
+def test_a_delayed_job_stays_with_its_image(own: OwnLoop, store: Store, tmp_path: Path, put: Put, clean: Clean) -> None:
+    for id in ("needed", "other"):
+        (tmp_path / id).write_bytes(b"image")
+        values = {
+            "id": id,
+            "room": "r",
+            "type": "image/png",
+            "bytes": 5,
+            "width": 1,
+            "height": 1,
+            "at": OLD,
+            "used": True,
+        }
+        own.run(store.change(lambda c, values=values: c.execute(insert(uploads), values).rowcount))  # type: ignore[misc]
+    delayed = {"state": "accepted", "delivered": False, "parked": True, "due": NEW + 1e9}
+    put("job", [job(1, "delayed", OLD, args='{"upload":"needed"}', **delayed), job(2, "delayed too", OLD, **delayed)])
+
+    clean()
+
+    assert {path.name for path in tmp_path.iterdir()} >= {"needed"}
+    assert not (tmp_path / "other").exists()
+    assert {each.id for each in own.run(store.read(lambda c: ledger.newest(c, 10)))} == {"delayed", "delayed too"}
 
 
 def test_images_nobody_uses_go_an_hour_after_they_were_sent(

@@ -1,6 +1,6 @@
 /** Chips: one per job, with what it found, or how far it is and what can be done about it. */
 
-import { duration, elapsed } from "../clock.js";
+import { duration, elapsed, exactTime } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { resultWords } from "../results.js";
@@ -31,7 +31,7 @@ export function chip(job, actions) {
   icon(job.path === "queued" ? "queued" : "simple"),
   h("span", { class: "chip-task" }, taskTitle(job.task)),
   h("span", { class: "chip-words" }, said?.words ?? "done"),
-  isFinal(job) ? null : counter(job),
+  isFinal(job) || job.due ? null : counter(job),
   h("span", { class: "chip-path" }, pathWords(job)),
   actions ? action(job, actions) : null);
 }
@@ -41,6 +41,7 @@ export function sayJob(job) {
   if (job.state === "succeeded") return resultWords(job.task, job.result);
   if (job.state === "failed") return { words: `failed: ${failureWords(job.error)}`, tone: "bad" };
   if (job.state === "retrying") return { words: `${stateWord(job.state)}, attempt ${job.attempt}`, tone: "plain" };
+  if (job.due) return { words: `starts ${exactTime(job.due)}`, tone: "plain" };
   return { words: progressWords(job), tone: "plain" };
 }
 

@@ -1,0 +1,170 @@
+"""Where messages and jobs are accepted, whoever brings them and however: the same checks, limits and operations for all.
+
+An answer is an operation, acknowledged when it is committed, or a coroutine that ends in one where something must be
+read first. A refusal is raised. The room is in memory, and stays there meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from app.chat.loading import Loading
+from app.chat.post import Post
+from app.chat.waiting import Waiting
+from app.contract import MAX_RESULT_BYTES, Create, Person, Send
+from app.jobs.consequences import UserCode, fitting, wants_message
+from app.jobs.job import Job
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.making import new_job
+from app.jobs.transitions import Accept
+from app.payload import Refused
+from app.rooms import Rooms
+from app.store.operation import Operation
+from app.tasks import Task, on_message
+from app.uploads import Uploads
+
+Accepted = Operation | Coroutine[Any, Any, Operation]
+
+
+class Wishes(NamedTuple):
+    """What programs may ask of a job besides: to be called back at this address, and not to start for so long."""
+
+    callback: str | None = None
+    delay_s: float = 0.0
+
+
+NO_WISHES = Wishes()
+
+
+class Intake:
+    """Checks what somebody brings, and makes the operation that stores it."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        loading: Loading,
+        tasks: Mapping[str, Task],
+        life: Lifecycle,
+        user_code: UserCode,
+        waiting: Waiting,
+        uploads: Uploads,
+        check_callback: Callable[[str], None],
+    ) -> None:
+        """`check_callback` raises Refused for an address that must not be called back."""
+        self._rooms, self._loading, self._tasks, self._life = rooms, loading, tasks, life
+        self._user_code, self._waiting, self._uploads = user_code, waiting, uploads
+        self._check_callback = check_callback
+        self._on_message = on_message(tasks)
+        self._conditional = any(task.when or task.history for task in self._on_message)
+        self.draining = False
+
+    def check_open(self) -> None:
+        """Raise Refused(draining) when nothing new is accepted any more."""
+        if self.draining:
+            raise Refused("draining", "the server is restarting: send it again in a moment", retry_after=1.0)
+
+    # Messages
+
+    def message(self, sender: Person, what: Send) -> Accepted:
+        """Store a message, show it to the room and start its jobs; a resend changes nothing."""
+        self.check_open()
+        if self._conditional or what.upload is not None:
+            return self._message_after_reading(sender, what)
+        return self._post(sender, what, self._on_message, {})
+
+    async def _message_after_reading(self, sender: Person, what: Send) -> Operation:
+        if what.upload is not None and not await self._uploads.is_in(what.room, what.upload):
+            raise Refused("not_found", f"there is no upload {what.upload} in room {what.room}", "upload")
+        wanted = [task for task in self._on_message if await wants_message(self._user_code, task, what.text)]
+        histories = {task.name: await self._loading.history(what.room, task.history) for task in wanted if task.history}
+        return self._post(sender, what, wanted, histories)
+
+    def _post(self, sender: Person, what: Send, wanted: list[Task], histories: dict[str, Any]) -> Post:
+        room = self._rooms[what.room]
+        started = []
+        for task in wanted:
+            args: dict[str, Any] = {"text": what.text} if "text" in task.arguments.__struct_fields__ else {}
+            if task.history:
+                args["history"] = fitting(histories[task.name], len(what.text) * 4)
+            job = new_job(task, room.name, msgspec.json.encode(args).decode(), sender.id, sender.name)
+            if self._life.routing.is_full(task.name, room.name):
+                job.state, job.finished, job.delivered = "skipped", job.at, True
+            started.append(job)
+        return Post(self._life, room, sender, what, started, self._waiting.wrote)
+
+    # Jobs
+
+    def job(self, sender: Person, what: Create, wishes: Wishes = NO_WISHES) -> Accepted:
+        """Accept a job; a resend changes nothing."""
+        self.check_open()
+        task = self._tasks.get(what.task)
+        if task is None or "request" not in task.runs:
+            known = ", ".join(name for name, each in self._tasks.items() if "request" in each.runs)
+            raise Refused("unknown_task", f"there is no task {what.task!r} to ask for: expected one of {known}", "task")
+        args = task.check(what.args, values_are_checked=True)  # when it was read
+        if wishes is not NO_WISHES:
+            self._check(wishes)
+        if task.history or "upload" in args:
+            return self._job_after_reading(sender, what, wishes, task, args)
+        return self._request(sender, what, wishes, task, args, args)
+
+    def _check(self, wishes: Wishes) -> None:
+        if wishes.callback is not None:
+            self._check_callback(wishes.callback)
+        if wishes != NO_WISHES and not self._life.durable:
+            raise Refused("conflict", "LEDGER=off keeps no jobs: none can be delayed, or called back about")
+
+    async def _job_after_reading(
+        self, sender: Person, what: Create, wishes: Wishes, task: Task, args: dict[str, Any]
+    ) -> Operation:
+        if "upload" in args and not await self._uploads.is_in(what.room, args["upload"]):
+            raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
+        given = dict(args)
+        if task.history:
+            lines = await self._loading.history(what.room, task.history)
+            given["history"] = fitting(lines, len(msgspec.json.encode(args)))
+        return self._request(sender, what, wishes, task, args, given)
+
+    def _request(
+        self, sender: Person, what: Create, wishes: Wishes, task: Task, args: dict[str, Any], given: dict[str, Any]
+    ) -> Accept:
+        encoded = msgspec.json.encode(given).decode()
+        if len(encoded) > MAX_RESULT_BYTES:
+            raise Refused("bad_request", f"arguments have at most {MAX_RESULT_BYTES} bytes", "args")
+        if not wishes.delay_s:
+            self.check_backlog(task.name, what.room)
+        job = new_job(task, what.room, encoded, sender.id, sender.name, key=what.key, asked=_asked(what, wishes, args))
+        if wishes is not NO_WISHES:
+            job.callback = wishes.callback
+            _delay(job, wishes.delay_s)
+        return Accept(self._life, job, upload=args.get("upload"))
+
+    def check_backlog(self, task: str, room: str) -> None:
+        """Raise Refused(busy) when too many jobs wait on the path that one of this task would take."""
+        if self._life.routing.is_full(task, room):
+            raise Refused("busy", "too many jobs wait: try again in a moment", retry_after=1.0)
+
+    async def cancel(self, job: Job) -> Job:
+        """Cancel a job; a finished one is returned unchanged."""
+        return job if job.final and job.delivered else await self._life.cancel(job)
+
+
+def _asked(what: Create, wishes: Wishes, args: dict[str, Any]) -> str:
+    """What tells a resend from another job under the same key, as JSON text."""
+    asked: dict[str, Any] = {"task": what.task, "args": args}
+    if wishes.callback is not None:
+        asked["callback"] = wishes.callback
+    if wishes.delay_s:
+        asked["delay_s"] = wishes.delay_s
+    return msgspec.json.encode(asked, order="sorted").decode()
+
+
+def _delay(job: Job, seconds: float) -> None:
+    """Have it start so much later: its deadline counts from then."""
+    if seconds:
+        job.due = time.time() + seconds
+        job.deadline += seconds

@@ -1,0 +1,161 @@
+"""What other programs bring, over HTTP and NATS: accepted as from clients, and answered with what a client's ack says."""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import msgspec
+import structlog
+from msgspec import Raw
+
+from app.chat import reading
+from app.chat.intake import Accepted, Intake, Wishes
+from app.chat.loading import Loading
+from app.chat.post import with_link
+from app.chat.rate import Rates
+from app.contract import Create, JobRequest, JobView, NewJob, NewMessage, Person, RoomPage, Send, Sender
+from app.effects import Reply
+from app.jobs.job import view
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.transitions import ANSWER_SECONDS, NOT_STORED
+from app.payload import Reader, Refused, check_name, ready, room_name
+from app.rooms import Rooms
+from app.store.errors import StoreUnavailable
+from app.store.operation import Operation
+from app.store.store import Store
+
+log = structlog.get_logger()
+
+
+@ready
+class Ack(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a client would be told: `ok` with the message or job as JSON, or the error."""
+
+    ok: bool
+    message: Raw = Raw()
+    job: Raw = Raw()
+    duplicate: bool = False
+    error: dict[str, Any] | None = None
+
+
+MAX_REQUESTS = 1000  # over NATS that are answered at a time
+MISTAKE = Refused("internal", "something went wrong on our side")
+BUSY = Refused("busy", "too many requests are under way: try again in a moment", retry_after=1.0)
+NO_SENDER = Refused("bad_request", "`sender` says whose job it is", "sender")
+
+_read_request = Reader(JobRequest).read
+_read_ack = msgspec.json.Decoder(Ack).decode
+
+
+class Services:
+    """Messages and jobs of programs, which are in no room and have no connection. On the loop."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        rooms: Rooms,
+        loading: Loading,
+        life: Lifecycle,
+        store: Store,
+        rates: Rates,
+        loop: AbstractEventLoop,
+    ) -> None:
+        self._intake, self._rooms, self._loading, self._life = intake, rooms, loading, life
+        self._store, self._rates, self._loop = store, rates, loop
+        self._requests = 0  # that are under way
+
+    async def send(self, sender: Person, address: str | None, room: str, what: NewMessage) -> Ack:
+        """Store a message, show it to the room and start its jobs; raises Refused."""
+        message = Send(room=room, key=what.key, text=what.text, upload=what.upload)
+        return await self._acknowledged(sender, address, room, lambda: self._intake.message(sender, message))
+
+    async def ask(self, sender: Person, address: str | None, room: str, what: NewJob) -> Ack:
+        """Accept a job; raises Refused."""
+        job = Create(room=room, key=what.key, task=what.task, args=what.args)
+        wishes = Wishes(what.callback, what.delay_s)
+        return await self._acknowledged(sender, address, room, lambda: self._intake.job(sender, job, wishes))
+
+    async def answer(self, room: str, task: str, body: bytes) -> bytes:
+        """What is answered to a request over NATS: the ack, as JSON. Whoever may publish it may speak for others."""
+        self._requests += 1
+        try:
+            ack = await self._answer(room, task, body)
+        except Refused as refused:
+            ack = Ack(ok=False, error=refused.as_error())
+        except StoreUnavailable as error:
+            log.error("store unavailable", error=str(error))
+            ack = Ack(ok=False, error=NOT_STORED.as_error())
+        except Exception:  # whatever it was, whoever asks gets an answer
+            log.exception("a request could not be answered")
+            ack = Ack(ok=False, error=MISTAKE.as_error())
+        finally:
+            self._requests -= 1
+        return msgspec.json.encode(ack)
+
+    async def _answer(self, room: str, task: str, body: bytes) -> Ack:
+        if self._requests > MAX_REQUESTS:
+            raise BUSY
+        asked = _read_request(body)
+        if asked.sender is None:
+            raise NO_SENDER
+        job = NewJob(task=task, **msgspec.structs.asdict(asked))
+        return await self.ask(person_of(asked.sender), None, room_name(room), job)
+
+    async def page(self, room: str, before: int, limit: int) -> RoomPage:
+        """The last messages before `before`, with their jobs."""
+        found, theirs, more = await self._store.read(lambda connection: reading.older(connection, room, before, limit))
+        linked = [with_link(message, self._life.link) for message in found]
+        return RoomPage(messages=linked, jobs=[view(job) for job in theirs], more=more)
+
+    async def cancel(self, id: str, may_enter: Callable[[str], bool]) -> tuple[JobView, bool]:
+        """Cancel a job of a room that may be entered; says whether it was unfinished. Raises Refused(not_found)."""
+        job = await self._life.find(id)
+        if job is None or not may_enter(job.room):
+            raise Refused("not_found", "there is no such job")
+        unfinished = not job.final
+        return view(await self._intake.cancel(job)), unfinished
+
+    async def _acknowledged(
+        self, sender: Person, address: str | None, room: str, accept: Callable[[], Accepted]
+    ) -> Ack:
+        self._rates.check(f"sender {sender.id}", address)
+        with self._rooms.hold(await self._loading.room(room)):
+            accepted = accept()
+            operation = await accepted if isinstance(accepted, Coroutine) else accepted
+            ack = _read_ack(await self._committed(operation))
+        if ack.error is not None:
+            raise Refused(**ack.error)
+        return ack
+
+    def _committed(self, operation: Operation) -> Future[bytes]:
+        """The ack of an operation, once it is committed or given up."""
+        acknowledged: Future[bytes] = self._loop.create_future()
+        operation.reply = Reply(_Waits(acknowledged), b"-", _not_counted)  # type: ignore[attr-defined]  # as in Desk
+        operation.urgent, operation.expires = True, operation.expires or self._loop.time() + ANSWER_SECONDS
+        self._store.add(operation)
+        return acknowledged
+
+
+def person_of(sender: Sender) -> Person:
+    """The person for whom a program speaks; raises Refused."""
+    check_name(sender.id, "sender.id")
+    check_name(sender.name, "sender.name")
+    return Person(sender.id, sender.name)
+
+
+class _Waits:
+    """Stands where a connection would: whoever waits for the ack gets it."""
+
+    def __init__(self, acknowledged: Future[bytes]) -> None:
+        self._acknowledged = acknowledged
+
+    def ack(self, id: bytes, body: bytes) -> None:
+        """An acknowledgement arrives."""
+        if not self._acknowledged.done():
+            self._acknowledged.set_result(body)
+
+
+def _not_counted(code: str) -> None:
+    """Only answers to events are counted as such."""
