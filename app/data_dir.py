@@ -7,7 +7,7 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app.settings import MIN_KEY_BYTES, SettingInvalid, Settings
@@ -101,10 +101,10 @@ def has_said_ready(path: Path, process: int) -> bool:
         return False
 
 
-def keep_broker_urls(settings: Settings, operator: str, worker: str) -> None:
-    """Note where `make run`'s own broker is, passwords included: for commands, and for further workers on this machine."""
-    _write_whole(settings.data_dir / "nats" / "url", operator)
-    _write_whole(settings.data_dir / "nats" / "worker-url", worker)
+def keep_broker_urls(settings: Settings, urls: Mapping[str, str]) -> None:
+    """Note where `make run`'s own broker is, passwords included: for commands, further workers and other programs here."""
+    for user, url in urls.items():
+        _write_whole(settings.data_dir / "nats" / ("url" if user == "operator" else f"{user}-url"), url)
 
 
 def broker_url(settings: Settings) -> str:

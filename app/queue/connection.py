@@ -224,11 +224,14 @@ class Queue:
         """Answer workers who ask whether a job is cancelled, or over: `asked` gets its ID and what they say of the run."""
 
         def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
-            # Whoever asks names the subject of the answer: ours must not become a job, or an event, in our name.
-            if reply and not self.names.owns(reply.decode("utf-8", "replace")):
-                self.link.publish(reply, b"1" if asked(subject.decode().rpartition(".")[2], data) else b"0")
+            self._answer(reply, b"1" if asked(subject.decode().rpartition(".")[2], data) else b"0")
 
         await self.link.subscribe(self.names.cancelled("*"), take)
+
+    def _answer(self, reply: bytes, data: bytes) -> None:
+        """Whoever asks names the subject of the answer: ours must not become a job, or an event, in our name."""
+        if reply and not self.names.owns(reply.decode("utf-8", "replace")):
+            self.link.publish(reply, data)
 
     async def answer_requests(self, ask: Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]) -> None:
         """Answer those who ask for jobs, with what `ask` makes of room, task and body; one process answers each."""
@@ -236,8 +239,7 @@ class Queue:
 
         async def answer(subject: bytes, reply: bytes, data: bytes) -> None:
             answered = await ask(*self.names.room_and_task(subject.decode("utf-8", "replace")), data)
-            if reply:
-                self.link.publish(reply, answered)
+            self._answer(reply, answered)
 
         def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
             task = loop.create_task(answer(subject, reply, data))

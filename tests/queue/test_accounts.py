@@ -15,6 +15,7 @@ import nats
 import nats.errors
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from app.compare.system import ROOT, checkout_with
 from app.queue import accounts, health
@@ -38,6 +39,7 @@ def double(number: int) -> dict[str, int]:
     """Twice as much"""
     return {"twice": number * 2}
 '''
+CALLED = ["hooks.>"]
 LANES = {"sums": ["double"], "ml": ["triage", "language"]}
 
 
@@ -63,7 +65,7 @@ def guarded(parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[G
     """A broker with the accounts that nats-config prints, and the supervisor's own."""
     names = Names()
     worker, monitor = accounts.worker(names, {"sums": ["double"]}), accounts.monitor()
-    users = [accounts.web(names), worker, accounts.operator(names), accounts.service(names)]
+    users = [accounts.web(names, CALLED), worker, accounts.operator(names), accounts.service(names, CALLED)]
     broker = Secured(tmp_path_factory.mktemp("broker"), "nats", configuration(users, monitor), {})
     yield Guarded(broker.url.removeprefix("nats://"), {user.name: user for user in [*users, monitor]})
     broker.close()
@@ -96,7 +98,12 @@ def refusals(url: str, act: Callable[[Client], Awaitable[Any]], inbox: str = "")
 
 def test_jobs_go_through_with_these_rights_and_no_others(guarded: Guarded, copy: Path, tmp_path: Path) -> None:
     """Web process and worker as they are, each with its own account: asked, run, answered, and cancelled."""
-    settings = {"NATS_URL": guarded.url("web"), "DEFAULT_PATH": "queued"}
+    settings = {
+        "NATS_URL": guarded.url("web"),
+        "DEFAULT_PATH": "queued",
+        "NATS_CALLBACKS": "hooks.>",
+        "NATS_INTAKE": "1",
+    }
     log = tmp_path / "worker.log"
     with (
         Worker(copy, log, "--lanes", "sums", NATS_URL=guarded.url("worker")) as worker,
@@ -112,8 +119,27 @@ def test_jobs_go_through_with_these_rights_and_no_others(guarded: Guarded, copy:
         unserved = ann.ask("lobby", "language", text="Guten Morgen")  # nobody serves its lane here
         assert ann.ok("job:cancel", {"job": unserved["id"]})["job"]["state"] == "cancelled"
         ann.close()
+        assert asyncio.run(asyncio.wait_for(_asked_over_nats(guarded), WAIT)) == {"twice": 6}
         for each in (log, web.log):
             assert "refuses" not in each.read_text(), each.read_text()
+
+
+async def _asked_over_nats(guarded: Guarded) -> Any:
+    """What another program is called back with, which asked for a job under its own account."""
+    client = await nats.connect(guarded.url("service"), inbox_prefix=inbox_of("service"))
+    called: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+    async def hear(message: Msg) -> None:
+        if not called.done():
+            called.set_result(json.loads(message.data))
+
+    await client.subscribe("hooks.done", cb=hear)
+    body = {"key": "k", "args": {"number": 3}, "callback": "nats:hooks.done", "sender": {"id": "s", "name": "S"}}
+    answer = json.loads((await client.request("requests.lobby.double", json.dumps(body).encode(), timeout=WAIT)).data)
+    assert answer["ok"], answer
+    result = (await called)["result"]
+    await client.close()
+    return result
 
 
 def test_a_worker_waits_for_streams_that_are_not_its_own_to_make(guarded: Guarded, copy: Path, tmp_path: Path) -> None:
@@ -245,7 +271,7 @@ def test_a_question_cannot_name_a_subject_of_ours_for_its_answer(guarded: Guarde
         worker = await nats.connect(guarded.url("worker"), inbox_prefix=inbox_of("worker"))
         await worker.publish("cancelled.one", b"", reply="jobs.sums.double")
         heard.append((await worker.request("cancelled.two", b"", timeout=WAIT)).data)
-        assert asked == ["two"]
+        assert asked == ["one", "two"]
         assert await web.depth() == before
         await worker.close()
         await web.close()
@@ -287,10 +313,17 @@ def test_worker_check_says_why_it_cannot_offer_jobs_in_front_of_people(guarded: 
 
 
 def test_the_operator_brings_streams_up_to_date(guarded: Guarded) -> None:
-    done = command("streams", "plan", "--json", NATS_URL=guarded.url("operator"))
-    assert done.returncode == 1, done.stderr  # the lanes of the tasks here are not those of this broker
-    assert command("streams", "apply", NATS_URL=guarded.url("operator")).returncode == 0
-    assert command("streams", "plan", NATS_URL=guarded.url("operator")).returncode == 0
+    async def remove_a_consumer(client: Client) -> None:
+        assert await client.jetstream().delete_consumer("JOBS", "heavy")
+
+    url = guarded.url("operator")
+    assert command("streams", "apply", NATS_URL=url).returncode == 0
+    assert refusals(url, remove_a_consumer) == []
+    plan = command("streams", "plan", NATS_URL=url)
+    assert plan.returncode == 1
+    assert "consumer JOBS/heavy" in plan.stdout
+    assert command("streams", "apply", NATS_URL=url).returncode == 0
+    assert command("streams", "plan", NATS_URL=url).returncode == 0
 
 
 def test_creds_with_the_same_rights_do_the_same(tmp_path: Path) -> None:
