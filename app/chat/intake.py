@@ -155,7 +155,7 @@ class Intake:
 
 def _asked(what: Create, wishes: Wishes, args: dict[str, Any]) -> str:
     """What tells a resend from another job under the same key, as JSON text."""
-    asked = {"task": what.task, "args": args}
+    asked: dict[str, Any] = {"task": what.task, "args": args}
     if wishes.callback is not None:
         asked["callback"] = wishes.callback
     if wishes.delay_s:

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -126,7 +127,7 @@ def test_https_is_checked_against_the_machines_authorities(data: Path, room: str
     authority = trustme.CA()
     known = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(known))
-    more = {"ASYNC_MODE": mode, "SSL_CERT_FILE": str(known)}
+    more: dict[str, Any] = {"ASYNC_MODE": mode, "SSL_CERT_FILE": str(known)}
     with (
         Receiver(certificate=authority.issue_cert("localhost")) as good,
         Receiver(certificate=trustme.CA().issue_cert("localhost")) as bad,
