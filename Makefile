@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint lint-js lock browser screenshot bench bench-peers bench-smoke faults compare choosing
+.PHONY: help run test slow lint lint-js lock browser screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -22,8 +22,9 @@ slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for th
 	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow tests/contract
 	@exec $(BIN)/python -m pytest -m slow --ignore tests/contract
 
-lint: $(VENV)/installed-dev lint-js ## ruff and mypy; eslint and typescript where node is there
+lint: $(VENV)/installed-dev lint-js ## ruff, bandit and mypy; eslint and typescript where node is there
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@$(BIN)/bandit --quiet --recursive --configfile pyproject.toml app ml_clients deploy wsgi.py
 
 lint-js: ## eslint and typescript alone
 	@deploy/js/lint.sh $(VENV)/js
@@ -54,6 +55,9 @@ bench-smoke: $(VENV)/installed-dev assets ## whether the bench works: tiny numbe
 
 faults: $(VENV)/installed-dev assets ## the crash suite: kill, cut, fill, and audit (SEED=N repeats a run)
 	@exec $(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(if $(TIMES),--times $(TIMES))
+
+documents: $(VENV)/installed-dev ## renew tests/documents/*.json, where a change of the contract is meant so
+	@exec $(BIN)/python -m tests.documents.served
 
 compare: $(VENV)/installed assets ## which path should I use? (ARGS="--preset curai-day --full")
 	@exec $(BIN)/python -m app compare $(ARGS)

@@ -14,6 +14,7 @@ from app.commands.asked import Asked, shared, show
 from app.commands.dead_letters import dead_letters
 from app.commands.flags import flags
 from app.commands.jobs import jobs
+from app.commands.nats_config import nats_config
 from app.commands.streams import streams
 from app.commands.token import token
 from app.settings import SettingInvalid, from_env
@@ -116,8 +117,8 @@ def worker_check(asked: Asked, name: str, text: str) -> None:
     raise SystemExit(1 if any(each.wrong for each in findings) else 0)
 
 
-for group in (flags, jobs, dead_letters, streams, token):
-    main.add_command(group)
+for command in (flags, jobs, dead_letters, streams, nats_config, token):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -21,4 +21,4 @@ if __name__ == "__main__":
         pass  # not Linux: there, parts outlive a supervisor that is killed
     if os.getppid() != int(parent):  # it died before the kernel was asked
         sys.exit(1)
-    os.execvp(command[0], command)  # noqa: S606 - what the supervisor was told to start
+    os.execvp(command[0], command)  # noqa: S606 - what the supervisor was told to start  # nosec B606

@@ -22,6 +22,11 @@ FINAL = ("succeeded", "failed", "cancelled", "skipped")
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what a database column holds
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Attempt = Annotated[int, Meta(ge=1)]
+# Words we choose ourselves: nothing checks them when they leave, and documents name them all.
+Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+JobState = Annotated[str, Meta(extra_json_schema={"enum": [*UNFINISHED, *FINAL]})]
+JobPath = Annotated[str, Meta(extra_json_schema={"enum": ["simple", "queued"]})]
+MessageKind = Annotated[str, Meta(extra_json_schema={"enum": ["user", "ml", "system"]})]
 Callback = Annotated[str, Meta(min_length=1, max_length=2048)]
 DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 
@@ -188,12 +193,12 @@ class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
     id: str
     key: str | None = None
     sender: Person
-    kind: str
+    kind: MessageKind
     text: str
     data: dict[str, Any] | None = None
     upload: str | None = None
     job: str | None = None
-    at: str
+    at: Time
 
 
 class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -206,12 +211,12 @@ class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
     id: str
     key: str | None = None
     task: str
-    path: str
-    state: str
+    path: JobPath
+    state: JobState
     attempt: int
     message: int | None = None
     sender: Person | None = None
-    at: str
+    at: Time
     ms: float | None = None
     result: Raw | None = None
     error: Raw | None = None

@@ -101,9 +101,10 @@ def has_said_ready(path: Path, process: int) -> bool:
         return False
 
 
-def keep_broker_url(settings: Settings, url: str) -> None:
-    """Note where `make run`'s own broker is, token included, for commands on this machine."""
-    _write_whole(settings.data_dir / "nats" / "url", url)
+def keep_broker_urls(settings: Settings, operator: str, worker: str) -> None:
+    """Note where `make run`'s own broker is, passwords included: for commands, and for further workers on this machine."""
+    _write_whole(settings.data_dir / "nats" / "url", operator)
+    _write_whole(settings.data_dir / "nats" / "worker-url", worker)
 
 
 def broker_url(settings: Settings) -> str:

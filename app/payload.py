@@ -81,18 +81,21 @@ class Reader(Generic[T]):
         return read(value, self._kind)
 
 
-def convert(data: Any, kind: type[T]) -> T:
+def convert(data: Any, kind: type[T], strict: bool = True) -> T:
     """As `read`, for data whose values were looked at already."""
     try:
-        return msgspec.convert(data, kind, strict=True)
+        return msgspec.convert(data, kind, strict=strict)
     except msgspec.ValidationError as error:
         raise _refusal(str(error)) from None
 
 
-def read(data: Any, kind: type[T]) -> T:
-    """The data as `kind`, made ready before; raises Refused(bad_request) that names the field and what would be right."""
+def read(data: Any, kind: type[T], strict: bool = True) -> T:
+    """The data as `kind`, made ready before; raises Refused(bad_request) that names the field and what would be right.
+
+    Without `strict` a number may come as text, as in the query of an address.
+    """
     _check_values(data)
-    return convert(data, kind)
+    return convert(data, kind, strict)
 
 
 def check_name(name: str, field: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+BURST = 2.0  # seconds' worth that may come at once
+ADDRESS = 10.0  # times what one connection may do, for an address: many may share it
 KEPT = 100_000  # buckets remembered
 
 
@@ -38,6 +40,11 @@ class Buckets:
                 self._buckets.pop(next(iter(self._buckets)))
             self._buckets[name] = Bucket(rate, size)
         return self._buckets[name]
+
+    def wait(self, name: str, rate: float) -> float:
+        """Count one thing that this name does; returns 0, or for how many seconds it must wait first."""
+        wait = self.of(name, rate, rate * BURST).take()
+        return max(0.001, round(wait, 3)) if wait else 0.0
 
     def forget(self, name: str) -> None:
         """Nobody will ask for it any more."""

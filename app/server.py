@@ -65,7 +65,10 @@ from app.web import api, errors, guard, health, pages
 from app.web.access import Access
 from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
+from app.web.documents import documents
 from app.web.live import live
+from app.web.proxies import Proxied
+from app.web.rates import Rated
 from app.web.rooms import rooms as rooms_routes
 from app.web.uploads import uploads as upload_routes
 from app.where import Step
@@ -90,6 +93,7 @@ class Server:
     runner: Background | Plain
     routing: Routing
     flags: Flags
+    events: Events
     intake: Intake
     services: Services
     callbacks: Callbacks
@@ -212,7 +216,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     _connect(transport, desk, learn if settings.auth_keys else None)
     services = Services(intake, rooms, loading, life, store, rates, loop)
     server = Server(
-        flask, transport, store, life, runner, routing, flags, intake, services, callbacks, waiting, metrics, loops,
+        flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
         loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
@@ -323,12 +327,13 @@ def _routes(server: Server) -> None:
     access = Access(server.tokens, wait)
     guard.register(flask, settings)
     # The outermost first: Socket.IO is a layer below these, and Flask below that.
-    flask.wsgi_app = guard.OurHost(  # type: ignore[method-assign]  # as Flask's own documentation has it
-        Bounded(flask.wsgi_app, settings.max_upload_bytes, MAX_EVENT_BYTES), settings
-    )
+    bounded = Bounded(flask.wsgi_app, settings.max_upload_bytes, MAX_EVENT_BYTES)
+    rated = Rated(guard.OurHost(bounded, settings), settings.rate_limit)
+    flask.wsgi_app = Proxied(rated, settings.trust_proxy)  # type: ignore[method-assign]  # as Flask's documentation has it
     errors.register(flask)
     for blueprint in (
         pages.pages(settings),
+        documents(server.events.kinds(), life.tasks, settings.auth == "token"),
         health.health(server.metrics, lambda: _missing(server), settings.metrics_token),
         api.api(
             settings,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 MIN_KEY_BYTES = 32  # of what signs: as long as its hash, RFC 2104 section 3 and RFC 7518 section 3.2
 HOST_NAME = re.compile(r"(?!.*(^|\.)[0-9]+$)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
@@ -112,6 +113,12 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _inbox(value: str) -> str:
+    if not re.fullmatch(r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?", value):
+        raise ValueError("empty, or a prefix of subjects such as _INBOX_worker")
+    return value
+
+
 def _database(value: str) -> str:
     if value.startswith("postgresql"):
         raise ValueError("a sqlite:/// URL (PostgreSQL is not built yet)")
@@ -190,6 +197,9 @@ class Settings:
     nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue", secret=True)
     nats_creds: str = setting("", _words, "path of a NATS .creds file")
     nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
+    nats_inbox: str = setting(
+        "", _inbox, "prefix of our inboxes there (default: _INBOX_USER for the user in NATS_URL, else _INBOX)"
+    )
     default_path: str = setting("simple", _one_of("simple", "queued", "auto"), "path of tasks that no flag names")
     ledger: bool = setting("on", _switch, "off is the plain original: acknowledged when started, nothing kept")
     ml_url: str = setting("http://127.0.0.1:5001", _url, "the model server")
@@ -203,6 +213,9 @@ class Settings:
     allow_open: bool = setting("", _yes, "1 lets AUTH=open listen beyond loopback")
     metrics_token: str = setting("", _words, "who may read /metrics (default: this machine)", secret=True)
     cors_origins: tuple[str, ...] = setting("", _origins, "other origins whose pages may connect")
+    trust_proxy: int = setting(
+        "0", _number(0, 16), "proxies in front of us, whose word on a client's address and scheme is taken"
+    )
     callback_hosts: tuple[str, ...] = setting("", _callback_hosts, "hosts that may be called back; empty: none")
     callback_secret: str = setting("", _webhook_secret, "signs callbacks (Standard Webhooks)", secret=True)
     nats_callbacks: tuple[str, ...] = setting("", _subjects, "NATS subjects that may be called back; empty: none")
@@ -213,7 +226,9 @@ class Settings:
     )
     max_inflight: int = setting("64", _number(1, 10_000), "jobs running at once on the simple path")
     max_backlog: int = setting("20000", _number(0, 10_000_000), "jobs waiting on the simple path")
-    rate_limit: float | None = setting("50", _rate, "events a second a connection, or off")
+    rate_limit: float | None = setting(
+        "50", _rate, "events a second a connection, and ten times as many events and requests an address; or off"
+    )
     upload_rate: float | None = setting("30", _rate, "images a minute a person, or off")
     max_upload_bytes: int = setting("10485760", _number(1, 1 << 30), "size of one upload")
     ack_wait: float = setting("10", _number(0.2, 3600, float), "seconds without a heartbeat until a job is given again")
@@ -264,6 +279,21 @@ class Settings:
         """Where workers and commands on this machine reach the web process."""
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def broker(self) -> str:
+        """The NATS servers as words for people: without user, password or token."""
+        return ", ".join(_without_login(url) for url in self.nats_url)
+
+    @property
+    def broker_user(self) -> str:
+        """The user that NATS_URL names; empty where there is none, or a token."""
+        login = urlsplit(self.nats_url[0]) if self.nats_url else None
+        return (login.username or "") if login and login.password is not None else ""
+
+
+def _without_login(url: str) -> str:
+    return re.sub(r"//[^\s,]*@", "//", url)
 
 
 def from_env(environ: Mapping[str, str] | None = None) -> Settings:

@@ -52,7 +52,7 @@ class Part:
     def start(self) -> None:
         """Start it as a child that dies with the supervisor, in its own process group: Ctrl-C reaches only the supervisor."""
         output = subprocess.PIPE if self.relayed else None
-        self.process = subprocess.Popen(
+        self.process = subprocess.Popen(  # nosec B603 # our own parts, by a list of words
             [sys.executable, "-I", "-S", child.__file__, str(os.getpid()), *self.command],
             env={**os.environ, **self.environment},
             process_group=0,

@@ -97,7 +97,8 @@ def systems(parts: None) -> Iterator[Callable[[str], System]]:
                     UPLOAD_RATE="off",
                     MAX_INFLIGHT="4",
                     MAX_UPLOAD_BYTES="1000000",
-                    **({"AUTH": "token", "AUTH_SECRET": secret} if tokens else {}),
+                    AUTH="token" if tokens else "open",
+                    AUTH_SECRET=secret if tokens else "",
                 )
                 if tokens:
                     SECRETS[started.url] = secret

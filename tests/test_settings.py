@@ -16,6 +16,8 @@ WRONG = {
     "NATS_URL": ["localhost:4222", "http://x:1", "nats://a b"],
     "NATS_CREDS": ["/nowhere/at/all.creds"],
     "NATS_PREFIX": ["a.b", "a b", "x" * 33, ">"],
+    "NATS_INBOX": [".a", "a.", "a b", "a.>"],
+    "TRUST_PROXY": ["-1", "17", "yes"],
     "DEFAULT_PATH": ["fast", "SIMPLE", "", "queued"],
     "LEDGER": ["true", "1", ""],
     "ML_URL": ["127.0.0.1:5001", ""],

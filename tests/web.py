@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,7 +25,7 @@ def environment(**settings: str) -> dict[str, str]:
     return {**{key: value for key, value in os.environ.items() if key not in names}, **settings}
 
 
-def ended(command: Sequence[str], root: Path = ROOT, **settings: str) -> subprocess.CompletedProcess[str]:
+def ended(command: Sequence[str], settings: Mapping[str, str], root: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """How a program of ours ended that is expected to end by itself, and what it printed."""
     return subprocess.run(
         [sys.executable, *command],

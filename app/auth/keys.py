@@ -38,7 +38,9 @@ class KeysInvalid(Exception):
 class Keys(Protocol):
     """What tokens are checked with."""
 
-    algorithms: tuple[str, ...]
+    @property
+    def algorithms(self) -> tuple[str, ...]:
+        """Those that are accepted."""
 
     def find(self, algorithm: str, id: Any) -> Key:
         """The key for this algorithm with this `kid` (None: the token names none); raises UnknownKey."""

@@ -84,6 +84,10 @@ class Events:
             "auth:renew": (Renew, self.renew),
         }
 
+    def kinds(self) -> dict[str, type[Any]]:
+        """Each event's name, and what its data must be."""
+        return {name: kind for name, (kind, _) in self.table().items()}
+
     # Rooms
 
     async def join(self, who: Client, what: Join) -> dict[str, Any]:

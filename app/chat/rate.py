@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from app.payload import Refused
-from app.rate import Buckets
-
-BURST = 2.0  # times the rate
-ADDRESS = 10.0  # times what one connection may do
+from app.rate import ADDRESS, Buckets
 
 
 class Rates:
@@ -21,16 +18,12 @@ class Rates:
         if self._rate is None:
             return
         # What one connection sends past its rate is not taken from others at its address, such as a proxy's.
-        wait = self._wait(name, self._rate)
+        wait = self._buckets.wait(name, self._rate)
         if not wait and address is not None:
-            wait = self._wait(address, self._rate * ADDRESS)
+            wait = self._buckets.wait(address, self._rate * ADDRESS)
         if wait:
-            wait = max(0.001, round(wait, 3))
             raise Refused("rate_limited", f"more than {self._rate:g} events a second", retry_after=wait)
 
     def forget(self, name: str) -> None:
         """This connection is gone."""
         self._buckets.forget(name)
-
-    def _wait(self, name: str, rate: float) -> float:
-        return self._buckets.of(name, rate, rate * BURST).take()

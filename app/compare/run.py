@@ -247,7 +247,7 @@ async def _read_message(driver: asyncio.subprocess.Process) -> Connected | Progr
 async def _disturb(system: System, plan: Plan, workload: Workload, seed: int, begin: float) -> float | None:
     """Disturb the system as planned; returns when a part was killed, in seconds since the load began, or None."""
     if plan.kind.startswith("kill "):
-        later = Random(seed + plan.repeat).uniform(0, min(1.0, workload.seconds / 5))  # noqa: S311
+        later = Random(seed + plan.repeat).uniform(0, min(1.0, workload.seconds / 5))  # noqa: S311 - a load, not a secret
         at = begin + workload.seconds * KILL_AT_SHARE + later
         return await _kill(system, plan.kind.removeprefix("kill "), at, begin)
     if workload.deploy_every:

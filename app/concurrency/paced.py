@@ -1,4 +1,4 @@
-"""How long a client may take to send an HTTP request: the connection of one who takes longer is closed."""
+"""How long a client may take to send an HTTP request, and how long its head may be; else its connection is closed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any, Protocol
 
 HANG_UP = "spillway.hang_up"  # in a WSGI environment: read nothing more from this client
 
+MAX_HEAD_BYTES = 16_384  # of a request line and all fields
+MAX_HEAD_FIELDS = 100  # as http.client has it for those that are read there
+TOO_LARGE = "431 Request Header Fields Too Large"
 IDLE_SECONDS = 30.0  # between two requests of one connection
 HEAD_SECONDS = 10.0  # from the first byte of a request until its head is complete
 BODY_SECONDS = 10.0  # for a body, and a second more for each LEAST_RATE bytes of it
@@ -36,6 +39,8 @@ class Pace:
         self._first, self._unfinished = memoryview(first), unfinished
         self._until = time.monotonic() + HEAD_SECONDS
         self._idle = self._over = False
+        self._head_bytes: int | None = 0  # received of a head so far; None while a body is due
+        self._body_left = 0  # of which this much is still to come, or more than that: some came with its head
 
     def belongs_to(self, sock: socket.socket) -> None:
         """This is what reads from the connection now: who closes it ends it here, and the reader sees its end."""
@@ -43,6 +48,7 @@ class Pace:
 
     def expect_body(self, length: int) -> None:
         """The head of a request is complete, and so many bytes are due."""
+        self._head_bytes, self._body_left = None, length
         self._until = time.monotonic() + BODY_SECONDS + length / LEAST_RATE
         if not length:
             self._unfinished.done()
@@ -50,6 +56,7 @@ class Pace:
     def expect_request(self, hang_up: bool) -> None:
         """A request is answered: the next may come, or only what is left of this one."""
         self._idle, self._over = not hang_up, hang_up
+        self._head_bytes = -self._body_left  # a body that nobody wanted is read past before the next head
         self._until = time.monotonic() + (LINGER_SECONDS if hang_up else IDLE_SECONDS)
         self._unfinished.begin()
 
@@ -58,7 +65,11 @@ class Pace:
         self._unfinished.done()
 
     def receive_into(self, sock: Any, receive: Callable[..., int], buffer: Any, nbytes: int, flags: int) -> int:
-        """Bytes from the socket, those of `first` before any others; raises TimeoutError when they come too late."""
+        """Bytes from the socket, those of `first` before any others.
+
+        Raises TimeoutError, which both servers take for the end of a connection, when they come too late or a head has
+        too many of them.
+        """
         if self._first:
             size = min(len(self._first), nbytes or len(buffer))
             memoryview(buffer)[:size] = self._first[:size]
@@ -69,8 +80,15 @@ class Pace:
             return 0  # as if it had ended: what comes besides is of no interest
         if left <= 0:
             raise TimeoutError("the client sends too slowly")
+        if (self._head_bytes or 0) >= MAX_HEAD_BYTES:  # and it is still not complete, or nobody would ask for more
+            _refuse(sock)
+            raise TimeoutError("the head of a request is too large")
         sock.settimeout(left)
         received = receive(buffer, nbytes, flags)
+        if self._head_bytes is None:
+            self._body_left = max(0, self._body_left - received)
+        else:
+            self._head_bytes += received
         if self._idle and received:
             self._idle, self._until = False, time.monotonic() + HEAD_SECONDS
         return received
@@ -80,6 +98,13 @@ def _shut(sock: socket.socket) -> None:
     try:
         sock.shutdown(socket.SHUT_RDWR)
     except OSError:  # it has ended
+        pass
+
+
+def _refuse(sock: Any) -> None:
+    try:
+        sock.sendall(f"HTTP/1.1 {TOO_LARGE}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+    except OSError:  # the client is gone
         pass
 
 

@@ -16,7 +16,7 @@ from app.store.prepared import Prepared
 from app.store.schema import callbacks, jobs, marks
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
-FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608
+FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
 IS_DEAD = "SELECT dead FROM jobs WHERE id = ?"
 _DELAYED = "due IS NOT NULL AND state = 'accepted'"
 _AT_BROKER = f"n NOT IN (SELECT n FROM jobs WHERE {_DELAYED})"  # noqa: S608 - our own words

@@ -23,7 +23,8 @@ from nats.aio.msg import Msg
 from app.contract import JobMessage, ResultMessage
 from app.ids import new_id, rfc3339, traceparent
 from app.payload import Refused
-from app.queue.connection import QueueUnavailable, credentials
+from app.queue.accounts import CHECK
+from app.queue.connection import QueueUnavailable, identity
 from app.queue.names import Names
 from app.queue.streams import bring_up_to_date
 from app.queue.wire import Undecodable, read_results
@@ -162,12 +163,13 @@ class WorkerCheck:
             await self._client.connect(
                 servers=list(self._settings.nats_url),
                 allow_reconnect=False,
+                max_reconnect_attempts=1,  # at the first connect, too: 60 by default, 2 s apart
                 error_cb=quiet,
-                **credentials(self._settings),
+                **identity(self._settings),
             )
             await bring_up_to_date(self._client.jetstream(), self._names, self._settings, [self._task.lane])
         except (TimeoutError, nats.errors.Error, OSError) as error:
-            raise QueueUnavailable(f"{', '.join(self._settings.nats_url)} cannot be reached: {error!r}") from None
+            raise QueueUnavailable(f"{self._settings.broker} cannot be reached: {error!r}") from None
         await self._client.subscribe(self._names.result("*"), cb=self._on_result)
         await self._client.subscribe(f"$JS.ACK.{self._names.jobs}.>", cb=self._on_ack)
         await self._client.subscribe(self._names.cancelled("*"), cb=self._on_question)
@@ -205,7 +207,13 @@ class WorkerCheck:
 
     async def _publish(self, data: bytes, headers: dict[str, str]) -> int:
         subject = self._names.job(self._task.lane, self._task.name)
-        return (await self._client.jetstream().publish(subject, data, headers=headers)).seq
+        try:
+            return (await self._client.jetstream().publish(subject, data, headers=headers)).seq
+        except (TimeoutError, nats.errors.Error) as error:
+            raise QueueUnavailable(
+                f"no job can be offered on {subject}: {error!r}. With accounts on the broker the operator may offer"
+                f" jobs under NATS_PREFIX={CHECK.prefix} only"
+            ) from None
 
     async def _on_result(self, message: Msg) -> None:
         try:

@@ -14,6 +14,7 @@ import nats.js.errors
 from nats.aio.client import Client
 
 from app.loops import Loops
+from app.queue.accounts import inbox_of
 from app.queue.link import Link
 from app.queue.names import RESULTS_CONSUMER, Names
 from app.queue.orphans import Orphan, Orphans
@@ -64,9 +65,10 @@ class Confirmation(msgspec.Struct):
 _read_confirmation = msgspec.json.Decoder(Confirmation).decode
 
 
-def credentials(settings: Settings) -> dict[str, Any]:
-    """How we prove who we are to the broker, as nats-py's connect takes it; a token may be in the URL instead."""
-    return {"user_credentials": settings.nats_creds} if settings.nats_creds else {}
+def identity(settings: Settings) -> dict[str, Any]:
+    """Who we are to the broker, as nats-py's connect takes it; a user or a token may be in the URL instead."""
+    own: dict[str, Any] = {"inbox_prefix": settings.nats_inbox or inbox_of(settings.broker_user)}
+    return {**own, "user_credentials": settings.nats_creds} if settings.nats_creds else own
 
 
 class Queue:
@@ -90,8 +92,8 @@ class Queue:
         self._closing = False
         self.on_reconnect: Callable[[], None] = lambda: None
 
-    async def connect(self) -> None:
-        """Connect, and make or update streams and consumers; tries for as long as it takes.
+    async def connect(self, make_streams: bool = True) -> None:
+        """Connect, and make or update streams and consumers unless they are another's to make; tries for as long as it takes.
 
         May be called again where it failed, or where what the caller did next failed.
         """
@@ -99,19 +101,23 @@ class Queue:
             return
         if not (self._client.is_connected or self._client.is_reconnecting):
             await self._dial()
-        while True:
-            try:
-                await bring_up_to_date(self._stream, self.names, self._settings, self._lanes)
-                break
-            except (TimeoutError, nats.errors.Error) as error:
-                self._tell(f"streams cannot be made yet: {getattr(error, 'description', None) or repr(error)}")
-                await asyncio.sleep(1.0)
+        if make_streams:
+            await self._make_streams()
         loop = asyncio.get_running_loop()
         self.link = Link(self._client, loop)
         inbox = self._client.new_inbox()
         await self.link.subscribe(f"{inbox}.*", self._take_confirmation)
         self._inbox = inbox.encode()
         self._stop_checking = (self._loops or Loops(loop)).every(CHECK_SECONDS, "consumers", self._check_pulls)
+
+    async def _make_streams(self) -> None:
+        while True:
+            try:
+                await bring_up_to_date(self._stream, self.names, self._settings, self._lanes)
+                return
+            except (TimeoutError, nats.errors.Error) as error:
+                self._tell(f"streams cannot be made yet: {getattr(error, 'description', None) or repr(error)}")
+                await asyncio.sleep(1.0)
 
     async def _dial(self) -> None:
         await self._client.connect(
@@ -125,7 +131,7 @@ class Queue:
             reconnected_cb=self._on_reconnected,
             disconnected_cb=self._on_disconnected,
             tls=self._tls,
-            **credentials(self._settings),
+            **identity(self._settings),
         )
 
     @property
@@ -218,7 +224,8 @@ class Queue:
         """Answer workers who ask whether a job is cancelled, or over: `asked` gets its ID and what they say of the run."""
 
         def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
-            if reply:
+            # Whoever asks names the subject of the answer: ours must not become a job, or an event, in our name.
+            if reply and not self.names.owns(reply.decode("utf-8", "replace")):
                 self.link.publish(reply, b"1" if asked(subject.decode().rpartition(".")[2], data) else b"0")
 
         await self.link.subscribe(self.names.cancelled("*"), take)
@@ -314,7 +321,9 @@ class Queue:
             self._note("the broker is away")
 
     async def _on_error(self, error: Exception) -> None:
-        self._tell(f"the broker cannot be reached: {error!r}")
+        # nats-py has no error of its own for a wrong password at the first connect, nor for a right that is missing.
+        refuses = "violation" in str(error).lower() or isinstance(error, nats.errors.AuthorizationError)
+        self._tell(f"the broker {'refuses' if refuses else 'cannot be reached'}: {error!r}")
 
     def _tell(self, words: str) -> None:
         if time.monotonic() - self._noted > NOTE_SECONDS:

@@ -55,13 +55,18 @@ class Names:
 
     @property
     def requests(self) -> str:
-        """Every subject on which jobs are asked for: `requests.ROOM.TASK`."""
+        """Every subject on which jobs are asked for (NATS_INTAKE): `requests.ROOM.TASK`."""
         return self._subject("requests.>")
 
     def room_and_task(self, subject: str) -> tuple[str, str]:
         """What a subject of a request names: its last token is the task, all before it the room, dots included."""
         room, _, task = subject.removeprefix(self._subject("requests.")).rpartition(".")
         return room, task
+
+    def owns(self, subject: str) -> bool:
+        """Whether what is published on this subject means something to Spillway, or to the broker itself."""
+        kinds = ("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.")
+        return subject.startswith(("$", *map(self._subject, kinds)))
 
     def _stream(self, name: str) -> str:
         return f"{self.prefix.upper()}_{name}" if self.prefix else name

@@ -11,7 +11,7 @@ import nats.errors
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
-from app.queue.connection import QueueUnavailable, credentials
+from app.queue.connection import QueueUnavailable, identity
 from app.queue.names import Names
 from app.queue.streams import wanted_consumers, wanted_streams
 from app.settings import Settings
@@ -68,11 +68,12 @@ async def _connected(settings: Settings, use: Callable[[JetStreamContext], Any])
             servers=list(settings.nats_url),
             connect_timeout=3,
             allow_reconnect=False,
+            max_reconnect_attempts=1,  # at the first connect, too: 60 by default, 2 s apart
             error_cb=quiet,
-            **credentials(settings),
+            **identity(settings),
         )
     except (TimeoutError, nats.errors.Error, OSError) as error:
-        raise QueueUnavailable(f"{', '.join(settings.nats_url)} cannot be reached: {error!r}") from None
+        raise QueueUnavailable(f"{settings.broker} cannot be reached: {error!r}") from None
     try:
         steps: list[Step] = await use(client.jetstream())
         return steps

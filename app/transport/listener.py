@@ -11,13 +11,12 @@ from typing import Any
 import structlog
 
 from app.concurrency import PassOn
-from app.concurrency.paced import Pace
+from app.concurrency.paced import MAX_HEAD_BYTES, MAX_HEAD_FIELDS, TOO_LARGE, Pace
 from app.transport.handshake import UPGRADE, BadRequest, Upgrade, check_handshake, parse
 from app.transport.pending import SENDING_SECONDS, Pending, Unfinished
 
 log = structlog.get_logger()
 
-MAX_HEAD_BYTES = 16384
 ACCEPTS_PER_ROUND = 32
 PAUSE_SECONDS = 0.5  # without a file to spare, before accepting is tried again
 
@@ -81,9 +80,13 @@ class Listener:
             self._loop.add_reader(self._listening, self._accept)
 
     def _head_read(self, sock: socket.socket, address: Any, data: bytes, unfinished: Unfinished) -> None:
-        """Decide who serves a connection by its first request."""
+        """Decide who serves a connection by its first request; it may be too large to be one."""
         end = data.find(b"\r\n\r\n")
         head = data[:end]
+        if not 0 <= end <= MAX_HEAD_BYTES or head.count(b"\r\n") > MAX_HEAD_FIELDS:
+            unfinished.done()
+            self._refuse_head(sock, address)
+            return
         try:
             if head.startswith(self._begin) and b"websocket" in head.lower():
                 environ = parse(head.decode("latin-1"))
@@ -100,6 +103,10 @@ class Listener:
         self._loop.remove_reader(sock.fileno())
         unfinished.seconds = SENDING_SECONDS
         self._pass_on(sock, address, Pace(data, unfinished))
+
+    def _refuse_head(self, sock: socket.socket, address: Any) -> None:
+        log.info("a request head is too large", address=address[0])
+        answer(self._loop, sock, TOO_LARGE)
 
     def _upgrade(self, sock: socket.socket, environ: dict[str, Any], early: bytes) -> None:
         """Let the application finish a handshake, or send what it answers instead; raises BadRequest."""
@@ -153,14 +160,10 @@ class Head:
             return
         searched = max(len(self._data) - 3, 0)
         self._data += data
-        if self._data.find(b"\r\n\r\n", searched) >= 0:
+        if self._data.find(b"\r\n\r\n", searched) >= 0 or len(self._data) > MAX_HEAD_BYTES:
             # The reader stays, for whoever reads next takes its place in the loop more cheaply than anew.
             self._timer.cancel()
             self._done(self._sock, self._address, bytes(self._data), self._unfinished)
-        elif len(self._data) > MAX_HEAD_BYTES:
-            self._timer.cancel()
-            self._unfinished.done()
-            answer(self._loop, self._sock, "431 Request Header Fields Too Large")
 
     def hang_up(self) -> None:
         """Close it, unless its head is there."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from flask import request
 
-from app.payload import Refused
+from app.payload import read
+
+T = TypeVar("T")
 
 
-def whole_number(name: str, low: int, high: int, default: int) -> int:
-    """The query's number of this name, or the default; raises Refused(bad_request) when it is not within the bounds."""
-    given = request.args.get(name)
-    if given is None:
-        return default
-    if not (given.isascii() and given.isdigit() and len(given) <= len(str(high)) and low <= int(given) <= high):
-        raise Refused("bad_request", f"{name} is a whole number from {low} to {high}", name)
-    return int(given)
+def query(kind: type[T]) -> T:
+    """The query of this request, whose numbers are text; raises Refused(bad_request) with the field."""
+    return read(request.args.to_dict(), kind, strict=False)

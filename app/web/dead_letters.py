@@ -4,18 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, jsonify, request
+import msgspec
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 
+from app.answers.http import Dropped, Letter, LetterList
 from app.callbacks.callbacks import Callbacks
+from app.contract import JobView
+from app.documents.route import route
 from app.jobs import dead_letters as letters
 from app.jobs.job import view
 from app.jobs.lifecycle import Lifecycle
-from app.payload import Refused
+from app.payload import Refused, ready
 from app.store.store import Store
 from app.web.access import Access
 from app.web.answers import json
+from app.web.asked import query
 from app.web.waiting import Wait
+
+
+@ready
+class Which(msgspec.Struct):
+    """Those of a task, or with an error."""
+
+    task: str | None = None
+    error: str | None = None
 
 
 def dead_letters(store: Store, life: Lifecycle, callbacks: Callbacks, access: Access, wait: Wait) -> Blueprint:
@@ -27,20 +40,28 @@ def dead_letters(store: Store, life: Lifecycle, callbacks: Callbacks, access: Ac
         access.operator()
 
     @blueprint.get("")
+    @route("The newest 500 dead letters", LetterList, needs="operator", query=Which)
     def every() -> ResponseReturnValue:
-        which = {name: request.args.get(name) or None for name in ("task", "error")}
+        wanted = query(Which)
+        which = {"task": wanted.task or None, "error": wanted.error or None}
         return jsonify(dead_letters=wait(store.read(lambda connection: letters.every(connection, **which))))
 
     @blueprint.get("/<id>")
+    @route("One dead letter, by its ID or its beginning", Letter, needs="operator", errors=("not_found", "conflict"))
     def show(id: str) -> ResponseReturnValue:
         return jsonify(_found(wait(store.read(lambda connection: letters.look_up(connection, id)))))
 
     @blueprint.post("/<id>/replay")
+    @route(
+        "Give its job all attempts and a new deadline", JobView, needs="operator",
+        errors=("not_found", "conflict", "busy", "draining"),
+    )  # fmt: skip
     def replay(id: str) -> ResponseReturnValue:
         letter = wait(callbacks.replay(id))
         return jsonify(letter) if letter is not None else json(view(wait(life.replay(id))))
 
     @blueprint.delete("/<id>")
+    @route("Forget it", Dropped, needs="operator", errors=("not_found",))
     def drop(id: str) -> ResponseReturnValue:
         _found(wait(store.change(lambda connection: letters.drop(connection, id))))
         return jsonify(dropped=id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -40,6 +41,7 @@ CODES = {
     405: "bad_request",
     413: "too_large",
     415: "bad_request",
+    429: "rate_limited",
 }
 
 
@@ -48,8 +50,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Refused)
     def refused(error: Refused) -> ResponseReturnValue:
-        body, status = _answer(error.as_error(), STATUS[error.code])
-        return body, status, WWW_AUTHENTICATE if status == 401 else {}
+        return *_answer(error.as_error(), STATUS[error.code]), dict(_fields(error))
 
     @app.errorhandler(StoreUnavailable)
     def unavailable(error: StoreUnavailable) -> ResponseReturnValue:
@@ -59,7 +60,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> ResponseReturnValue:
         status = error.code or 500
-        return _answer({"code": CODES.get(status, "internal"), "message": error.description or error.name}, status)
+        words = {"code": CODES.get(status, "internal"), "message": error.description or error.name}
+        allow = {
+            name: value for name, value in error.get_headers() if name == "Allow"
+        }  # of a 405: RFC 9110 section 15.5.6
+        return *_answer(words, status), allow
 
     @app.errorhandler(Exception)
     def internal(_: Exception) -> ResponseReturnValue:
@@ -72,9 +77,15 @@ def answer_wsgi(environ: dict[str, Any], start_response: Any, refused: Refused) 
     environ[HANG_UP] = True
     body = json.dumps({"error": refused.as_error()}).encode()
     status = HTTPStatus(STATUS[refused.code])
-    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    fields = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *_fields(refused)]
     start_response(f"{status.value} {status.phrase}", fields)
     return [body]
+
+
+def _fields(refused: Refused) -> list[tuple[str, str]]:
+    """What its response head says besides: how to prove who one is, and how long to wait in whole seconds (RFC 9110)."""
+    wait = [] if refused.retry_after is None else [("Retry-After", str(math.ceil(refused.retry_after)))]
+    return [*(WWW_AUTHENTICATE.items() if refused.code == "unauthorized" else ()), *wait]
 
 
 def _answer(error: dict[str, Any], status: int) -> tuple[Response, int]:

@@ -9,6 +9,8 @@ from ipaddress import ip_address
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from app.answers.http import Alive, Readiness
+from app.documents.route import route
 from app.metrics import Metrics
 from app.payload import Refused
 from app.settings import LOOPBACK
@@ -26,15 +28,18 @@ def health(metrics: Metrics, missing: Callable[[], list[str]], token: str) -> Bl
 
     @blueprint.get("/livez")
     @blueprint.get("/healthz")
+    @route("Whether the process lives", Alive)
     def livez() -> ResponseReturnValue:
         return jsonify(ok=True)
 
     @blueprint.get("/readyz")
+    @route("Whether the process can do its work", Readiness, also=((503, Readiness),))
     def readyz() -> ResponseReturnValue:
         away = missing()
         return jsonify(ok=not away, missing=away), 503 if away else 200
 
     @blueprint.get("/metrics")
+    @route("Figures for Prometheus", "text/plain", needs="metrics")
     def figures() -> Response:
         _check_may_read(token)
         return Response(metrics.text(), content_type="text/plain; version=0.0.4; charset=utf-8")

@@ -7,15 +7,18 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from msgspec import Meta
 
+from app.answers.http import LastHour
+from app.documents.route import route
 from app.flags.flags import Flags
 from app.live.record import ALL, Record
-from app.payload import Refused, read, ready
+from app.payload import Refused, ready
 from app.tasks import Task
 from app.web.access import Access
+from app.web.asked import query
 
 
 @ready
@@ -32,9 +35,10 @@ def live(record: Record, tasks: Mapping[str, Task], flags: Flags, access: Access
     blueprint = Blueprint("live", __name__, url_prefix="/api")
 
     @blueprint.get("/live")
+    @route("The last hour on both paths", LastHour, needs="operator", query=Wanted, errors=("not_found",))
     def show() -> ResponseReturnValue:
         access.operator()
-        wanted = read(request.args.to_dict(), Wanted)
+        wanted = query(Wanted)
         if wanted.task not in (ALL, *tasks):
             known = ", ".join(tasks)
             raise Refused("not_found", f"there is no task {wanted.task!r}: * or one of {known} is right", "task")

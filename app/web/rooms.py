@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import msgspec
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
+from msgspec import Meta
 
 from app.auth.grant import Grant
 from app.chat.services import Ack, Services, person_of
-from app.contract import JobAccepted, NewJob, NewMessage, Person, Sender
-from app.payload import Reader, Refused, room_name
+from app.contract import JobAccepted, MessageAccepted, NewJob, NewMessage, Person, RoomPage, Sender, Seq
+from app.documents.route import route
+from app.payload import Reader, Refused, ready, room_name
 from app.web.access import Access
 from app.web.answers import json
-from app.web.asked import whole_number
+from app.web.asked import query
 from app.web.waiting import Wait
 
 T = TypeVar("T")
@@ -23,30 +26,51 @@ MAX_PAGE = 200  # messages in one answer
 SPEAKS_FOR_OTHERS = ("service", "operator")
 
 
+@ready
+class WhichMessages(msgspec.Struct):
+    """Which messages are asked for: those before this `seq`, and how many at most."""
+
+    before: Seq = MAX_SEQ
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = 50
+
+
 def rooms(services: Services, access: Access, wait: Wait) -> Blueprint:
     """POST /api/rooms/ROOM/messages and /jobs, GET /api/rooms/ROOM/messages, DELETE /api/jobs/ID."""
     blueprint = Blueprint("rooms", __name__, url_prefix="/api")
     read_message, read_job = Reader(NewMessage), Reader(NewJob)
 
     @blueprint.post("/rooms/<room>/messages")
+    @route(
+        "Store a message", MessageAccepted, status=201, needs="room", body=NewMessage, also=((200, MessageAccepted),),
+        errors=("forbidden", "conflict", "not_found", "busy", "draining"),
+    )  # fmt: skip
     def send(room: str) -> ResponseReturnValue:
         grant = access.of_room(room_name(room))
         what = _body(read_message)
         return _accepted(wait(services.send(sender_of(grant, what.sender), request.remote_addr, room, what)), 201)
 
     @blueprint.post("/rooms/<room>/jobs")
+    @route(
+        "Ask for a job", JobAccepted, status=202, needs="room", body=NewJob, also=((200, JobAccepted),),
+        errors=("forbidden", "conflict", "not_found", "unknown_task", "busy", "draining"),
+    )  # fmt: skip
     def ask(room: str) -> ResponseReturnValue:
         grant = access.of_room(room_name(room))
         what = _body(read_job)
         return _accepted(wait(services.ask(sender_of(grant, what.sender), request.remote_addr, room, what)), 202)
 
     @blueprint.get("/rooms/<room>/messages")
+    @route("What was said before a message, oldest first", RoomPage, needs="room", query=WhichMessages)
     def page(room: str) -> ResponseReturnValue:
         access.of_room(room_name(room))
-        before, limit = whole_number("before", 0, MAX_SEQ, MAX_SEQ), whole_number("limit", 1, MAX_PAGE, 50)
-        return json(wait(services.page(room, before, limit)))
+        which = query(WhichMessages)
+        return json(wait(services.page(room, which.before, which.limit)))
 
     @blueprint.delete("/jobs/<id>")
+    @route(
+        "Cancel a job; a finished one is answered unchanged", JobAccepted, status=202, needs="room",
+        also=((200, JobAccepted),), errors=("not_found", "conflict"),
+    )  # fmt: skip
     def cancel(id: str) -> ResponseReturnValue:
         grant = access.grant()
         job, cancelled = wait(services.cancel(id, lambda room: grant.may_enter(room) or grant.role == "operator"))

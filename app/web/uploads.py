@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
 from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
+from msgspec import Meta
 
-from app.payload import Refused, room_name
+from app.answers.http import Uploaded
+from app.documents.route import route
+from app.payload import Refused, RoomName, ready, room_name
 from app.uploads import Uploads
 from app.web.access import Access
+from app.web.asked import query
 from app.web.bodies import FORM_BYTES, too_large
 from app.web.waiting import Wait
+
+IMAGES = "image/png, image/jpeg, image/gif, image/webp"
+File = Annotated[str, Meta(extra_json_schema={"format": "binary"})]
+
+
+@ready
+class Signature(msgspec.Struct, forbid_unknown_fields=True):
+    """What a signed link adds to its address."""
+
+    exp: str = ""
+    sig: str = ""
+
+
+@ready
+class Form(msgspec.Struct):
+    """What comes with an image: the room, and the `upload_token` of the join, which a token of a person replaces."""
+
+    room: RoomName
+    file: File
+    token: str | None = None
 
 
 def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
@@ -17,6 +44,7 @@ def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
     blueprint = Blueprint("uploads", __name__)
 
     @blueprint.post("/api/uploads")
+    @route("Send an image to a room", Uploaded, status=201, needs="room", form=Form, errors=("not_in_room", "busy"))
     def send() -> ResponseReturnValue:
         access.grant()
         _check_size(kept.max_bytes)
@@ -32,8 +60,9 @@ def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
         return jsonify(upload=wait(kept.take(room, person, request.remote_addr or "", content))), 201
 
     @blueprint.get("/uploads/<id>")
+    @route("An image", IMAGES, needs="link", query=Signature, errors=("not_found",))
     def show(id: str) -> Response:
-        kept.links.check("GET", id, request.args.get("exp", ""), request.args.get("sig", ""))
+        _check_link(kept, "GET", id)
         upload, content = wait(kept.find(id))
         response = Response(content, content_type=upload.type)
         response.headers["Content-Security-Policy"] = "default-src 'none'; sandbox"
@@ -42,13 +71,22 @@ def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
         return response
 
     @blueprint.put("/uploads/<id>")
+    @route(
+        "Take the output of a job", Uploaded, status=201, needs="link", query=Signature, body=IMAGES,
+        errors=("not_found", "busy"),
+    )  # fmt: skip
     def take(id: str) -> ResponseReturnValue:
-        kept.links.check("PUT", id, request.args.get("exp", ""), request.args.get("sig", ""))
+        _check_link(kept, "PUT", id)
         _check_size(kept.max_bytes)
         content = _bounded(request.get_data(cache=False), kept.max_bytes)
         return jsonify(upload=wait(kept.keep(wait(kept.room_of_job(id)), content, id=id))), 201
 
     return blueprint
+
+
+def _check_link(kept: Uploads, method: str, id: str) -> None:
+    signature = query(Signature)
+    kept.links.check(method, id, signature.exp, signature.sig)
 
 
 def _check_size(most: int) -> None:

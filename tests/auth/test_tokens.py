@@ -145,7 +145,7 @@ def test_clocks_may_differ_by_half_a_minute() -> None:
 
 def test_issuer_and_audience_are_looked_at_where_they_are_set() -> None:
     tokens = checker(AUTH_ISSUER="https://login", AUTH_AUDIENCE="spillway")
-    good = {"iss": "https://login", "aud": ["other", "spillway"]}
+    good: dict[str, Any] = {"iss": "https://login", "aud": ["other", "spillway"]}
     assert tokens.read(token(**good)).person.id == "ada"
     assert "audience" in why_not(tokens, token(**{**good, "aud": "other"}))
     assert "issuer" in why_not(tokens, token(**{**good, "iss": "https://else"}))
@@ -163,7 +163,7 @@ def test_public_keys_check_what_their_private_ones_signed(tmp_path: Path, algori
 
 
 def test_the_public_key_is_no_secret_to_sign_with(tmp_path: Path) -> None:
-    key = KEYS["RS256"]
+    key = RSAKey.generate_key(2048)
     tokens = checker(AUTH_KEYS=key_file(tmp_path, key))
     payload = json.dumps({**GOOD, "exp": time.time() + 60}).encode()
     for text in (key.as_pem(private=False), json.dumps(as_public(key)).encode()):

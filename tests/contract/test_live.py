@@ -40,7 +40,7 @@ def done(system: System, task: str) -> dict[str, int]:
 
 
 def test_what_jobs_did_is_on_their_path(site: Site, ann: Guest, room: str) -> None:
-    quiet(site.url)
+    quiet(site.url, site.system.headers)
     before = done(site.system, "sentiment")
     seqs = [ann.say(room, f"Line {number}")["seq"] for number in range(5)]
     jobs = [ann.found(seq, *MODELS)["sentiment"] for seq in seqs]
@@ -58,7 +58,7 @@ def test_what_jobs_did_is_on_their_path(site: Site, ann: Guest, room: str) -> No
 
 def test_all_tasks_together_are_the_sum_of_each(site: Site, ann: Guest, room: str) -> None:
     ann.found(ann.say(room, "How are you today?")["seq"], *MODELS)
-    quiet(site.url)
+    quiet(site.url, site.system.headers)
     tasks = [each["task"] for each in site.ask("GET", "/api/tasks").json()["tasks"]]
     parts = [live(site.system, task=task, minutes="60")["paths"] for task in tasks]
     whole = live(site.system, minutes="60")

@@ -16,7 +16,7 @@ import pytest
 import requests
 import trustme
 from joserfc import jwt
-from joserfc.jwk import ECKey, Key
+from joserfc.jwk import ECKey
 
 from app.compare.system import System
 from tests.guest import SECRETS, WAIT, Guest, Raw, signed
@@ -258,14 +258,14 @@ class Handed:
         authority = trustme.CA()
         self.authority = folder / "authority.pem"
         authority.cert_pem.write_to_path(str(self.authority))
-        self.keys: list[Key] = [ECKey.generate_key("P-256")]
+        self.keys: list[ECKey] = [ECKey.generate_key("P-256")]
         self.server = Handing(authority.issue_cert("127.0.0.1"), self._content)
 
     def _content(self) -> bytes:
         entries = [{**key.as_dict(private=False), "kid": key.thumbprint()} for key in self.keys]
         return json.dumps({"keys": entries}).encode()
 
-    def token(self, key: Key) -> str:
+    def token(self, key: ECKey) -> str:
         """A token signed with it."""
         claims = {"sub": "ada", "rooms": ["clinic"], "exp": time.time() + 600}
         return jwt.encode({"alg": "ES256", "kid": key.thumbprint()}, claims, key)
@@ -275,8 +275,14 @@ class Handed:
 def rotated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Handed, Web]]:
     """Such keys, and such a process on each concurrency library."""
     handed = Handed(tmp_path)
-    settings = {"AUTH": "token", "AUTH_KEYS": handed.server.url, "SSL_CERT_FILE": str(handed.authority)}
-    with handed.server, Web(tmp_path / "data", ASYNC_MODE=request.param, **settings) as web:
+    web = Web(
+        tmp_path / "data",
+        ASYNC_MODE=request.param,
+        AUTH="token",
+        AUTH_KEYS=handed.server.url,
+        SSL_CERT_FILE=str(handed.authority),
+    )
+    with handed.server, web:
         yield handed, web
 
 

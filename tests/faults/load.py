@@ -15,6 +15,7 @@ from app import data_dir
 from app.compare.client import ChatClient, Findings, Room, audit, stored_room
 from app.compare.samples import FINAL
 from app.compare.system import System
+from app.queue.accounts import inbox_of
 from app.settings import from_env
 
 TEXTS = (
@@ -97,7 +98,8 @@ async def left_on_streams(system: System) -> list[str]:
 
     What was given out just before a stop is given again after ACK_WAIT, so it is looked for until nothing is left.
     """
-    client = await nats.connect(data_dir.broker_url(from_env({"DATA_DIR": str(system.data)})))
+    url = data_dir.broker_url(from_env({"DATA_DIR": str(system.data)}))
+    client = await nats.connect(url, inbox_prefix=inbox_of("operator"))
     try:
         until = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < until:

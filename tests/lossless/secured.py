@@ -48,8 +48,8 @@ class Secured:
         return "Server is ready" in log
 
 
-def with_creds(folder: Path) -> Secured:
-    """A broker in operator mode: it trusts an operator, who signs accounts, which sign users."""
+def with_creds(folder: Path, rights: dict[str, Any] | None = None) -> Secured:
+    """A broker in operator mode: it trusts an operator, who signs accounts, which sign users; here one, with these rights."""
     operator, account, system, user = (
         _key(getattr(nkeys, f"PREFIX_BYTE_{kind}")) for kind in ("OPERATOR", "ACCOUNT", "ACCOUNT", "USER")
     )
@@ -57,7 +57,7 @@ def with_creds(folder: Path) -> Secured:
         _name(key): _signed(operator, key, {"type": "account", "limits": limits})
         for key, limits in ((account, LIMITS | JETSTREAM), (system, LIMITS))
     }
-    users = {"type": "user", "subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {}}
+    users = {"type": "user", "subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {}, **(rights or {})}
     creds = folder / "spillway.creds"
     creds.write_text(
         f"-----BEGIN NATS USER JWT-----\n{_signed(account, user, users)}\n------END NATS USER JWT------\n\n"

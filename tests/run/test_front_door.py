@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 import pytest
@@ -91,6 +92,66 @@ def test_a_body_that_does_not_say_its_length_is_refused(web: Web) -> None:
     answer = requests.put(f"{web.url}/api/flags/triage", data=iter([b"{}"]), timeout=WAIT)
     assert answer.status_code == 400
     assert "Content-Length" in answer.json()["error"]["message"]
+
+
+LARGE = {
+    "one long field": f"X: {'x' * 20_000}\r\n",
+    "many fields": "".join(f"X-{number}: y\r\n" for number in range(200)),
+    "much in all": "".join(f"X-{number}: {'y' * 4000}\r\n" for number in range(5)),
+}
+
+
+@pytest.mark.parametrize("target", ["/livez", POLL.replace("polling", "websocket")])
+@pytest.mark.parametrize("what", LARGE)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_request_head_past_its_bound_is_refused_and_its_connection_closed(
+    web: Web, what: str, target: str, first: bool
+) -> None:
+    host = f"Host: {web.url.removeprefix('http://')}\r\n"
+    with connect(web) as sock:
+        if not first:
+            sock.sendall(f"GET /livez HTTP/1.1\r\n{host}\r\n".encode())
+            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+        fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n" if "websocket" in target else ""
+        try:
+            sock.sendall(f"GET {target} HTTP/1.1\r\n{host}{fields}{LARGE[what]}\r\n".encode())
+        except OSError:  # it is refused before all of it was sent
+            pass
+        answer = b""
+        try:
+            while chunk := sock.recv(4096):
+                answer += chunk
+        except ConnectionResetError:  # closed with bytes that nobody read
+            pass
+        assert answer.split()[1] in (b"431", b"400"), answer[:200]
+
+
+def status_of(answers: BinaryIO) -> int:
+    """The status of the next answer on a connection; all of it is read."""
+    status, length = int(answers.readline().split()[1]), 0
+    while line := answers.readline().strip():
+        name, _, value = line.partition(b":")
+        length = int(value) if name.lower() == b"content-length" else length
+    answers.read(length)
+    return status
+
+
+def test_a_body_that_is_not_wanted_does_not_count_as_the_next_head(web: Web) -> None:
+    host = f"Host: {web.url.removeprefix('http://')}\r\n"
+    body = b"x" * 60_000
+    head = f"PUT /nowhere HTTP/1.1\r\n{host}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connect(web, head.encode() + body) as sock, sock.makefile("rb") as answers:
+        assert status_of(answers) == 404
+        sock.sendall(head.encode() + body)
+        assert status_of(answers) == 404
+        sock.sendall(f"GET /livez HTTP/1.1\r\n{host}\r\n".encode())
+        assert status_of(answers) == 200
+
+
+def test_a_request_head_below_its_bound_is_served(web: Web) -> None:
+    fields = {f"X-{number}": "y" * 1000 for number in range(14)}
+    assert requests.get(f"{web.url}/livez", headers=fields, timeout=WAIT).status_code == 200
+    assert requests.get(f"{web.url}/livez", headers={f"X-{n}": "" for n in range(90)}, timeout=WAIT).status_code == 200
 
 
 def still_open(sock: socket.socket) -> bool:

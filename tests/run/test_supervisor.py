@@ -194,6 +194,30 @@ def test_parts_die_with_a_supervisor_that_is_killed_and_the_next_one_starts_at_o
         works(system)
 
 
+def test_each_part_has_a_user_of_its_own_on_the_broker(own: System) -> None:
+    works(own)
+    config, url, of_worker = (own.data / "nats" / name for name in ("nats.conf", "url", "worker-url"))
+    passwords = dict(re.findall(r'user: "(\w+)", password: "(\w+)"', config.read_text()))
+    assert set(passwords) == {"web", "worker", "operator", "monitor"}
+    assert len(set(passwords.values())) == 4
+    assert [path.stat().st_mode & 0o077 for path in (config, url, of_worker)] == [0, 0, 0]
+    place = url.read_text().partition("@")[2]
+    assert url.read_text() == f"nats://operator:{passwords['operator']}@{place}"
+    assert of_worker.read_text() == f"nats://worker:{passwords['worker']}@{place}"
+    for name, user in (("web process", "web"), ("worker", "worker")):
+        process = part(own, name)
+        assert process
+        assert process.environ()["NATS_URL"] == f"nats://{user}:{passwords[user]}@{place}"
+    broker = part(own, "broker")
+    assert broker
+    listening = [each.laddr for each in broker.net_connections("tcp") if each.status == psutil.CONN_LISTEN]
+    assert [f"{each.ip}:{each.port}" for each in listening] == [
+        place
+    ]  # and no monitoring port, which knows no passwords
+    for process in in_session(own.process.pid):
+        assert not [word for word in passwords.values() if word in " ".join(process.cmdline())]
+
+
 def test_a_second_start_on_the_same_data_says_so_before_it_touches_anything(parts: None, own: System) -> None:
     works(own)
     kept = {path: path.stat().st_mtime_ns for path in own.data.rglob("*.conf")}
@@ -248,7 +272,7 @@ def test_ready_is_not_said_when_somebody_else_answers_at_the_port(parts: None, t
 
 def start(**settings: str) -> subprocess.CompletedProcess[str]:
     """`python -m app.run` that is expected to end by itself."""
-    return ended(["-m", "app.run"], **settings)
+    return ended(["-m", "app.run"], settings)
 
 
 def test_stopping_lets_running_jobs_finish_and_keeps_what_was_promised(parts: None) -> None:
@@ -306,7 +330,7 @@ def test_a_part_that_cannot_be_kept_alive_ends_the_whole(code: str, words: str, 
     "command", [["-m", "app.run"], ["wsgi.py"], ["-m", "app.worker"], ["-m", "app", "flags", "ls"]]
 )
 def test_a_wrong_setting_ends_the_start_with_one_sentence(command: list[str]) -> None:
-    done = ended(command, PORT="http")
+    done = ended(command, {"PORT": "http"})
     assert done.returncode == (2 if command[-1] in ("app.run", "wsgi.py") else 1)
     (sentence,) = done.stderr.splitlines()
     assert re.search(r"PORT='http' is not allowed: a whole number from 0 to 65535 is", sentence)

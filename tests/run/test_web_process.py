@@ -20,7 +20,7 @@ from tests.web import Web, ended, environment
 
 def start(**settings: str) -> subprocess.CompletedProcess[str]:
     """`python wsgi.py` that is expected to end by itself."""
-    return ended(["wsgi.py"], **settings)
+    return ended(["wsgi.py"], settings)
 
 
 def one_sentence(done: subprocess.CompletedProcess[str]) -> str:

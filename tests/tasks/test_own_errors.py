@@ -102,7 +102,7 @@ def test_a_declaration_that_cannot_work_ends_the_start_with_one_sentence(
     if command[-1] == "app.worker":
         settings["NATS_URL"] = "nats://127.0.0.1:1"
 
-    done = ended(command, root, **settings)
+    done = ended(command, settings, root)
 
     assert done.returncode == 2
     assert (done.stdout, len(done.stderr.splitlines())) == ("", 1), done.stderr

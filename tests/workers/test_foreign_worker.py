@@ -125,6 +125,13 @@ def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker:
     )
     heard: Counter[str] = Counter()
 
+    async def served_by_ours(system: System) -> None:
+        person = ChatClient(system.url, "Ben", "r")
+        await person.connect()
+        await person.request_job("wordcount", {"text": "one"})
+        assert await person.wait_until_final(1, 60)
+        await person.close()
+
     async def request_job(system: System) -> None:
         person = ChatClient(system.url, "Ann", "r")
         await person.connect()
@@ -139,6 +146,7 @@ def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker:
     with System(root=copy, NATS_URL=f"nats://127.0.0.1:{broker.port}") as system:
         system.flag("queued")
         _wait_for_stream(system)
+        asyncio.run(served_by_ours(system))  # it takes jobs from now on, as the other will
         worker = start(node, copy, broker)
         try:
             asyncio.run(request_job(system))

@@ -156,12 +156,15 @@ function writing({ me, connection, room, outbox, tasksKnown }) {
   };
   receiveImages((file) => image(file));
   byId("pick").onclick = () => pick((file) => image(file));
-  taskButtons({ ask, image: (task) => pick((file) => image(file, task)) })
-    .then((tasks) => {
-      tasksKnown(tasks);
-      if (!tasks.some(({ task }) => task === imageTask)) imageTask = tasks.find(wantsImage)?.task ?? imageTask;
-    })
-    .catch(complain);
+  let known = false;
+  const offer = async () => {
+    const tasks = await taskButtons({ ask, image: (task) => pick((file) => image(file, task)) });
+    known = true;
+    tasksKnown(tasks);
+    if (!tasks.some(({ task }) => task === imageTask)) imageTask = tasks.find(wantsImage)?.task ?? imageTask;
+  };
+  // Not before: whoever is not let in need not ask.
+  connection.hear("connect", () => { if (!known) offer().catch(complain); });
   desk.focus();
 }
 

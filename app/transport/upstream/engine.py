@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import urllib.parse
+from collections import deque
 from typing import Any, Protocol
 
 import engineio
+import msgspec
 from engineio.exceptions import ContentTooLongError, EngineIOError
 
 from app.transport.frames import POLICY
@@ -15,6 +19,8 @@ from app.transport.probe import Stray
 from app.transport.session import Owner as SessionOwner
 from app.transport.session import Session
 
+ID_BYTES = 15  # 20 characters in base64, as python-engineio's
+IDS_AT_ONCE = 256
 HELD_BY_SERVERS = ("wsgi.input", "wsgi.errors", "eventlet.", "werkzeug.", "spillway.", "headers_raw")
 
 
@@ -30,6 +36,17 @@ class Engine(engineio.Server):  # type: ignore[misc]  # ships no types
     def __init__(self, owner: Owner, **options: Any) -> None:
         super().__init__(**options, monitor_clients=False)  # each session has a timer of its own
         self._owner = owner
+        self._random: deque[bytes] = deque()  # for ids; a deque, as handlers in threads take some, too
+
+    def generate_id(self) -> str:
+        """An id nobody can guess; random bytes come many at a time, as asking for some costs more than all the rest."""
+        try:
+            taken = self._random.popleft()
+        except IndexError:
+            bytes_of_ids = os.urandom(ID_BYTES * IDS_AT_ONCE)
+            self._random.extend(bytes_of_ids[at : at + ID_BYTES] for at in range(0, len(bytes_of_ids), ID_BYTES))
+            return self.generate_id()
+        return base64.urlsafe_b64encode(taken).decode()
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """As the protocol has it, where python-engineio is more lenient."""
@@ -49,6 +66,8 @@ class Engine(engineio.Server):  # type: ignore[misc]  # ships no types
 
     def _refuse_second(self, upgrade: Upgrade, query: str) -> bool:
         """Close a websocket of a client that has one: after the handshake, for browsers do not see why one fails."""
+        if "sid=" not in query:
+            return False
         one = self.sockets.get(urllib.parse.parse_qs(query).get("sid", [""])[0])
         if one is None or not (one.upgraded or one.probe):
             return False
@@ -98,7 +117,7 @@ class Engine(engineio.Server):  # type: ignore[misc]  # ships no types
             "pingInterval": int((self.ping_interval + self.ping_interval_grace_period) * 1000),
             "maxPayload": self.max_http_buffer_size,
         }
-        return "0" + str(engineio.packet.Packet.json.dumps(values, separators=(",", ":")))
+        return "0" + msgspec.json.encode(values).decode()
 
 
 class Bridged(Session):

@@ -1,0 +1,218 @@
+"""Bodies of HTTP answers."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from app.answers.answer import Answer, Count, ErrorView, FlagPath, FlagSet
+from app.contract import JobPath, JobState, JobView, Time
+
+
+class ErrorAnswer(Answer):
+    """The answer to an HTTP request that is refused."""
+
+    error: ErrorView
+
+
+class Alive(Answer):
+    """The process lives."""
+
+    ok: Literal[True]
+
+
+class Readiness(Answer):
+    """Whether it can do its work, and what it lacks."""
+
+    ok: bool
+    missing: list[str]
+
+
+class FlagRow(FlagSet):
+    """A flag in force, and whose it is; `takes` is the path of the room that was asked for."""
+
+    source: str
+    takes: FlagPath | None = None
+
+
+class FlagList(Answer):
+    """What is in force, `*` first; `queue` says whether one is configured."""
+
+    default: FlagPath
+    queue: bool
+    flags: list[FlagRow]
+
+
+class TaskView(Answer):
+    """A task; `args` says in words what each argument is, `chip` how a result is worded."""
+
+    task: str
+    about: str
+    runs: list[str]
+    lane: str
+    args: dict[str, str]
+    chip: str | None = None
+
+
+class TaskList(Answer):
+    """Every task."""
+
+    tasks: list[TaskView]
+
+
+class JobList(Answer):
+    """Jobs, the newest first."""
+
+    jobs: list[JobView]
+
+
+class Uploaded(Answer):
+    """The ID of an image."""
+
+    upload: str
+
+
+class Dropped(Answer):
+    """The ID of what is forgotten."""
+
+    dropped: str
+
+
+class LetterView(Answer):
+    """A dead letter: a job (`kind` is `job`) or a message that nobody could read (`message`), which has a `subject`."""
+
+    id: str
+    kind: Literal["job", "message"]
+    error: dict[str, Any] | None
+    args: Any
+    at: Time
+    task: str | None = None
+    room: str | None = None
+    path: JobPath | None = None
+    attempts: Count | None = None
+    errors: list[Any] | None = None
+    trace: str | None = None
+    subject: str | None = None
+
+
+class Letter(LetterView):
+    """One dead letter; of a job also where its task raised, or null."""
+
+    traceback: str | None = None
+
+
+class LetterList(Answer):
+    """The newest 500 dead letters."""
+
+    dead_letters: list[LetterView]
+
+
+class QueueNow(Answer):
+    """The queue at this moment."""
+
+    connected: bool
+    pending: Count
+    bytes: Count
+    outbox: Count
+
+
+class Now(Answer):
+    """The figures of this moment; `queue` is null while no queue is in use."""
+
+    running: Count
+    backlog: Count
+    clients: Count
+    hub_lag_ms: float
+    dead_letters: Count
+    queue: QueueNow | None
+
+
+class Minute(Answer):
+    """How many jobs of a task ended in a state, on a path, in one minute."""
+
+    minute: Time
+    task: str
+    path: JobPath
+    state: JobState
+    count: Count
+
+
+class HeldView(Answer):
+    """One time that the event loop was held up; `task` is null when it was no task."""
+
+    task: str | None
+    at: Time
+    seconds: float
+    where: str
+
+
+class OperatorView(Answer):
+    """What the operator page shows."""
+
+    at: Time
+    now: Now
+    minutes: list[Minute]
+    held: list[HeldView]
+    recent: list[JobView]
+
+
+class Figures(Answer):
+    """Counts, and times from accepted to shown."""
+
+    accepted: Count
+    succeeded: Count
+    failed: Count
+    cancelled: Count
+    skipped: Count
+    retried: Count
+    answers: Count
+    p50_ms: float | None
+    p95_ms: float | None
+
+
+class PointFigures(Figures):
+    """The figures of one point; `under_way` is how many were accepted and not final, at most."""
+
+    under_way: Count
+
+
+class BothPaths(Answer):
+    """The figures of both paths."""
+
+    simple: Figures
+    queued: Figures
+
+
+class Point(Answer):
+    """One point of the last hour; readings are null where nothing was read."""
+
+    at: Time
+    seconds: float
+    running: float | None
+    backlog: float | None
+    outbox: float | None
+    queue_messages: float | None
+    queue_bytes: float | None
+    hub_lag_ms: float | None
+    clients: float | None
+    simple: PointFigures
+    queued: PointFigures
+
+
+class FlagChange(FlagSet):
+    """When a flag became what it is."""
+
+    at: Time
+
+
+class LastHour(Answer):
+    """The last hour on both paths: docs/contract.md, "The last hour"."""
+
+    at: Time
+    began: Time
+    task: str
+    minutes: Literal[10, 60]
+    step: Literal[10, 60]
+    flags: list[FlagRow]
+    changes: list[FlagChange]
+    paths: BothPaths
+    points: list[Point]
