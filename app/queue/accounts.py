@@ -94,9 +94,9 @@ def operator(names: Names, password: str = "") -> User:
     return _user(names, "operator", publish, subscribe, password, answers=True)
 
 
-def service(names: Names, password: str = "") -> User:
-    """Another program that asks for jobs over NATS, where NATS_INTAKE is on."""
-    return _user(names, "service", [names.requests], [], password)
+def service(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User:
+    """Another program that asks for jobs over NATS, where NATS_INTAKE is on, and hears on `callbacks` how they ended."""
+    return _user(names, "service", [names.requests], callbacks, password)
 
 
 def monitor() -> User:
