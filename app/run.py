@@ -56,7 +56,7 @@ class Bundled(NamedTuple):
     worker: User
     operator: User
     monitor: User
-    service: User | None = None  # of other programs, where NATS_INTAKE lets them ask for jobs
+    service: User | None = None  # of other programs, where NATS_INTAKE or NATS_CALLBACKS want them
 
     def others(self) -> dict[str, User]:
         """The users besides the web process, by what they are for."""
@@ -80,7 +80,7 @@ def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
         accounts.worker(names, lanes),
         accounts.operator(names),
         accounts.monitor(),
-        accounts.service(names, settings.nats_callbacks) if settings.nats_intake else None,
+        accounts.service(names, settings.nats_callbacks) if settings.nats_intake or settings.nats_callbacks else None,
     )
 
 

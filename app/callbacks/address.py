@@ -69,7 +69,7 @@ class Allowed:
         known = target.host in self._names if address is None else self._may_reach(target, address)
         if not known:
             raise _refused(f"{target.host} is not allowed: CALLBACK_HOSTS says which are")
-        if target.scheme == "http" and address is None and not self._lists_loopback(target):
+        if target.scheme == "http" and address is None and target.host != LOCALHOST:
             raise _refused("http:// is for listed loopback addresses: https:// is expected")
 
     def may_connect(self, target: Target, address: str) -> bool:
@@ -85,11 +85,8 @@ class Allowed:
         own_loopback = target.host == LOCALHOST and target.host in self._names and address.is_loopback
         listed = own_loopback or any(address in network for network in self._networks)
         if target.scheme == "http":
-            return listed and address.is_loopback
+            return listed and address.is_loopback and (own_loopback or _literal(target.host) is not None)
         return listed or (address.is_global and target.host in self._names)
-
-    def _lists_loopback(self, target: Target) -> bool:
-        return target.host == LOCALHOST or any(network.is_loopback for network in self._networks)
 
 
 def _network(host: str) -> Network | None:

@@ -33,7 +33,12 @@ HEAD = """\
     metavar="USER=PASSWORD",
     help="instead of a random one; PASSWORD may be file:PATH, or a hash by `nats server passwd`",
 )
-@click.option("--callbacks", multiple=True, metavar="SUBJECT", help="where the web process may also publish")
+@click.option(
+    "--callbacks",
+    multiple=True,
+    metavar="SUBJECT",
+    help="where the web process may also publish, and a service hears it",
+)
 @click.option("--service", is_flag=True, help="also an account for programs that ask for jobs on requests.ROOM.TASK")
 @click.option("--nsc", is_flag=True, help="print the nsc commands that make .creds users with the same rights instead")
 @shared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Literal
@@ -24,6 +25,7 @@ from app.settings import Settings
 
 CONFIRM_SECONDS = 5.0  # how long a publish waits for the broker's confirmation
 LISTENER_SECONDS = 2.0  # in which a stream confirms a callback; who is no stream need not answer
+FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]+)"')
 REQUESTS_GROUP = "spillway"  # of the processes that answer requests
 CHECK_SECONDS = 1.0  # between two looks at pull requests
 NOTE_SECONDS = 10.0  # between two lines about the same trouble: a broker away for an hour must not fill the log
@@ -89,6 +91,7 @@ class Queue:
         self._inbox = b""
         self._number = 0
         self._noted = 0.0
+        self._forbidden: set[str] = set()  # subjects, in lower case, that the broker lately kept from us
         self._closing = False
         self.on_reconnect: Callable[[], None] = lambda: None
 
@@ -255,6 +258,9 @@ class Queue:
         except nats.errors.NoRespondersError:
             return "nobody listens on the subject"
         except TimeoutError:  # somebody does, and has nothing to say: the broker would have told otherwise
+            if subject.lower() in self._forbidden:
+                self._forbidden.discard(subject.lower())
+                return "the broker does not let us publish there"
             return None if self.connected else "the broker is away"
         except nats.errors.Error as error:
             return repr(error)
@@ -325,6 +331,9 @@ class Queue:
     async def _on_error(self, error: Exception) -> None:
         # nats-py has no error of its own for a wrong password at the first connect, nor for a right that is missing.
         refuses = "violation" in str(error).lower() or isinstance(error, nats.errors.AuthorizationError)
+        forbidden = FORBIDDEN.search(str(error).lower())
+        if forbidden is not None:
+            self._forbidden.add(forbidden[1])
         self._tell(f"the broker {'refuses' if refuses else 'cannot be reached'}: {error!r}")
 
     def _tell(self, words: str) -> None:

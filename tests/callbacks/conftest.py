@@ -41,7 +41,7 @@ class Running:
         assert answer.status_code == 202, answer.text
 
 
-def settings(**more: str) -> dict[str, str]:
+def settings(**more: str) -> dict[str, Any]:
     """Those of callbacks to this machine."""
     return {"CALLBACK_HOSTS": "127.0.0.1,localhost", "CALLBACK_SECRET": SECRET, "RATE_LIMIT": "off", **more}
 

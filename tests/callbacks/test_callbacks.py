@@ -54,7 +54,7 @@ class Sending:
         self.looked_up: list[str] = []
         self.counted: list[str] = []
         self.published: list[tuple[str, dict[str, str], bytes]] = []
-        self.hosts: tuple[str, ...] = ("hooks.test", "other.test", OTHER_LOOPBACK)
+        self.hosts: tuple[str, ...] = ("hooks.test", OTHER_LOOPBACK, "127.0.0.3")
         self.begin()
 
     def begin(self) -> None:
@@ -196,10 +196,13 @@ def test_a_redirect_is_not_followed(sending: Sending, receiver: Receiver, status
 def test_a_host_that_moves_to_an_address_that_is_not_allowed_is_not_called(
     sending: Sending, receiver: Receiver
 ) -> None:
-    receiver.answer = lambda call: 503
-    with Receiver(port=receiver.port) as inside:
+    certificate = sending.authority.issue_cert("hooks.test")
+    with (
+        Receiver(lambda call: 503, certificate, OTHER_LOOPBACK) as receiver,
+        Receiver(certificate=certificate, port=receiver.port) as inside,
+    ):
         sending.names["hooks.test"] = [OTHER_LOOPBACK]
-        sending.put(f"http://hooks.test:{receiver.port}/done")
+        sending.put(f"https://hooks.test:{receiver.port}/done")
         sending.until_counted("failed")
         assert receiver.calls[0].headers["host"] == f"hooks.test:{receiver.port}"
 
@@ -296,11 +299,10 @@ def test_a_slow_host_does_not_hold_up_the_others(sending: Sending) -> None:
     go = threading.Event()
     with ExitStack() as stack:
         slow = stack.enter_context(Receiver(lambda call: 200 if go.wait(30) else 500, address=OTHER_LOOPBACK))
-        quick = stack.enter_context(Receiver(address=OTHER_LOOPBACK))
-        sending.names.update({"hooks.test": [OTHER_LOOPBACK], "other.test": [OTHER_LOOPBACK]})
+        quick = stack.enter_context(Receiver(address="127.0.0.3"))
         for _ in range(20):
-            sending.put(f"http://hooks.test:{slow.port}/")
-        sending.put(f"http://other.test:{quick.port}/")
+            sending.put(slow.url)
+        sending.put(quick.url)
         sending.until_counted("taken")
         assert (len(quick.calls), len(slow.calls)) == (1, AT_ONCE_TO_A_HOST)
         go.set()

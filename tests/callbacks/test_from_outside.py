@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -70,11 +71,8 @@ def test_the_address_is_shown_to_nobody(running: Running, room: str, guests: Cal
 
 def test_a_job_that_ran_is_called_back_about(ml_url: str, data: Path, room: str) -> None:
     with Web(data, ML_URL=ml_url, **settings()) as web, Receiver() as receiver:
-        body = {"key": "k", "task": "language", "args": {"text": "Où est la gare?"}, "sender": {"id": "a", "name": "A"}}
-        answer = requests.post(
-            f"{web.url}/api/rooms/{room}/jobs", json={**body, "callback": receiver.url}, timeout=WAIT
-        )
-        call = receiver.called(answer.json()["job"]["id"])
+        job = Running(web).ask(room, args={"text": "Où est la gare?"}, callback=receiver.url)
+        call = receiver.called(job["id"])
     assert json.loads(call.body)["result"]["language"] == "fr"
     assert float(call.headers["spillway-duration-seconds"]) == pytest.approx(
         json.loads(call.body)["ms"] / 1000, abs=0.001
@@ -126,7 +124,7 @@ def test_https_is_checked_against_the_machines_authorities(data: Path, room: str
     authority = trustme.CA()
     known = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(known))
-    more = {"ASYNC_MODE": mode, "SSL_CERT_FILE": str(known)}
+    more: dict[str, Any] = {"ASYNC_MODE": mode, "SSL_CERT_FILE": str(known)}
     with (
         Receiver(certificate=authority.issue_cert("localhost")) as good,
         Receiver(certificate=trustme.CA().issue_cert("localhost")) as bad,

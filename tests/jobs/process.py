@@ -117,6 +117,10 @@ class Broker:
         """Always."""
         return True
 
+    async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
+        """Taken."""
+        return None
+
     async def close(self, seconds: float) -> None:
         """Nothing to close."""
 

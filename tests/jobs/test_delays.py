@@ -11,7 +11,7 @@ from app.chat.services import Ack
 from app.contract import NewJob, Outcome, Person
 from app.payload import Refused
 from app.tasks import Task, task
-from tests.jobs.process import Process, now
+from tests.jobs.process import Guest, Process, now
 from tests.own_loop import wall_clock_of
 
 DAY = 86_400.0
@@ -46,6 +46,11 @@ def ask(process: Process, key: str, delay_s: float = 0.0, **more: Any) -> Ack:
     ack = process.own.run(process.services.ask(ADA, None, "lobby", job))
     process.turn()
     return ack
+
+
+def answered(guest: Guest) -> list[str]:
+    """Keys of the jobs whose answers somebody saw, in this order."""
+    return [data["key"] for event, data in guest.received if event == "job:update" and data["state"] == "succeeded"]
 
 
 def only(process: Process) -> Any:
@@ -108,11 +113,10 @@ def test_its_place_in_the_order_is_that_of_its_time(start: Callable[..., Process
         assert keys == ["prompt", "delayed"]
         process.end_run(1, Outcome(state="succeeded", result=b'{"text":"delayed"}', ms=1.0))
         process.turn()
-        finals = lambda: [d["key"] for e, d in ann.received if e == "job:update" and d["state"] == "succeeded"]  # noqa: E731
-        assert finals() == []  # the other was asked for before this one was due
+        assert answered(ann) == []  # the other was asked for before this one was due
         process.end_run(0, Outcome(state="succeeded", result=b'{"text":"prompt"}', ms=1.0))
         process.turn()
-        assert finals() == ["prompt", "delayed"]
+        assert answered(ann) == ["prompt", "delayed"]
 
 
 def test_it_waits_over_a_restart(start: Callable[..., Process]) -> None:

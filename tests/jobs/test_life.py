@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import tempfile
@@ -12,13 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import Connection, select
 
-from app.contract import FINAL, JobError, Outcome
+from app.contract import FINAL, JobError, NewJob, Outcome, Person
 from app.jobs import dead_letters
 from app.jobs.job import Job
 from app.payload import Refused
@@ -26,7 +28,7 @@ from app.retention import remove
 from app.store.schema import messages, rooms
 from app.store.sqlite import Database
 from app.tasks import Said, Task, task
-from tests.jobs.process import Broker, Process
+from tests.jobs.process import Broker, Guest, Process
 from tests.own_loop import wall_clock_of
 
 ROOMS = ("lobby", "ward")
@@ -134,6 +136,7 @@ class Life(RuleBasedStateMachine):
         self.done: set[str] = set()  # jobs whose answer was shown and who were not replayed since
         self.removed: set[str] = set()  # jobs and messages that retention removed
         self.base: dict[str, int] = {}
+        self.requests = 0  # of programs
 
     # Lives of the process
 
@@ -274,6 +277,27 @@ class Life(RuleBasedStateMachine):
         self.ask("job", who, room, key, name, "job:create", task=name, args={"text": "do"})
         if now:
             self.turn()
+
+    @rule(
+        who=number,
+        room=st.sampled_from(ROOMS),
+        key=st.sampled_from(KEYS),
+        name=st.sampled_from(["answer", "count"]),
+        seconds=st.sampled_from([5.0, 70.0, 2000.0]),
+        now=st.booleans(),
+    )
+    def delay(self, who: int, room: str, key: str, name: str, seconds: float, now: bool) -> None:
+        """A program asks for a job that is to start later, in somebody's name, or asks again."""
+        guest = self.guests[who % len(self.guests)]
+        self.requests += 1
+        id = b"delay %d" % self.requests
+        self.asked["job", room, guest.name, key].open[id] = f"{name} {seconds:g}"
+        job = NewJob(task=name, key=key, args={"text": "do"}, delay_s=seconds)
+        self.p.spawn(_request(self.p, guest, id, room, job))
+        if now:
+            self.turn()
+        else:
+            self.p.own.rounds(2)
 
     def ask(self, kind: str, who: int, room: str, key: str, content: str, event: str, **data: Any) -> None:
         """Send it, and remember that it was."""
@@ -424,12 +448,12 @@ class Life(RuleBasedStateMachine):
                 "state",
                 "attempt",
                 "attempts",
-                "parked",
                 "deaths",
                 "run",
                 "result",
             ):
                 assert getattr(job, name) == getattr(row, name), f"{name} of {job} and {row}"
+            assert not job.parked  # the row of one that was loaded says so until its next step
         parked = {id for id, row in rows.items() if row.parked}
         assert life.parked_jobs == len(parked - set(life.jobs))
         for place in ROOMS:
@@ -437,7 +461,7 @@ class Life(RuleBasedStateMachine):
             assert room.jobs == {job.n: job for job in life.jobs.values() if job.room == place}
             open_ = defaultdict(list)
             for row in rows.values():
-                if row.room == place and not row.delivered and TASKS[row.task].ordered:
+                if row.room == place and not (row.delivered or row.delayed) and TASKS[row.task].ordered:
                     open_[row.task].append(row)
             assert {name: _places(line) for name, line in room.lines.items()} == {
                 name: [row.n for row in theirs] for name, theirs in open_.items()
@@ -488,7 +512,9 @@ class Life(RuleBasedStateMachine):
         theirs = {("message", row.room, row.sender_id, row.key): (row.id, row.text) for row in found}
         for job in self.p.all_jobs().values():
             if job.key is not None:
-                theirs["job", job.room, job.sender_id or "", job.key] = (job.id, job.task)
+                later = json.loads(job.asked or "{}").get("delay_s")
+                content = f"{job.task} {later:g}" if later else job.task
+                theirs["job", job.room, job.sender_id or "", job.key] = (job.id, content)
         return theirs
 
     def note_shown(self) -> None:
@@ -516,7 +542,7 @@ class Life(RuleBasedStateMachine):
             before = [
                 row
                 for row in rows.values()
-                if row.room == data["room"] and row.task == data["task"] and row.n < rows[id].n
+                if row.room == data["room"] and row.task == data["task"] and row.n < rows[id].n and not _never_due(row)
             ]
             assert all(row.id in self.done for row in before), f"answered before its turn: {data}"
 
@@ -571,6 +597,21 @@ def _seqs(connection: Connection, room: str) -> tuple[list[int], int]:
 
 def _places(line: Any) -> list[int]:
     return list(line._places[line._first :])
+
+
+def _never_due(row: Job) -> bool:
+    """Whether it was delayed and has not got its place in the order, or never will."""
+    return row.delayed or (row.state == "cancelled" and "delay_s" in (row.asked or ""))
+
+
+async def _request(process: Process, guest: Guest, id: bytes, room: str, job: NewJob) -> None:
+    """What a program is answered, as an acknowledgement."""
+    try:
+        ack = await process.services.ask(Person(guest.name, guest.name), None, room, job)
+    except Refused as refused:
+        guest.acks[id] = {"ok": False, "error": refused.as_error()}
+    else:
+        guest.acks[id] = json.loads(msgspec.json.encode(ack))
 
 
 def _worked(attempt: asyncio.Task[Any]) -> bool:

@@ -51,6 +51,10 @@ class Path:
         """What a test says."""
         return self.there
 
+    async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
+        """Taken."""
+        return None
+
     async def close(self, seconds: float) -> None:
         """Nothing to close."""
 
