@@ -182,6 +182,7 @@ def test_json_and_url_may_stand_anywhere(web: Web, words: str) -> None:
 
 
 def test_streams_are_planned_on_the_broker_of_make_run(system: System) -> None:
+    run("streams", "apply", DATA_DIR=str(system.data))  # which the web process does once a flag asks for the queue
     assert run("streams", "plan", DATA_DIR=str(system.data)).split() == ["streams", "as", "they", "should", "be"]
 
 
