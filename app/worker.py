@@ -139,8 +139,8 @@ class Worker:
 
     async def _connect(self) -> None:
         """Connect and begin to take jobs; tried again where it failed, and then each step is made once."""
-        # The web process makes the streams. Until then the broker has nothing to give, and is asked again each second.
-        await self._queue.connect(make_streams=False)
+        # Where only the web process may make the streams, the broker has nothing to give until then: it is asked each second.
+        await self._queue.connect(owns_streams=False)
         if not self._listening_since:
             await self._queue.hear_cancelled(self._cancelled.add)
             self._listening_since = time.time()

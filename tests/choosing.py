@@ -6,7 +6,6 @@ About 40 minutes. With names of presets, only those; with `--again`, from report
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from app.compare.conclusion import groups, headline
 from app.compare.report import Concluded
 from app.compare.samples import Report
 from app.compare.system import ROOT
-from tests.browser.conftest import FLAGS
+from tests.browser.conftest import FLAGS, find_chromium
 
 PAGE, PICTURES = ROOT / "docs" / "choosing.md", ROOT / "docs" / "choosing"
 SEED = "20261121"
@@ -50,7 +49,7 @@ def main() -> None:
         report = reports.read(out / reports.JSON)
         write(preset, report)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
             take_pictures(browser, preset, out / reports.HTML)
             browser.close()
 

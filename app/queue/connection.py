@@ -92,20 +92,21 @@ class Queue:
         self._number = 0
         self._noted = 0.0
         self._forbidden: set[str] = set()  # subjects, in lower case, that the broker lately kept from us
+        self._refused: asyncio.Event | None = None  # set when the broker does not let us make streams
         self._closing = False
         self.on_reconnect: Callable[[], None] = lambda: None
 
-    async def connect(self, make_streams: bool = True) -> None:
-        """Connect, and make or update streams and consumers unless they are another's to make; tries for as long as it takes.
+    async def connect(self, owns_streams: bool = True) -> None:
+        """Connect, and make or update streams and consumers; tries for as long as it takes.
 
+        Whoever does not own them makes them only where the broker lets it: an account of a worker has no right to.
         May be called again where it failed, or where what the caller did next failed.
         """
         if self._inbox:
             return
         if not (self._client.is_connected or self._client.is_reconnecting):
             await self._dial()
-        if make_streams:
-            await self._make_streams()
+        await (self._make_streams() if owns_streams else self._make_streams_if_allowed())
         loop = asyncio.get_running_loop()
         self.link = Link(self._client, loop)
         inbox = self._client.new_inbox()
@@ -121,6 +122,16 @@ class Queue:
             except (TimeoutError, nats.errors.Error) as error:
                 self._tell(f"streams cannot be made yet: {getattr(error, 'description', None) or repr(error)}")
                 await asyncio.sleep(1.0)
+
+    async def _make_streams_if_allowed(self) -> None:
+        making = asyncio.ensure_future(bring_up_to_date(self._stream, self.names, self._settings, self._lanes))
+        self._refused = asyncio.Event()
+        refused = asyncio.ensure_future(self._refused.wait())
+        await asyncio.wait({making, refused}, return_when=asyncio.FIRST_COMPLETED, timeout=CONFIRM_SECONDS)
+        self._refused = None
+        for each in (making, refused):
+            each.cancel()
+        await asyncio.gather(making, refused, return_exceptions=True)  # what is still absent, its owner will make
 
     async def _dial(self) -> None:
         await self._client.connect(
@@ -334,6 +345,9 @@ class Queue:
         forbidden = FORBIDDEN.search(str(error).lower())
         if forbidden is not None:
             self._forbidden.add(forbidden[1])
+            if self._refused is not None:  # it was only a try
+                self._refused.set()
+                return
         self._tell(f"the broker {'refuses' if refuses else 'cannot be reached'}: {error!r}")
 
     def _tell(self, words: str) -> None:

@@ -15,6 +15,7 @@ import requests
 
 from app.compare.system import ROOT, System, checkout_with
 from tests.guest import WAIT, Guest
+from tests.lossless.evidence import until
 from tests.web import Web, environment
 
 FAILING = """
@@ -182,6 +183,9 @@ def test_json_and_url_may_stand_anywhere(web: Web, words: str) -> None:
 
 
 def test_streams_are_planned_on_the_broker_of_make_run(system: System) -> None:
+    system.flag("queued")  # from now on there are some
+    until(lambda: requests.get(f"{system.url}/readyz", timeout=WAIT).ok, "the queue is there")
+    run("streams", "apply", DATA_DIR=str(system.data))  # which the web process does once a flag asks for the queue
     assert run("streams", "plan", DATA_DIR=str(system.data)).split() == ["streams", "as", "they", "should", "be"]
 
 

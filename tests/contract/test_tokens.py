@@ -39,11 +39,11 @@ OPERATORS = [
 ANYBODY = [("GET", "/api/tasks"), ("GET", "/api/flags")]
 
 
-@pytest.fixture(scope="module", params=["eventlet with tokens", "threading with tokens"])
+@pytest.fixture(
+    scope="module", params=["threading with tokens", pytest.param("eventlet with tokens", marks=pytest.mark.slow)]
+)
 def running(request: pytest.FixtureRequest, systems: Callable[[str], System]) -> System:
     """A system that asks for tokens, on each concurrency library."""
-    if request.param.startswith("eventlet") and not request.config.getoption("-m"):
-        pytest.skip("in make slow")
     return systems(request.param)
 
 

@@ -165,6 +165,15 @@ def test_what_routes_answer_is_what_the_document_says(system: System, room: str)
     ask("GET", f"/api/rooms/{room}/messages?limit=1", "/api/rooms/{room}/messages")
     for method, end in (("GET", ""), ("POST", "/replay"), ("DELETE", "")):
         ask(method, f"/api/dead-letters/nothing{end}", f"/api/dead-letters/{{id}}{end}")
+    sender = {"sender": {"id": "service", "name": "Service"}}
+    for _ in range(2):  # the second time under a known key
+        messages, jobs = f"/api/rooms/{room}/messages", f"/api/rooms/{room}/jobs"
+        ask("POST", messages, "/api/rooms/{room}/messages", json={"key": "m", "text": "Hello", **sender})
+        asked = {"key": "j", "task": "language", "args": {"text": "Guten Tag"}, **sender}
+        accepted = ask("POST", jobs, "/api/rooms/{room}/jobs", json=asked)
+        ask("GET", messages, "/api/rooms/{room}/messages")
+        ask("DELETE", f"/api/jobs/{accepted['job']['id']}", "/api/jobs/{id}")
+    ask("POST", jobs, "/api/rooms/{room}/jobs", json={"key": "k", "task": "nothing", **sender})
     picture = {"file": ("x.png", (ROOT / "docs" / "screenshot.png").read_bytes(), "image/png")}
     ask("POST", "/api/uploads", data={"room": room, "token": token}, files=picture)
     ask("PUT", "/uploads/nothing", "/uploads/{id}")  # without a link that we signed

@@ -185,9 +185,9 @@ def test_who_cannot_prove_who_they_are_is_told_and_chat_goes_on(secured: Secured
         Web(tmp_path, root=copy, NATS_URL=secured.url, DEFAULT_PATH="queued") as web,
         Worker(copy, tmp_path / "worker.log", NATS_URL=secured.url) as worker,
     ):
-        words = re.compile("the broker (cannot be reached|refuses)")
-        until(lambda: words.search(web.log.read_text()), "the web process says what is wrong")
-        until(lambda: words.search(worker.log.read_text()), "the worker says what is wrong")
+        told = re.compile("the broker (cannot be reached|refuses)")
+        until(lambda: told.search(web.log.read_text()), "the web process says what is wrong")
+        until(lambda: told.search(worker.log.read_text()), "the worker says what is wrong")
         answer = requests.get(f"{web.url}/readyz", timeout=WAIT)
         assert (answer.status_code, answer.json()["missing"]) == (503, ["queue"])
         assert requests.get(f"{web.url}/livez", timeout=WAIT).ok

@@ -14,9 +14,6 @@ from typing import Any
 import pytest
 
 from app.compare.system import ROOT
-from app.queue.names import Names
-from app.queue.streams import bring_up_to_date
-from app.settings import from_env
 from tests.faults.parts import Broker
 from tests.lossless.evidence import Gate, until
 from tests.lossless.hands import at, lane_figure, publish, results
@@ -27,13 +24,9 @@ Start = Callable[..., Worker]
 
 @pytest.fixture
 def start(copy: Path, tmp_path: Path, broker: Broker) -> Start:
-    """Starts a worker; `root` is the checkout whose tasks it has. The streams are there, as the web process makes them."""
+    """Starts a worker; `root` is the checkout whose tasks it has."""
 
     def start(name: str = "one", root: Path = copy, **settings: str) -> Worker:
-        async def make_streams(client: Any) -> None:
-            await bring_up_to_date(client.jetstream(), Names(), from_env(settings), ["heavy", "ml"])
-
-        at(broker, make_streams)
         return Worker(root, tmp_path / f"{name}.log", NATS_URL=f"nats://127.0.0.1:{broker.port}", **settings)
 
     return start

@@ -337,7 +337,7 @@ def test_creds_with_the_same_rights_do_the_same(tmp_path: Path) -> None:
         async def act() -> list[str]:
             found: list[str] = []
             queue = Queue(settings, ["sums"], found.append)
-            await queue.connect(make_streams=False)
+            await queue.connect(owns_streams=False)
             await queue.hear_cancelled(lambda _: None)
             assert not found
             queue.publish("jobs.sums.double", b"{}", b"", lambda _: None)
