@@ -78,13 +78,15 @@ class Dropped(Answer):
 
 
 class LetterView(Answer):
-    """A dead letter: a job (`kind` is `job`) or a message that nobody could read (`message`), which has a `subject`."""
+    """A dead letter: a job (`kind` is `job`), a message that nobody could read (`message`), which has a `subject`, or a
+    callback that nobody took (`callback`), which has the ID of its `job` and the `host` that was called.
+    """
 
     id: str
-    kind: Literal["job", "message"]
+    kind: Literal["job", "message", "callback"]
     error: dict[str, Any] | None
-    args: Any
     at: Time
+    args: Any = None
     task: str | None = None
     room: str | None = None
     path: JobPath | None = None
@@ -92,6 +94,8 @@ class LetterView(Answer):
     errors: list[Any] | None = None
     trace: str | None = None
     subject: str | None = None
+    job: str | None = None
+    host: str | None = None
 
 
 class Letter(LetterView):

@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+from msgspec import Raw
 
 from app.callbacks import kept
 from app.callbacks.address import Allowed, target_of
@@ -90,13 +91,12 @@ class Callbacks:
         for each in self._tries:
             each.cancel()
 
-    async def replay(self, id: str) -> dict[str, Any] | None:
-        """Send a dead letter once more; returns it as it was, or None when there is none of this kind."""
-        letter = await self._store.read(lambda connection: kept.find_dead(connection, id))
-        if letter is None or not await self._store.change(lambda connection: kept.try_again(connection, id)):
-            return None
-        self.expect()
-        return letter
+    async def replay(self, id: str) -> Raw | None:
+        """Send a dead letter once more; returns the job that it says, or None when there is none of this kind."""
+        body = await self._store.change(lambda connection: kept.try_again(connection, id))
+        if body is not None:
+            self.expect()
+        return Raw(body.encode()) if body is not None else None
 
     async def _look(self) -> float | None:
         """Begin as many tries as there is room for; returns when the next is due."""

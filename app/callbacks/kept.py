@@ -88,11 +88,11 @@ def note_failure(connection: Connection, callback: Callback, error: str, due: fl
     connection.execute(update(callbacks).where(callbacks.c.id == callback.id).values(**values))
 
 
-def try_again(connection: Connection, id: str) -> bool:
-    """Send a dead letter once more, with all its time; says whether there was one."""
+def try_again(connection: Connection, id: str) -> str | None:
+    """Send a dead letter once more, with all its time; returns its body, or None when there is no such letter."""
     now = time.time()
     change = update(callbacks).where(callbacks.c.id == id, _dead).values(since=now, tries=0, due=now)
-    return bool(connection.execute(change).rowcount)
+    return connection.execute(change.returning(callbacks.c.body)).scalar()
 
 
 # Dead letters

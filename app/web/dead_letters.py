@@ -53,12 +53,12 @@ def dead_letters(store: Store, life: Lifecycle, callbacks: Callbacks, access: Ac
 
     @blueprint.post("/<id>/replay")
     @route(
-        "Give its job all attempts and a new deadline", JobView, needs="operator",
+        "Give its job all attempts and a new deadline, or call back again", JobView, needs="operator",
         errors=("not_found", "conflict", "busy", "draining"),
     )  # fmt: skip
     def replay(id: str) -> ResponseReturnValue:
-        letter = wait(callbacks.replay(id))
-        return jsonify(letter) if letter is not None else json(view(wait(life.replay(id))))
+        sent = wait(callbacks.replay(id))
+        return json(sent if sent is not None else view(wait(life.replay(id))))
 
     @blueprint.delete("/<id>")
     @route("Forget it", Dropped, needs="operator", errors=("not_found",))

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import msgspec
 import pytest
 import trustme
 from sqlalchemy import select
 
+from app.answers.http import LetterView
 from app.callbacks import kept
 from app.callbacks.callbacks import AT_ONCE_TO_A_HOST, GIVE_UP_SECONDS, TRY_SECONDS, Callbacks
 from app.callbacks.signature import key_of, signature
@@ -263,11 +265,14 @@ def test_after_a_day_it_is_a_dead_letter_that_can_be_sent_again(sending: Sending
         OTHER_LOOPBACK,
     )
     assert "secret-place" not in json.dumps(letter)
+    msgspec.convert(letter, LetterView, strict=True)
     assert sending.own.run(sending.store.read(dead_letters.count)) == 1
     assert sending.own.run(sending.store.read(lambda c: dead_letters.look_up(c, job.id[:12]))) == letter
 
     receiver.answer = lambda call: 200
-    assert sending.own.run(sending.callbacks.replay(letter["id"])) == letter
+    again = sending.own.run(sending.callbacks.replay(letter["id"]))
+    assert again is not None
+    assert json.loads(bytes(again))["id"] == job.id
     sending.own.until(lambda: sending.counted[-1] == "taken")
     assert sending.rows() == []
     assert sending.own.run(sending.callbacks.replay(letter["id"])) is None

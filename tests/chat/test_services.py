@@ -81,6 +81,13 @@ def test_nothing_is_accepted_by_a_process_that_stops(process: Process) -> None:
     assert request(process, BODY)["error"]["code"] == "draining"
 
 
+@pytest.mark.parametrize("wish", [{"delay_s": 5.0}, {"callback": "https://hooks.example.org/"}])
+def test_where_no_jobs_are_kept_none_is_delayed_or_called_back_about(process: Process, wish: dict[str, Any]) -> None:
+    process.life.durable = False  # LEDGER=off
+    ack = request(process, {**BODY, **wish})
+    assert ack["error"]["code"] == "conflict"
+
+
 def test_a_request_is_answered_with_an_ack(process: Process) -> None:
     ack = request(process, BODY)
     msgspec.convert(ack, shapes.Created, strict=True)

@@ -152,6 +152,17 @@ def test_what_routes_answer_is_what_the_document_says(system: System, room: str)
     ask("PUT", "/api/flags/nothing", "/api/flags/{task}", json={"path": "simple"})
     ask("GET", f"/api/jobs/{job['id']}", "/api/jobs/{id}")
     ask("GET", "/api/jobs/nothing", "/api/jobs/{id}")
+    theirs = {"key": "k", "sender": {"id": "ada", "name": "Ada"}}
+    for what, body in (
+        ("messages", {"text": "hello"}),
+        ("jobs", {"task": "language", "args": {"text": "x"}, "delay_s": 60}),
+    ):
+        for _ in range(2):  # the second is a resend
+            answered = ask("POST", f"/api/rooms/{room}/{what}", f"/api/rooms/{{room}}/{what}", json={**theirs, **body})
+    for _ in range(2):
+        ask("DELETE", f"/api/jobs/{answered['job']['id']}", "/api/jobs/{id}")
+    ask("DELETE", "/api/jobs/nothing", "/api/jobs/{id}")
+    ask("GET", f"/api/rooms/{room}/messages?limit=1", "/api/rooms/{room}/messages")
     for method, end in (("GET", ""), ("POST", "/replay"), ("DELETE", "")):
         ask(method, f"/api/dead-letters/nothing{end}", f"/api/dead-letters/{{id}}{end}")
     sender = {"sender": {"id": "service", "name": "Service"}}

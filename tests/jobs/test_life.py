@@ -487,7 +487,9 @@ class Life(RuleBasedStateMachine):
         """What the acknowledgements say."""
         for (kind, _, name, _), asked in self.asked.items():
             acks = next(guest for guest in self.guests if guest.name == name).acks
-            for id in [id for id in asked.open if id in acks]:
+            answered = [id for id in asked.open if id in acks]
+            # The one that was accepted first: a program's request may be overtaken by an event that came after it.
+            for id in sorted(answered, key=lambda id: not acks[id]["ok"] or "duplicate" in acks[id]):
                 self.check_answer(asked, asked.open.pop(id), acks[id], kind)
 
     @staticmethod
