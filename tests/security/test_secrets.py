@@ -17,6 +17,7 @@ import requests
 
 from app.compare.system import ROOT, System
 from tests.guest import SECRETS, WAIT, Guest, Raw, signed
+from tests.lossless.evidence import until
 from tests.web import environment
 
 KEEPERS = (
@@ -70,8 +71,17 @@ class Run:
 @pytest.fixture(scope="module")
 def run(parts: None) -> Iterator[Run]:
     """It is used as people, operators and strangers would, and looked at while it runs."""
-    given = {name: secrets.token_hex(24) for name in ("AUTH_SECRET", "METRICS_TOKEN", "SECRET_KEY")}
-    with System(root=ROOT, queue=True, folder=None, log=None, AUTH="token", LOG_LEVEL="debug", **given) as system:
+    given = {name: secrets.token_hex(24) for name in ("AUTH_SECRET", "METRICS_TOKEN", "SECRET_KEY", "CALLBACK_SECRET")}
+    with System(
+        root=ROOT,
+        queue=True,
+        folder=None,
+        log=None,
+        AUTH="token",
+        LOG_LEVEL="debug",
+        CALLBACK_HOSTS="127.0.0.1",
+        **given,
+    ) as system:
         SECRETS[system.url] = given["AUTH_SECRET"]
         system.token = signed(given["AUTH_SECRET"], sub="root", role="operator", rooms=["*"])
         made = Run(system, {**given, "token of the operator": system.token})
@@ -82,6 +92,7 @@ def run(parts: None) -> Iterator[Run]:
         _people(made)
         _strangers(made)
         _operators(made)
+        _programs(made)
         yield made
 
 
@@ -139,6 +150,23 @@ def _operators(run: Run) -> None:
     run.secrets["short key"] = run.secrets["SECRET_KEY"][:31]
 
 
+def _programs(run: Run) -> None:
+    """Another program asks for a job, and is called back at an address that only it knows; there is nobody."""
+    hook = f"hook-{secrets.token_hex(8)}"
+    run.links["address of a callback"] = hook
+    body = {"key": "k", "task": "language", "args": {"text": "Guten Tag"}, "callback": f"http://127.0.0.1:9/{hook}"}
+    token = run.token("billing", role="service")
+    job = run.ask("POST", "/api/rooms/clinic/jobs", token, json=body)
+    assert job.status_code == 202, job.text
+    until(lambda: "callback" in run.system.log.read_text(), "the log says that nobody was there")
+    run.ask("GET", "/api/rooms/clinic/messages", token)
+    run.ask("GET", f"/api/jobs/{job.json()['job']['id']}", token)
+    refused = run.ask(
+        "POST", "/api/rooms/clinic/jobs", token, json={**body, "key": "l", "callback": f"https://x/{hook}"}
+    )
+    assert refused.status_code == 400
+
+
 def found(words: dict[str, str], texts: dict[str, bytes]) -> list[str]:
     """Which of these is in which text."""
     return [
@@ -181,6 +209,7 @@ def test_no_secret_is_in_an_answer_or_in_what_commands_print(run: Run) -> None:
     printed = {f"command {number}": text.encode() for number, text in enumerate(run.printed)}
     assert len(answers) > 20
     assert found(run.secrets, answers | printed) == []
+    assert found({"address of a callback": run.links["address of a callback"]}, answers | printed) == []
 
 
 def test_no_secret_is_in_the_figures_or_shown_by_ps(run: Run) -> None:
