@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from app.answers.answer import ErrorView
-from app.answers.events import ACKS, SENT, Refusal
-from app.contract import Auth, JobMessage, ResultMessage
+from app.answers.events import ACKS, SENT, Accepted, Refusal
+from app.contract import Auth, JobMessage, JobRequest, ResultMessage
 from app.documents.schemas import Schema, Schemas
 from app.documents.words import ABOUT, VERSION
 from app.tasks import Task
 
 CLIENTS, CONNECTING = "clients", "connecting"
+PARAMETERS = {"job": "its ID", "room": "its name", "task": "its name"}  # of addresses
 
 
 class EventNotDeclared(Exception):
@@ -32,7 +33,7 @@ def asyncapi(events: Mapping[str, Any], bearer: Any, tasks: Mapping[str, Task], 
         raise EventNotDeclared(f"app/answers/events.py: ACKS lacks or adds {sorted(set(events) ^ set(ACKS))}")
     of_tasks = [kind for task in tasks.values() for kind in (task.arguments, task.returns)]
     kinds = [*events.values(), *ACKS.values(), *SENT.values(), *of_tasks]
-    schemas = Schemas([*kinds, Refusal, ErrorView, Auth, bearer, JobMessage, ResultMessage])
+    schemas = Schemas([*kinds, Refusal, JobRequest, ErrorView, Auth, bearer, JobMessage, ResultMessage])
     schemas.components["ErrorView"]["properties"]["code"] = {"type": "string", "enum": list(codes)}
     parts = [_connect(bearer, schemas), _clients(events, schemas), _queue(tasks, schemas)]
     channels = {name: channel for found, _ in parts for name, channel in found.items()}
@@ -108,6 +109,18 @@ def _queue(tasks: Mapping[str, Task], schemas: Schemas) -> Part:
     asked: dict[str, Schema] = {"question": word, "answer": {"enum": [0, 1]}}
     _add(channels, operations, "receive", "cancelled", "cancelled.{job}", asked, "Is it cancelled, or over?")
     operations["receive_cancelled"]["reply"] = _reply("cancelled", ["answer"])
+    replies = {"accepted": schemas.of(Accepted), "refusal": schemas.of(Refusal)}
+    asking = {"request": schemas.of(JobRequest), **replies}
+    _add(
+        channels,
+        operations,
+        "receive",
+        "requests",
+        "requests.{room}.{task}",
+        asking,
+        "A job is asked for (NATS_INTAKE)",
+    )
+    operations["receive_requests"]["reply"] = _reply("requests", replies)
     unread = "What a worker could not read"
     _add(channels, operations, "receive", "dead", "dead.JOBS", {"unread": word}, unread)
     return channels, operations
@@ -135,7 +148,7 @@ def _channel(address: str, server: str, messages: Schema, about: str) -> Schema:
     channel: Schema = {"address": address, "description": about, "servers": [{"$ref": f"#/servers/{server}"}]}
     names = re.findall(r"{(\w+)}", address)
     if names:
-        channel["parameters"] = {name: {"description": f"the ID of a {name}"} for name in names}
+        channel["parameters"] = {name: {"description": PARAMETERS[name]} for name in names}
     return {**channel, "messages": messages}
 
 

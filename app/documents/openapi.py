@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from app.answers.http import ErrorAnswer
+from app.contract import JobView
 from app.documents.route import Needs, Route, declared
 from app.documents.schemas import Schema, Schemas
 from app.documents.words import ABOUT, VERSION
@@ -32,7 +33,7 @@ class RouteNotDeclared(Exception):
 def openapi(rules: Iterable[Any], views: Views, statuses: Mapping[str, int], with_tokens: bool) -> Schema:
     """The document of these rules of Flask's url_map; `statuses` are those of error codes. Raises RouteNotDeclared."""
     routes = list(_routes(rules, views))
-    schemas = Schemas([ErrorAnswer, *(kind for _, _, route in routes for kind in _kinds(route))])
+    schemas = Schemas([ErrorAnswer, JobView, *(kind for _, _, route in routes for kind in _kinds(route))])
     paths: dict[str, Any] = {}
     for rule, method, route in routes:
         path = re.sub(r"<(?:[^:>]*:)?([^>]+)>", r"{\1}", rule.rule)
@@ -46,7 +47,17 @@ def openapi(rules: Iterable[Any], views: Views, statuses: Mapping[str, int], wit
         "openapi": "3.1.0",
         "info": {"title": "Spillway over HTTP", "version": VERSION, "description": ABOUT},
         "paths": dict(sorted(paths.items())),
+        "webhooks": {"callback": {"post": _callback(schemas)}},
         "components": components,
+    }
+
+
+def _callback(schemas: Schemas) -> Schema:
+    """What we send to the `callback` of a job: docs/contract.md, "Callbacks"."""
+    return {
+        "summary": "The final job, to whoever asked for it with a callback",
+        "requestBody": {"required": True, "content": _content(JobView, schemas)},
+        "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Not wanted any more"}},
     }
 
 

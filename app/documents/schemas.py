@@ -21,7 +21,8 @@ class Schemas:
     def __init__(self, kinds: Iterable[Any]) -> None:
         kinds = list(dict.fromkeys(kinds))
         shown = {kind: _without_raw_defaults(kind) for kind in kinds}
-        schemas, self.components = msgspec.json.schema_components(shown.values(), ref_template=PLACE)
+        schemas, components = msgspec.json.schema_components(shown.values(), ref_template=PLACE)
+        self.components = dict(sorted(components.items()))
         self._of: Mapping[Any, Schema] = dict(zip(kinds, map(_worded, schemas), strict=True))
         structs = {each.__name__: each for kind in shown.values() for each in _structs(kind, set())}
         for name, schema in self.components.items():

@@ -67,10 +67,11 @@ def test_what_a_client_invents_to_the_left_changes_nothing(web: Web) -> None:
     assert answer.status_code == 429
 
 
-@pytest.mark.parametrize("malformed", [None, "10.4.0.1", "unknown, 10.9.0.1", "', 10.9.0.1", "10.4.0.1.9,"])
-def test_a_header_that_makes_no_sense_counts_as_the_peer_itself(web: Web, malformed: str | None) -> None:
-    refusal(web, None)
-    assert ask(web, malformed).status_code == 429
+@pytest.mark.parametrize("malformed", ["10.4.0.{}", "unknown-{}, 10.9.0.1", "10.4.0.{}.9, 10.9.0.1", "'{}, 10.9.0.1"])
+def test_headers_that_make_no_sense_count_as_the_peer_itself(web: Web, malformed: str) -> None:
+    """Each of them differs from all others, so that nobody would ever be refused if they were believed."""
+    statuses = {ask(web, malformed.format(number % 250)).status_code for number in range(FAR * 4)}
+    assert statuses == {200, 429}
 
 
 def shake(web: Web, forwarded: str) -> websocket.WebSocket:

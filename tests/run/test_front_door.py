@@ -111,7 +111,10 @@ def test_a_request_head_past_its_bound_is_refused_and_its_connection_closed(
     with connect(web) as sock:
         if not first:
             sock.sendall(f"GET /livez HTTP/1.1\r\n{host}\r\n".encode())
-            assert sock.recv(4096).startswith(b"HTTP/1.1 200")
+            answered = sock.recv(4096)
+            assert answered.startswith(b"HTTP/1.1 200")
+            if b"connection: close" in answered.lower():
+                return  # under ASYNC_MODE=threading there is no second request on a connection
         fields = "Upgrade: websocket\r\nConnection: Upgrade\r\n" if "websocket" in target else ""
         try:
             sock.sendall(f"GET {target} HTTP/1.1\r\n{host}{fields}{LARGE[what]}\r\n".encode())
@@ -142,6 +145,8 @@ def test_a_body_that_is_not_wanted_does_not_count_as_the_next_head(web: Web) -> 
     head = f"PUT /nowhere HTTP/1.1\r\n{host}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with connect(web, head.encode() + body) as sock, sock.makefile("rb") as answers:
         assert status_of(answers) == 404
+        if web._environment["ASYNC_MODE"] == "threading":
+            return  # there is no second request on a connection
         sock.sendall(head.encode() + body)
         assert status_of(answers) == 404
         sock.sendall(f"GET /livez HTTP/1.1\r\n{host}\r\n".encode())
