@@ -17,6 +17,7 @@ import requests
 
 from app.compare.system import ROOT, System
 from tests.guest import SECRETS, WAIT, Guest, Raw, signed
+from tests.lossless.evidence import until
 from tests.web import environment
 
 KEEPERS = (
@@ -24,6 +25,7 @@ KEEPERS = (
     "nats/nats.conf",
     "nats/url",
     "nats/worker-url",
+    "nats/service-url",
 )  # made to hold secrets, readable by their owner only
 MARKER = "A sentence that nobody else would write"
 
@@ -70,8 +72,10 @@ class Run:
 @pytest.fixture(scope="module")
 def run(parts: None) -> Iterator[Run]:
     """It is used as people, operators and strangers would, and looked at while it runs."""
-    given = {name: secrets.token_hex(24) for name in ("AUTH_SECRET", "METRICS_TOKEN", "SECRET_KEY")}
-    with System(root=ROOT, queue=True, folder=None, log=None, AUTH="token", LOG_LEVEL="debug", **given) as system:
+    names = ("AUTH_SECRET", "METRICS_TOKEN", "SECRET_KEY", "CALLBACK_SECRET")
+    given = {name: secrets.token_hex(24) for name in names}
+    more = {"AUTH": "token", "LOG_LEVEL": "debug", "CALLBACK_HOSTS": "127.0.0.1", "NATS_INTAKE": "1"}
+    with System(root=ROOT, queue=True, folder=None, log=None, **more, **given) as system:
         SECRETS[system.url] = given["AUTH_SECRET"]
         system.token = signed(given["AUTH_SECRET"], sub="root", role="operator", rooms=["*"])
         made = Run(system, {**given, "token of the operator": system.token})
@@ -80,6 +84,7 @@ def run(parts: None) -> Iterator[Run]:
             f"password of {user}": word for user, word in re.findall(r'user: "(\w+)", password: "(\w+)"', config)
         }
         _people(made)
+        _programs(made)
         _strangers(made)
         _operators(made)
         yield made
@@ -103,6 +108,19 @@ def _people(run: Run) -> None:
     assert run.ask("GET", url).status_code == 200
     assert run.ask("GET", url[:-4] + "xxxx").status_code == 403
     ada.close()
+
+
+def _programs(run: Run) -> None:
+    """A program asks for a job, and is away when it is called back."""
+    place = run.links["path of a callback"] = secrets.token_hex(24)
+    token = run.token("billing", role="service")
+    sender = {"id": "ada", "name": "Ada"}
+    body = {"key": "k", "task": "language", "args": {"text": "x"}, "callback": f"http://127.0.0.1:9/{place}"}
+    job = run.ask("POST", "/api/rooms/clinic/jobs", token, json={**body, "sender": sender}).json()["job"]
+    run.ask("POST", "/api/rooms/clinic/jobs", token, json={**body, "callback": f"https://elsewhere/{place}"})
+    until(lambda: "a callback was not taken" in run.system.log.read_text(), "it is called back")
+    for path in (f"/api/jobs/{job['id']}", "/api/rooms/clinic/messages"):
+        assert run.ask("GET", path, token).status_code == 200
 
 
 def _strangers(run: Run) -> None:
@@ -180,7 +198,8 @@ def test_no_secret_is_in_an_answer_or_in_what_commands_print(run: Run) -> None:
     answers = {f"answer {number}": text.encode() for number, text in enumerate(run.answers)}
     printed = {f"command {number}": text.encode() for number, text in enumerate(run.printed)}
     assert len(answers) > 20
-    assert found(run.secrets, answers | printed) == []
+    place = {"path of a callback": run.links["path of a callback"]}
+    assert found({**run.secrets, **place}, answers | printed) == []
 
 
 def test_no_secret_is_in_the_figures_or_shown_by_ps(run: Run) -> None:
