@@ -20,11 +20,11 @@ from PIL import Image
 
 from app.compare.system import System
 from tests import shapes
-from tests.guest import WAIT, Guest, Raw
+from tests.guest import WAIT, Guest, Raw, introduced
 from tests.lossless.evidence import until
 
 Come = Callable[..., Guest]
-ASYNC_MODES = ["eventlet", "threading"]
+ASYNC_MODES = ["eventlet", "threading with tokens"]
 
 
 @pytest.fixture(scope="module", params=ASYNC_MODES)
@@ -206,7 +206,7 @@ def test_bytes_that_are_no_text_end_that_connection_at_most(raw: Raw, room: str)
 def test_a_polling_client_cannot_send_past_the_bound_either(running: System, witness: Guest) -> None:
     address = f"{running.url}/socket.io/?EIO=4&transport=polling"
     sid = json.loads(requests.get(address, timeout=WAIT).text[1:])["sid"]
-    requests.post(f"{address}&sid={sid}", data=b'40{"name":"Raw"}', timeout=WAIT).raise_for_status()
+    requests.post(f"{address}&sid={sid}", data=f"40{json.dumps(introduced(running.url, 'Raw'))}", timeout=WAIT).raise_for_status()
     answer = requests.post(f"{address}&sid={sid}", data=b"4" + b"x" * 300_000, timeout=WAIT)
     assert answer.status_code == 400
 
@@ -279,7 +279,8 @@ def upload(running: System, room: str, content: bytes) -> tuple[int, str, str]:
     joined = ann.call("room:join", {"room": room})
     ann.close(wait=False)
     form = {"room": room, "token": joined.get("upload_token", "")}
-    answer = requests.post(f"{running.url}/api/uploads", data=form, files={"file": ("x.png", content)}, timeout=WAIT)
+    files = {"file": ("x.png", content)}
+    answer = requests.post(f"{running.url}/api/uploads", data=form, files=files, headers=running.headers, timeout=WAIT)
     error = answer.json()["error"]
     return answer.status_code, error["code"], error["field"]
 
