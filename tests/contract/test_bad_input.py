@@ -206,7 +206,9 @@ def test_bytes_that_are_no_text_end_that_connection_at_most(raw: Raw, room: str)
 def test_a_polling_client_cannot_send_past_the_bound_either(running: System, witness: Guest) -> None:
     address = f"{running.url}/socket.io/?EIO=4&transport=polling"
     sid = json.loads(requests.get(address, timeout=WAIT).text[1:])["sid"]
-    requests.post(f"{address}&sid={sid}", data=f"40{json.dumps(introduced(running.url, 'Raw'))}", timeout=WAIT).raise_for_status()
+    requests.post(
+        f"{address}&sid={sid}", data=f"40{json.dumps(introduced(running.url, 'Raw'))}", timeout=WAIT
+    ).raise_for_status()
     answer = requests.post(f"{address}&sid={sid}", data=b"4" + b"x" * 300_000, timeout=WAIT)
     assert answer.status_code == 400
 
