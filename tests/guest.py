@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import secrets
 import threading
 import time
@@ -21,6 +22,8 @@ WAIT = 60.0  # seconds until something that must happen counts as missing; a bou
 
 SECRETS: dict[str, str] = {}
 """What signs the tokens of systems under AUTH=token, by their address: a guest there brings one instead of a name."""
+
+logging.getLogger("engineio.client").disabled = True  # it complains of each connection that a test cuts
 
 Seen = tuple[str, dict[str, Any]]
 

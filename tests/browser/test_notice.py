@@ -72,6 +72,7 @@ def test_its_link_goes_to_the_message_it_is_about(ann: Tab) -> None:
     assert "#" not in ann.page.url
 
 
+@pytest.mark.slow
 def test_its_link_fetches_a_message_that_is_not_shown_yet(opened: Open, ann: Tab, system: System, room: str) -> None:
     ann.say("something long ago")
     for number in range(120):

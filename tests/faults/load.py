@@ -103,8 +103,12 @@ async def left_on_streams(system: System) -> list[str]:
     try:
         until = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < until:
-            streams = [await client.jetstream().stream_info(name) for name in ("JOBS", "RESULTS")]
-            left = {stream.config.name: stream.state.messages for stream in streams if stream.state.messages}
+            streams = await client.jetstream().streams_info()  # none, where no flag ever asked for the queue
+            left = {
+                stream.config.name: stream.state.messages
+                for stream in streams
+                if stream.config.name in ("JOBS", "RESULTS") and stream.state.messages
+            }
             if not left:
                 return []
             await asyncio.sleep(0.5)

@@ -50,7 +50,7 @@ def models(ml_url: str) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.mark.parametrize("path", ["simple", "queued"])
+@pytest.mark.parametrize("path", [pytest.param("simple", marks=pytest.mark.slow), "queued"])
 def test_an_emergency_is_answered_while_the_triage_before_it_is_stuck(
     copy: Path, tmp_path: Path, broker: Broker, models: str, guests: Callable[..., Guest], path: str
 ) -> None:

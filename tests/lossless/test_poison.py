@@ -11,7 +11,7 @@ from app.compare.client import ChatClient
 from app.compare.system import System
 
 
-@pytest.fixture(params=["simple", "queued"])
+@pytest.fixture(params=[pytest.param("simple", marks=pytest.mark.slow), "queued"])
 def system(request: pytest.FixtureRequest, copy: Path) -> Iterator[System]:
     """A system of its own: its parts die here."""
     with System(root=copy, ACK_WAIT="1") as running:

@@ -27,6 +27,7 @@ STOPS = 4  # more than the deaths that make a job poison
 STOPPED_SECONDS = 2.5  # of ACK_WAIT 1: each time the broker gives the job again
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_stopped_for_moments_is_not_taken_for_dead(
     workshop: System, guests: Come, room: str, gate: Gate
 ) -> None:

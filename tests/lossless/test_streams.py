@@ -160,7 +160,7 @@ def answers(url: str, copy: Path, tmp_path: Path, settings: dict[str, str]) -> N
 # Brokers that ask who one is
 
 
-@pytest.fixture(params=[with_creds, with_tls], ids=["creds", "tls"])
+@pytest.fixture(params=[with_creds, pytest.param(with_tls, marks=pytest.mark.slow)], ids=["creds", "tls"])
 def secured(request: pytest.FixtureRequest, parts: None, tmp_path: Path) -> Iterator[Secured]:
     """Each of them."""
     broker = request.param(tmp_path)

@@ -52,6 +52,7 @@ def test_a_job_past_its_deadline_is_answered_and_not_run(start: Start, broker: B
     assert gate.begun() == [2]
 
 
+@pytest.mark.slow
 def test_a_job_that_it_does_not_know_waits_for_a_worker_that_does(start: Start, broker: Broker, gate: Gate) -> None:
     gate.open()
     with start("older", root=ROOT) as older:

@@ -65,6 +65,7 @@ def test_a_room_without_words_has_no_summary(encoder: Encoder, room: list[tuple[
     assert summarize(encoder, room) == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("models")
 def test_while_one_long_summary_runs_and_some_wait_small_calls_are_answered_and_more_are_turned_away() -> None:
     # Long enough that the first is still at work when the last of the others asks.

