@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import streams
+from app.lean import without
 from app.settings import SettingInvalid, Settings, from_env
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def main() -> int:
     from app.concurrency import patch
 
     concurrency = patch(settings.async_mode)  # before anything else is imported
-    from app import create_app, logs
+    # python-socketio's client wants these, which no server needs: a sixth of the time that a start takes.
+    with without("aiohttp", "requests"):
+        from app import create_app, logs
     from app.auth.keys import KeysInvalid
     from app.store.store import StoreRefused, StoreUnavailable
     from app.tasks import TaskDeclarationInvalid

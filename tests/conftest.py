@@ -129,12 +129,12 @@ def ml_url(systems: Callable[[str], System]) -> str:
 
 
 SITES = [  # each path, each library and each way of proving who one is once, and in `make slow` the product
-    ("simple", "eventlet"),
     ("auto", "eventlet"),
     ("queued", "threading with tokens"),
-    *(
+    *(  # the simple path alone is what test_bad_input.py, tests/browser and most others are on
         pytest.param((path, mode), marks=pytest.mark.slow)
         for path, mode in [
+            ("simple", "eventlet"),
             ("queued", "eventlet"),
             *((path, mode) for path in ("simple", "queued", "auto") for mode in ("threading", "eventlet with tokens")),
             ("simple", "threading with tokens"),

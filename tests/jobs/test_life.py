@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -635,11 +636,22 @@ async def _retried(process: Process, tasks: list[asyncio.Task[Any]]) -> None:
         process.pass_time(0.1)
 
 
-TestLife = Life.TestCase
-TestLife.settings = settings(
-    max_examples=40,
+COMMON = settings(
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     derandomize=os.environ.get("CI") == "true",  # always the same cases there; others are looked for everywhere else
 )
+
+
+class TestLife(Life.TestCase):  # type: ignore[misc, valid-type]  # made at run time
+    """Some lives."""
+
+    settings = settings(COMMON, max_examples=20)
+
+
+@pytest.mark.slow
+class TestManyLives(Life.TestCase):  # type: ignore[misc, valid-type]  # as above
+    """Many."""
+
+    settings = settings(COMMON, max_examples=100)
