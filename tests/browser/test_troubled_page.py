@@ -94,6 +94,7 @@ def broker(port: int, folder: Path) -> Iterator[None]:
         process.wait(30)
 
 
+@pytest.mark.slow
 def test_pages_say_that_the_queue_is_away_for_as_long_as_it_is(
     opened: Open, parts: None, ml_url: str, room: str, tmp_path: Path, complaints: list[str]
 ) -> None:

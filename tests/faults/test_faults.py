@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.scenarios import IS_ROOT, ROOT_ONLY, SCENARIOS, run
 
-QUICK = ("kill web, simple", "kill worker", "kill broker")
+QUICK = ("kill web, simple", "kill broker")
 ALL = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in SCENARIOS]
 
 

@@ -37,6 +37,7 @@ def test_there_are_enough_held_out_lines_of_every_kind() -> None:
     assert {example.urgency for example in held_out} == set(URGENCIES)
 
 
+@pytest.mark.slow
 def test_no_training_line_is_nearly_a_held_out_line_in_meaning(encoder: Encoder) -> None:
     held_out, training = read_examples(HELD_OUT), [*read_examples(EXAMPLES), *read_examples(ALARMS)]
     vectors = [np.stack([encoder.embed(line.text) for line in lines]) for lines in (held_out, training)]

@@ -285,6 +285,7 @@ def start(**settings: str) -> subprocess.CompletedProcess[str]:
     return ended(["-m", "app.run"], settings)
 
 
+@pytest.mark.slow
 def test_stopping_lets_running_jobs_finish_and_keeps_what_was_promised(parts: None) -> None:
     with System(MAX_INFLIGHT="2") as system:
         ann = Guest(system.url, "Ann")
