@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 from playwright.sync_api import expect
 
 from app.compare.system import System
