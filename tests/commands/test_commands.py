@@ -16,7 +16,7 @@ import requests
 from app.compare.system import ROOT, System, checkout_with
 from tests.guest import WAIT, Guest
 from tests.lossless.evidence import until
-from tests.web import Web, environment
+from tests.web import Web, ended, environment
 
 FAILING = """
 from app.tasks import Text, task
@@ -31,6 +31,8 @@ def {name}(text: Text) -> dict[str, int]:
     raise Broken("it cannot be done, whatever is tried, and this sentence is much too long for a table")
 """
 TASKS = {name: FAILING.format(name=name, code=code) for name, code in (("breaks", "broken"), ("shatters", "in_shards"))}
+
+SECRET = "a secret that only these commands sign with"
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +193,54 @@ def test_streams_are_planned_on_the_broker_of_make_run(system: System) -> None:
 
 def test_streams_without_any_broker_say_what_to_set(tmp_path: Path) -> None:
     assert re.search(r"NATS_URL is empty, .* DATA_DIR=", run("streams", "plan", DATA_DIR=str(tmp_path), code=1))
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process that asks for tokens."""
+    with Web(
+        tmp_path_factory.mktemp("guarded") / "data", AUTH="token", AUTH_SECRET=SECRET, AUTH_AUDIENCE="spillway"
+    ) as web:
+        yield web
+
+
+def printed_token(*words: str) -> str:
+    """What `token` prints, on the settings of that web process."""
+    return run("token", *words, AUTH_SECRET=SECRET, AUTH_AUDIENCE="spillway").strip()
+
+
+def test_a_token_that_is_printed_lets_commands_in(guarded: Web) -> None:
+    assert "unauthorized" in run("flags", "ls", "--url", guarded.url, code=1)
+    operator = printed_token("--sub", "root", "--role", "operator")
+    run("flags", "set", "triage", "--path", "simple", "--url", guarded.url, SPILLWAY_TOKEN=operator)
+    member = printed_token("--sub", "ada", "--name", "Ada", "--rooms", "clinic, ward-*", "--hours", "0.5")
+    assert "triage" in run("--token", member, "flags", "ls", "--url", guarded.url)
+    assert "forbidden" in run("jobs", "ls", "--token", member, "--url", guarded.url, code=1)
+
+
+def test_a_token_that_is_printed_says_who_and_where(guarded: Web) -> None:
+    printed = printed_token("--sub", "ada", "--name", "Ada", "--rooms", "clinic, ward-*")
+    ada = Guest(guarded.url, token=printed)
+    ada.join("ward-7")
+    assert ada.say("ward-7", "Good morning")["sender"] == {"id": "ada", "name": "Ada"}
+    assert ada.refused("room:join", {"room": "lobby"})["code"] == "forbidden"
+    ada.close(wait=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "sentence"),
+    [
+        (["--sub", "ada"], {}, "AUTH_SECRET is empty"),
+        (["--sub", "x" * 65], {"AUTH_SECRET": "s" * 40}, "sub"),
+        (["--sub", "ada"], {"AUTH_SECRET": "short"}, "AUTH_SECRET=... is not allowed"),
+        (["--sub", "ada", "--hours", "0"], {"AUTH_SECRET": "s" * 40}, "hours"),
+        (["--sub", "ada", "--role", "king"], {"AUTH_SECRET": "s" * 40}, "role"),
+    ],
+)
+def test_a_token_that_would_not_be_accepted_is_not_printed(
+    words: list[str], settings: dict[str, str], sentence: str
+) -> None:
+    done = ended(["-m", "app", "token", *words], settings)
+    assert done.returncode != 0
+    assert sentence in done.stderr
+    assert done.stdout == ""
