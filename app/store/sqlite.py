@@ -38,6 +38,7 @@ class Database:
             ):
                 self._connection.execute(f"PRAGMA {pragma}")
         except sqlite3.DatabaseError as error:
+            self._lock.close()
             raise StoreRefused(f"the database {url} cannot be used: {error}") from None
         # NullPool and connections made once: SQLAlchemy's pool would hold a green lock in a real thread.
         self.engine: Engine = create_engine(

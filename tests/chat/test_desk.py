@@ -82,9 +82,12 @@ def test_several_that_read_are_answered_one_after_the_other(process: Process, an
 
 def test_other_clients_do_not_wait_for_one_that_reads(process: Process, ann: Guest) -> None:
     ben = process.guest("ben", "lobby")
-    process.ask(ann, "room:history", room="lobby", before=10)
+    history = process.ask(ann, "room:history", room="lobby", before=10)
     asked = process.ask(ben, "typing", room="lobby", on=True)
     assert ben.acks[asked] == {"ok": True}
+    assert history not in ann.acks
+    process.turn()
+    assert history in ann.acks
 
 
 def test_what_waits_behind_one_event_is_bounded(process: Process, ann: Guest) -> None:
