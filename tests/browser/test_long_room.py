@@ -69,6 +69,7 @@ def test_a_long_absence_is_made_up_for_and_who_comes_later_scrolls_up_to_the_fir
     cat.close()
 
 
+@pytest.mark.slow
 def test_a_page_forgets_what_it_shows_when_the_database_is_another(
     opened: Open, web: Web, tmp_path: Path, guests: Callable[..., Guest], complaints: list[str]
 ) -> None:

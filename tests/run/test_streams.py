@@ -162,6 +162,7 @@ def test_clients_are_answered_whatever_becomes_of_the_log(
         assert ann.say("lobby", "Still here")["seq"] == 1
 
 
+@pytest.mark.slow
 def test_a_whole_system_runs_on_when_nobody_reads_its_log_any_more(
     parts: None, tmp_path: Path, guests: Callable[..., Guest]
 ) -> None:

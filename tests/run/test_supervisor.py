@@ -271,6 +271,7 @@ def test_a_part_that_was_told_to_stop_is_not_called_dead(own: System) -> None:
     assert "web process was stopped (exit code 0): restarting it" in own.log.read_text()[mark:]
 
 
+@pytest.mark.slow
 def test_ready_is_not_said_when_somebody_else_answers_at_the_port(parts: None, tmp_path: Path) -> None:
     with Web(tmp_path / "other") as web:
         done = start(DATA_DIR=str(tmp_path / "own"), PORT=web.url.rsplit(":", 1)[1])
