@@ -636,8 +636,6 @@ async def _retried(process: Process, tasks: list[asyncio.Task[Any]]) -> None:
         process.pass_time(0.1)
 
 
-# A process that is killed here leaves coroutines behind that nobody will ever await: that is what a kill is.
-LEFT_BEHIND = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 COMMON = settings(
     stateful_step_count=40,
     deadline=None,
@@ -646,14 +644,12 @@ COMMON = settings(
 )
 
 
-@LEFT_BEHIND
 class TestLife(Life.TestCase):  # type: ignore[misc, valid-type]  # made at run time
     """Some lives."""
 
     settings = settings(COMMON, max_examples=20)
 
 
-@LEFT_BEHIND
 @pytest.mark.slow
 class TestManyLives(Life.TestCase):  # type: ignore[misc, valid-type]  # as above
     """Many."""
