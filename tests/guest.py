@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import engineio
+import requests
 import socketio
 import websocket
 from joserfc import jwt
@@ -64,7 +65,9 @@ class Guest:
     def __init__(self, url: str, name: str = "Ann", transports: tuple[str, ...] = ("websocket",), **auth: Any) -> None:
         self.name = name
         self.seen: list[Seen] = []
-        self._client = Client(reconnection=False, handle_sigint=False)
+        http = requests.Session()
+        http.trust_env = False  # its threads would read the environment while pytest notes there which test runs
+        self._client = Client(reconnection=False, handle_sigint=False, http_session=http)
         self._client.on("*", self._note)
         brings = introduced(url, name, **auth)
         self._client.connect(url, auth=brings, transports=list(transports), wait_timeout=WAIT)
