@@ -32,7 +32,6 @@ DECODED_AT_ONCE = 2  # a large one takes 160 MB meanwhile
 REMEMBERED = 10_000  # sizes of images, and jobs without a ledger whose output is still taken
 ADDRESS = 10.0  # times what one person may send
 BYTES_AN_HOUR = 20.0  # times the largest upload, for one person
-CANNOT_BE_WRITTEN = Refused("busy", "the image could not be kept just now: try again", retry_after=1.0)
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -82,7 +81,7 @@ class Uploads:
             await self._in_thread(_write, self._folder / upload.id, content)
         except OSError as error:
             log.error("an image cannot be kept", error=str(error))
-            raise CANNOT_BE_WRITTEN from None
+            raise Refused("busy", "the image could not be kept just now: try again", retry_after=1.0) from None
         values = msgspec.structs.asdict(upload)
         change = upsert(uploads).values(**values, used=False)
         change = change.on_conflict_do_update(index_elements=[uploads.c.id], set_=values)

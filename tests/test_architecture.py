@@ -347,3 +347,14 @@ def test_files_and_functions_can_be_read_in_one_sitting() -> None:
                 length = (node.end_lineno or 0) - node.lineno + 1
                 allowed = 80 if node.name in ("create_app", "api") else 45  # they only put parts together
                 assert length <= allowed, f"{file}: {node.name} has {length} lines"
+
+
+def test_an_exception_is_made_where_it_is_raised() -> None:
+    """One that is made once and raised again and again keeps every frame that it ever passed, and so grows for ever."""
+    found = [
+        f"{file}:{node.lineno}"
+        for file in FILES
+        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id.isupper()
+    ]
+    assert found == []

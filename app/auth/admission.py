@@ -11,8 +11,6 @@ from app.auth.tokens import Tokens
 from app.contract import Auth, Person
 from app.payload import Refused, check_name, read, ready
 
-NEEDED = Refused("unauthorized", "a token is needed: connect with auth: {token}", "token")
-
 
 @ready
 class Bearer(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,7 +34,7 @@ class Admission:
             check_name(who.id or "", "id")
             return open_to(Person(who.id or who.name, who.name))
         if not isinstance(auth, dict) or "token" not in auth:
-            raise NEEDED
+            raise Refused("unauthorized", "a token is needed: connect with auth: {token}", "token")
         read({**auth, "token": None}, Bearer)  # nothing beside it; a token that is no text is told so below
         return self._tokens.read(auth["token"])
 

@@ -29,8 +29,6 @@ from app.store.store import Store
 log = structlog.get_logger()
 
 MAX_WAITING = 256  # events of one client behind one that is being answered; beyond that it is cut off
-UNREADABLE = Refused("bad_request", "this is not an event: expected an array of its name and one object")
-NO_SUCH_EVENT = Refused("bad_request", "there is no such event")
 STORE_BUSY = Refused("busy", "it could not be stored just now: try again", retry_after=1.0)
 MISTAKE = Refused("internal", "something went wrong on our side")
 
@@ -52,7 +50,7 @@ class Event:
         try:
             given = json.loads(body)
         except (ValueError, RecursionError):
-            raise UNREADABLE from None
+            raise _unreadable() from None
         return self.check(tuple(given[1:]))
 
     def check(self, data: tuple[Any, ...]) -> Any:
@@ -119,7 +117,7 @@ class Desk:
         event = self._table.get(name.encode("utf-8", "replace"))
         self._counters[event.name if event else "unknown"]("bad_request")
         if event is None:
-            return UNREADABLE if name == UNREADABLE_NAME else NO_SUCH_EVENT
+            return _unreadable() if name == UNREADABLE_NAME else _no_such_event()
         try:
             event.check(data)
         except Refused as refused:
@@ -179,13 +177,21 @@ class Desk:
         self._publish(effects)
 
 
+def _unreadable() -> Refused:
+    return Refused("bad_request", "this is not an event: expected an array of its name and one object")
+
+
+def _no_such_event() -> Refused:
+    return Refused("bad_request", "there is no such event")
+
+
 def _not_known(body: bytes) -> Refused:
     try:
         given = json.loads(body)
     except (ValueError, RecursionError):
-        return UNREADABLE
+        return _unreadable()
     known = isinstance(given, list) and given and isinstance(given[0], str) and given[0] != UNREADABLE_NAME
-    return NO_SUCH_EVENT if known else UNREADABLE
+    return _no_such_event() if known else _unreadable()
 
 
 UNREADABLE_NAME = "(unreadable)"  # what the transport calls a packet that is no event

@@ -42,8 +42,6 @@ class Ack(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 MAX_REQUESTS = 1000  # over NATS that are answered at a time
 MISTAKE = Refused("internal", "something went wrong on our side")
-BUSY = Refused("busy", "too many requests are under way: try again in a moment", retry_after=1.0)
-NO_SENDER = Refused("bad_request", "`sender` says whose job it is", "sender")
 
 _read_request = Reader(JobRequest).read
 _read_ack = msgspec.json.Decoder(Ack).decode
@@ -96,10 +94,10 @@ class Services:
 
     async def _answer(self, room: str, task: str, body: bytes) -> Ack:
         if self._requests > MAX_REQUESTS:
-            raise BUSY
+            raise Refused("busy", "too many requests are under way: try again in a moment", retry_after=1.0)
         asked = _read_request(body)
         if asked.sender is None:
-            raise NO_SENDER
+            raise Refused("bad_request", "`sender` says whose job it is", "sender")
         job = NewJob(task=task, **msgspec.structs.asdict(asked))
         return await self.ask(person_of(asked.sender), None, room_name(room), job)
 
