@@ -17,7 +17,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from app.compare.system import ROOT, checkout_with
+from app.compare.system import checkout_with
 from app.queue import accounts, health
 from app.queue.accounts import CHECK, User, configuration, inbox_of
 from app.queue.connection import Queue
@@ -27,7 +27,7 @@ from tests.broker import WAIT
 from tests.guest import Guest
 from tests.lossless.secured import Secured, with_creds
 from tests.lossless.worker import Worker
-from tests.web import Web, environment
+from tests.web import Web, ended, environment
 
 DOUBLE = '''"""Twice as much."""
 
@@ -360,15 +360,7 @@ def _creds(broker: Secured) -> dict[str, Any]:
 
 def command(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """`python -m app` with these words."""
-    return subprocess.run(
-        [sys.executable, "-m", "app", *words],
-        cwd=ROOT,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
+    return ended(["-m", "app", *words], settings)
 
 
 def test_the_command_prints_what_a_server_takes(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import requests
 from app.compare.system import ROOT, System
 from tests.guest import SECRETS, WAIT, Guest, Raw, signed
 from tests.lossless.evidence import until
-from tests.web import environment
+from tests.web import ended, environment
 
 KEEPERS = (
     "secret_key",
@@ -56,15 +56,7 @@ class Run:
 
     def command(self, *words: str, code: int, **settings: str) -> None:
         """Run a command that ends with this code; what it prints is kept."""
-        done = subprocess.run(
-            [sys.executable, "-m", "app", *words],
-            cwd=ROOT,
-            env=environment(**settings),
-            capture_output=True,
-            text=True,
-            timeout=WAIT,
-            check=False,
-        )
+        done = ended(["-m", "app", *words], settings)
         assert done.returncode == code, done.stdout + done.stderr
         self.printed.append(done.stdout + done.stderr)
 
