@@ -37,7 +37,7 @@ class Effects:
 
     def __init__(self) -> None:
         self.replies: list[tuple[Reply, bytes]] = []
-        self.shown: list[tuple[Room, bytes]] = []
+        self.shown: list[tuple[Room, bytes, int]] = []  # `seq` of a message, or 0
         self.answers: list[tuple[Future[Any], Any]] = []
         self.receipts: list[bytes] = []
         self.starts: list[Job] = []
@@ -52,13 +52,13 @@ class Effects:
         reply.count(refused.code)
         self.replies.append((reply, msgspec.json.encode({"ok": False, "error": refused.as_error()})))
 
-    def show(self, event: str, room: Room, data: Any) -> None:
-        """Tell everybody in the room."""
-        self.shown.append((room, packet(event, data)))
+    def show(self, event: str, room: Room, data: Any, seq: int = 0) -> None:
+        """Tell everybody in the room; `seq` is that of a message."""
+        self.shown.append((room, packet(event, data), seq))
 
     def show_job(self, room: Room, job: Job) -> None:
         """Tell everybody in the room how the job stands."""
-        if room.listeners:
+        if room.listeners or room.others:
             self.show("job:update", room, view(job))
 
     def answer(self, future: Future[Any] | None, value: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from app.effects import Effects
 from app.jobs.job import Job
-from app.rooms import Rooms
+from app.rooms import Room, Rooms
 
 
 class Transport(Protocol):
@@ -25,6 +25,7 @@ class Publisher:
 
     def __init__(self, transport: Transport, rooms: Rooms, start: Callable[[Job], None]) -> None:
         self._transport, self._rooms, self._start = transport, rooms, start
+        self.relay: Callable[[Room, bytes, int], None] = lambda room, packet, seq: None  # to other web processes
         self.acknowledge: Callable[[list[bytes]], None] = lambda receipts: None  # the queue's, once there is one
 
     def apply(self, effects: Effects) -> None:
@@ -32,8 +33,10 @@ class Publisher:
         for reply, body in effects.replies:
             if reply.id:
                 reply.connection.ack(reply.id, body)
-        for room, packet in effects.shown:
+        for room, packet, seq in effects.shown:
             self._transport.broadcast(room.listeners, packet)
+            if room.others:
+                self.relay(room, packet, seq)
         if effects.replies or effects.shown:
             self._transport.flush()
         for future, value in effects.answers:

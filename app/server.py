@@ -17,6 +17,7 @@ import ml_clients
 from app import tasks as declared
 from app.auth.admission import Admission
 from app.auth.tokens import Tokens, tokens_from
+from app.backplane.backplane import Backplane
 from app.callbacks.callbacks import Callbacks
 from app.chat import reading
 from app.chat.desk import Desk
@@ -49,6 +50,8 @@ from app.live.watch import SAMPLE_SECONDS, sample
 from app.loops import Loops
 from app.metrics import Metrics
 from app.outgoing import Outgoing
+from app.ownership.others import Others
+from app.ownership.processes import Processes
 from app.paths.auto import Auto
 from app.paths.background import Background
 from app.paths.plain import LEDGER_OFF_WARNING, Plain
@@ -106,6 +109,7 @@ class Server:
     tokens: Tokens | None
     gauges: Gauges
     uploads: Uploads
+    others: Others | None
     holds: Holds = field(default_factory=Holds)
 
     def start(self) -> None:
@@ -124,8 +128,11 @@ class Server:
         await self.flags.load()
         for room, sender, at in await self.store.read(lambda c: reading.newest_by_people(c, REMEMBERED * 4)):
             self.waiting.wrote(room, sender, at)
-        if self.settings.ledger:
+        if self.others is not None:
+            await self.others.start()
+        elif self.settings.ledger:
             await resume(self.life, self.loading.all_of)
+        if self.settings.ledger:
             if self.settings.nats_url and (
                 self.flags.wants_queue() or self.settings.nats_intake or await self.store.read(ledger.is_any_at_broker)
             ):
@@ -145,17 +152,31 @@ class Server:
         """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
         seconds = self.settings.drain_seconds
         signal.alarm(int(seconds) + HARD_EXIT_SECONDS)  # armed first: whatever hangs below, the process ends
-        self.concurrency.await_(self._let_jobs_finish(seconds), seconds + HARD_EXIT_SECONDS)
+        self.concurrency.await_(self._tell_clients(seconds), HARD_EXIT_SECONDS)
         # Engine.IO's close looks like a lost connection to clients, who come back by themselves; one that is told
-        # `disconnect` does not.
-        self.transport.drain()
-        self.concurrency.await_(self.store.close(), HARD_EXIT_SECONDS)
+        # `disconnect` does not. Where others serve them they are not kept waiting for our jobs.
+        elsewhere = self.others is not None and self.others.are_there
+        if elsewhere:
+            self.transport.drain()
+        self.concurrency.await_(self._let_jobs_finish(seconds), seconds + HARD_EXIT_SECONDS)
+        if not elsewhere:
+            self.transport.drain()
+        self.concurrency.await_(self._leave(), HARD_EXIT_SECONDS)
 
-    async def _let_jobs_finish(self, seconds: float) -> None:
+    async def _leave(self) -> None:
+        if self.others is not None:
+            await self.others.leave()
+        await self.store.close()
+
+    async def _tell_clients(self, seconds: float) -> None:
         self.intake.draining = True  # first of all, so that nothing new is promised
         self.transport.broadcast(
             list(self.transport.connections.values()), packet("server:draining", {"seconds": seconds})
         )
+        if self.others is not None:
+            await self.others.hand_over_rooms()
+
+    async def _let_jobs_finish(self, seconds: float) -> None:
         for job in await self.runner.close(seconds):
             self.store.add(Requeue(self.life, job))
         if self.routing.queued is not None:
@@ -185,7 +206,9 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     )
     flags = Flags(store, settings, tasks)
     runner = _runner(settings, concurrency, sockets, tasks, uploads)
-    queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, loops)
+    queue = _queue(
+        settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, lambda: others, loops
+    )
     routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
     publisher = Publisher(transport, rooms, routing.submit)
     store.writer.publish = publisher.apply
@@ -204,7 +227,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     life.call_back = callbacks.expect
     intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check)
     events = Events(
-        store, rooms, loading, life, intake, waiting, transport.broadcast, uploads, loop, tokens, expiry,
+        store, rooms, loading, life, intake, waiting, publisher.apply, transport.broadcast, uploads, loop, tokens, expiry,
     )  # fmt: skip
     rates = Rates(settings.rate_limit)
     full, admission = partial(_is_full, transport, settings), Admission(tokens)
@@ -215,9 +238,14 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
 
     _connect(transport, desk, learn if settings.auth_keys else None)
     services = Services(intake, rooms, loading, life, store, rates, loop)
+    others = _others(
+        settings, concurrency, transport, store, rooms, life, events, desk, publisher, services, callbacks, loading, routing,
+        loops,
+    )  # fmt: skip
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
         loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
+        others,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)
@@ -273,6 +301,7 @@ def _queue(
     life: Callable[[], Lifecycle],
     publisher: Callable[[], Publisher],
     services: Callable[[], Services],
+    others: Callable[[], Others | None],
     loops: Loops,
 ) -> Callable[[], Any] | None:
     """What makes the runner of the queued path, or None where there is no queue."""
@@ -286,9 +315,60 @@ def _queue(
         runner = open_queue(settings, concurrency, tasks, uploads.links.of, life(), loops)
         publisher().acknowledge = runner.acknowledge
         runner.ask = services().answer if settings.nats_intake else None
+        there = others()
+        if there is not None:
+            runner.inbox.process, runner.inbox.forward = there.processes.me, there.hand_over
         return runner
 
     return make
+
+
+def _others(
+    settings: Settings,
+    concurrency: Concurrency,
+    transport: Transport,
+    store: Store,
+    rooms: Rooms,
+    life: Lifecycle,
+    events: Events,
+    desk: Desk,
+    publisher: Publisher,
+    services: Services,
+    callbacks: Callbacks,
+    loading: Loading,
+    routing: Routing,
+    loops: Loops,
+) -> Others | None:
+    """The other web processes, where there may be some."""
+    if not (store.shared and settings.nats_url and settings.ledger):
+        return None
+    # Here and not at the top, as in `_queue`.
+    from app.queue.bus import Bus
+
+    processes = Processes(store, store.session, settings.url, concurrency.loop)
+    backplane = Backplane(Bus(settings, log.info, concurrency.tls()), processes.me, concurrency.loop)
+
+    async def take_up(names: list[str]) -> None:
+        await resume(life, loading.nothing, names)
+        callbacks.expect()  # what the last owner of these rooms left
+
+    others = Others(
+        backplane, processes, store, rooms, concurrency.loop, loops, take_up, life.lose, desk.receive,
+        transport.broadcast, events.tell_members, life.link,
+    )  # fmt: skip
+    events.others = services.others = desk.others = others
+    loading.owned, publisher.relay = others.owners.room, others.mirrors.tell
+    life.owner = callbacks.owner = processes.me
+    life.call_owner = others.call
+    callbacks.replayed = lambda: backplane.tell("callbacks")
+    backplane.handle("callbacks", lambda sender: callbacks.expect())
+    backplane.handle("results", lambda sender, *delivery: routing.hand_over(*delivery))
+    for kind, serve in (
+        ("settle", life.serve_settle), ("message", services.serve_message), ("job", services.serve_job),
+        ("cancel", services.serve_cancel), ("replay", services.serve_replay),
+    ):  # fmt: skip
+        others.visits.serve(kind, serve)
+    return others
 
 
 def _is_full(transport: Transport, settings: Settings) -> bool:
@@ -347,7 +427,7 @@ def _routes(server: Server) -> None:
             wait,
         ),
         live(server.metrics.live, life.tasks, server.flags, access),
-        dead_letters(server.store, life, server.callbacks, access, wait),
+        dead_letters(server.store, server.services, server.callbacks, access, wait),
         upload_routes(server.uploads, access, wait),
         rooms_routes(server.services, access, wait),
     ):
@@ -367,4 +447,4 @@ def _missing(server: Server) -> list[str]:
         queued = server.routing.queued
         if queued is None or not queued.ready():
             missing.append("queue")
-    return missing
+    return [*missing, *(server.others.lacks() if server.others is not None else [])]

@@ -31,6 +31,7 @@ from app.jobs.executor import GRACE_SECONDS, execute, report
 from app.jobs.job import STOPPED
 from app.loops import Loops
 from app.queue.connection import Queue
+from app.queue.names import PROCESS
 from app.queue.pull import Delivery, Pull
 from app.queue.results import Results
 from app.queue.wire import Undecodable, read_job
@@ -57,11 +58,12 @@ NOT_SERVED_SECONDS = (
 class Run:
     """One attempt that this worker holds, and every delivery of it."""
 
-    __slots__ = ("announced", "deliveries", "ended", "lane", "message", "name", "started", "task")
+    __slots__ = ("announced", "deliveries", "ended", "lane", "message", "name", "process", "started", "task")
 
     def __init__(self, lane: Lane, message: JobMessage, task: Task, delivery: Delivery) -> None:
         self.lane, self.message, self.task = lane, message, task
         self.deliveries = [delivery.reply]
+        self.process = (delivery.header(PROCESS) or "") if delivery.headers else ""
         self.name = secrets.token_hex(8)  # a name of its own for each execution
         self.started: float | None = None  # set by the thread that runs it
         self.announced = self.ended = False
@@ -211,7 +213,7 @@ class Worker:
         """Ask whether the job is over first: its word may have been missed, or it may be one that kills its workers."""
         said = f'["{run.name}",{run.message.attempt}]'.encode() if again else b""
         run.announced = again
-        if await self._queue.ask_cancelled(run.message.id, said):
+        if await self._queue.ask_cancelled(run.message.id, said, run.process):
             self._end(run, Outcome(state="cancelled"))
         else:
             run.lane.waiting.put(run)
@@ -231,7 +233,7 @@ class Worker:
             job=message.id, attempt=message.attempt, run=run.name, state=outcome.state,  # type: ignore[arg-type]
             error=outcome.error, ms=outcome.ms,
         )  # fmt: skip
-        self._results.put(message.task, result, outcome.result, lambda: self._acknowledge(run))
+        self._results.put(message.task, result, outcome.result, lambda: self._acknowledge(run), run.process)
 
     def _acknowledge(self, run: Run) -> None:
         self._queue.ack(run.deliveries)
@@ -272,7 +274,7 @@ class Worker:
                 continue
             if not run.announced and now - run.started > ANNOUNCE_SECONDS:
                 run.announced = True
-                self._results.announce(run.message.task, run.message.id, run.message.attempt, run.name)
+                self._results.announce(run.message.task, run.message.id, run.message.attempt, run.name, run.process)
             if now - run.started > run.task.timeout + GRACE_SECONDS:
                 # The thread cannot be stopped; its answer is dropped, and it keeps its place until it ends.
                 self._end(run, failure("timeout", f"not done within {run.task.timeout:g} s", retryable=True))

@@ -13,11 +13,12 @@ from app.contract import Person
 class Client:
     """One connection of a person; somebody with two tabs has two."""
 
-    __slots__ = ("address", "connection", "grant", "pages", "person", "rooms", "waiting")
+    __slots__ = ("address", "connection", "grant", "is_visitor", "pages", "person", "rooms", "waiting")
 
     def __init__(self, connection: Any, grant: Grant, address: str) -> None:
         self.connection, self.address = connection, address
         self.grant, self.person = grant, grant.person
+        self.is_visitor = False  # connected to another process, which asks for them
         self.rooms: set[str] = set()
         self.pages: dict[str, int] = {}  # by room: the message with which its last page ended, where there are more
         self.waiting: deque[tuple[bytes, bytes]] | None = None  # events behind one that is still being answered

@@ -63,6 +63,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
     publish = [
         names.job("*", "*"),
         names.cancel("*"),
+        names.process("*"),
         names.undecodable(names.results),
         *(f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE") for stream in streams),
         *_consumers(streams),
@@ -72,7 +73,9 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         *_take(names.dead, DEAD_CONSUMER),
         *callbacks,
     ]
-    return _user(names, "web", publish, [names.cancelled("*"), names.requests], password, answers=True)
+    return _user(
+        names, "web", publish, [names.cancelled("*"), names.requests, names.process("*")], password, answers=True
+    )
 
 
 def worker(names: Names, lanes: Lanes, name: str = "worker", password: str = "") -> User:

@@ -32,6 +32,9 @@ class Store:
     All of it belongs to the loop; code in other threads goes through `concurrency.wait`.
     """
 
+    shared = False
+    session = ""
+
     def __init__(
         self, url: str, threads: Threads, make_effects: Callable[[], Any] = list, loops: Loops | None = None
     ) -> None:

@@ -125,6 +125,12 @@ class Writer:
         else:
             self._after_group.append(call)
 
+    fence: tuple[str, float] | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        return self._is_idle()
+
     @property
     def is_writing(self) -> bool:
         """Whether memory may hold what is not committed yet."""

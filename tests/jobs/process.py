@@ -117,6 +117,9 @@ class Broker:
         """Always."""
         return True
 
+    def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """There is one process."""
+
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Taken."""
         return None
@@ -172,8 +175,8 @@ class Process:
         )
         self.services = Services(self.intake, self.rooms, self.loading, self.life, self.store, rates, loop)
         self.events = Events(
-            self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.wire.broadcast,
-            uploads, loop, None, expiry,
+            self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.publisher.apply,
+            self.wire.broadcast, uploads, loop, None, expiry,
         )  # fmt: skip
         self.desk = Desk(
             self.events, self.store, rates, self.metrics, self.publisher.apply, lambda: False, loop,

@@ -51,6 +51,9 @@ class Path:
         """What a test says."""
         return self.there
 
+    def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """There is one process."""
+
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Taken."""
         return None
