@@ -201,9 +201,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     flask, sockets, transport = _flask(settings, concurrency)
     metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop, loops), UserCode(concurrency)
     links = Links(secret_key(settings), settings.url)
-    uploads = Uploads(
-        store, concurrency, settings.data_dir / "uploads", links, settings.max_upload_bytes, settings.upload_rate
-    )
+    uploads = Uploads(store, concurrency, settings.uploads, links, settings.max_upload_bytes, settings.upload_rate)
     flags = Flags(store, settings, tasks)
     runner = _runner(settings, concurrency, sockets, tasks, uploads)
     queue = _queue(
