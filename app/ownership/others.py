@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from app.backplane.backplane import BEAT_SECONDS, Backplane
+from app.backplane.survey import Survey
 from app.chat.clients import Client
 from app.contract import Person
 from app.effects import Effects, Reply
@@ -67,6 +68,7 @@ class Others:
         self.owners = Owners(store, rooms, processes, resume, lose, self.mirrors.read)
         self.elsewhere = Elsewhere(backplane, loop, loops, self.owners.room)
         self.visits = Visits(backplane, loop, rooms, self.owners.room, visit)
+        self.survey = Survey(backplane, loop)
         self._broadcast = broadcast
         self._connect()
 

@@ -7,10 +7,6 @@ away nobody has looked, so that owners keep what they have.
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
-import socket
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -28,12 +24,6 @@ log = structlog.get_logger()
 LOOK_SECONDS = 0.4
 LEASE_SECONDS = 3.5  # without a beat, after which a process is dead
 GONE_SECONDS = 1.0  # the same for one that has no session on the server any more: its kernel has closed them
-
-
-def new_name() -> str:
-    """A name for a process that nobody else has, and that can be a part of a subject."""
-    host = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:24]
-    return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class Processes:

@@ -11,11 +11,12 @@ import structlog
 from msgspec import Raw
 
 from app.concurrency import Concurrency
-from app.contract import JobMessage, Outcome
+from app.contract import JobMessage, Outcome, WorkerDoing
 from app.effects import Receipt
 from app.ids import rfc3339, traceparent
 from app.jobs.job import Job
 from app.loops import Loops
+from app.paths.heard import Heard
 from app.paths.inbox import Inbox
 from app.paths.outbox import Outbox
 from app.queue.connection import CONFIRM_SECONDS, Queue, QueueUnavailable
@@ -92,6 +93,7 @@ class JetStream:
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         queue.on_reconnect = self.outbox.publish_again
         self._answering = self._taking = False
+        self.heard = Heard(loops.loop)
         self.ask: Ask | None = None  # makes the answer to a request of room, task and body
         self._stops = [
             loops.keep("queue", self._connect),
@@ -117,6 +119,10 @@ class JetStream:
     def ready(self) -> bool:
         """Whether the broker is there and takes jobs."""
         return self._open and self._queue.connected and not self.outbox.refused
+
+    def workers(self) -> list[WorkerDoing]:
+        """Workers that were heard lately, and what they do."""
+        return self.heard.lately()
 
     def cancelled(self, job: Job) -> None:
         """Tell the workers; those who connect later ask."""
@@ -163,6 +169,7 @@ class JetStream:
         inbox.cancelled.update(await self._cancelled_lately())
         if not self._answering:
             await self._queue.answer_workers(self._over)
+            await self._queue.hear_workers(self.heard.take)
             self._answering = True
         if self.ask is not None and not self._taking:
             await self._queue.answer_requests(self.ask)

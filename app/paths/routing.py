@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from app.contract import WorkerDoing
 from app.jobs.job import Job
 from app.paths.auto import Auto
 
@@ -40,6 +41,9 @@ class QueuedRunner(Runner, Protocol):
 
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Publish how a job ended; returns why it was not taken, or None."""
+
+    def workers(self) -> list[WorkerDoing]:
+        """Workers that were heard lately, and what they do."""
 
     def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
         """Results that another web process was given."""

@@ -74,7 +74,12 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         *callbacks,
     ]
     return _user(
-        names, "web", publish, [names.cancelled("*"), names.requests, names.process("*")], password, answers=True
+        names,
+        "web",
+        publish,
+        [names.cancelled("*"), names.requests, names.process("*"), names.worker("*")],
+        password,
+        answers=True,
     )
 
 
@@ -133,7 +138,7 @@ def _user(
 
 def _serve(names: Names, lanes: Lanes) -> list[str]:
     """What a worker publishes: it takes jobs, answers for them, and says what cannot be read."""
-    rights = [names.cancelled("*"), names.undecodable(names.jobs)]
+    rights = [names.cancelled("*"), names.undecodable(names.jobs), names.worker("*")]
     for lane, tasks in lanes.items():
         rights += [*_take(names.jobs, lane), *(names.result(task) for task in tasks)]
     return rights

@@ -241,6 +241,14 @@ class Queue:
             self.names.cancel("*"), lambda subject, *_: heard(subject.decode().rpartition(".")[2])
         )
 
+    def tell_doing(self, worker: str, what: bytes) -> None:
+        """Say what this worker does."""
+        self.link.publish(self.names.worker(worker).encode(), what)
+
+    async def hear_workers(self, heard: Callable[[bytes], None]) -> None:
+        """Hear what workers do."""
+        await self.link.subscribe(self.names.worker("*"), lambda _, __, ___, data: heard(data))
+
     async def answer_workers(self, asked: Callable[[str, bytes, str], bool | None]) -> None:
         """Answer workers who ask whether a job is cancelled, or over.
 

@@ -54,6 +54,10 @@ class Names:
         """Subject on which a worker asks whether a job is cancelled."""
         return self._subject(f"cancelled.{job}")
 
+    def worker(self, worker: str) -> str:
+        """Subject on which a worker says what it does."""
+        return self._subject(f"workers.{worker}")
+
     def process(self, process: str) -> str:
         """Subject on which one web process hears the others; `all` is every one of them."""
         return self._subject(f"web.{process}")
@@ -70,7 +74,7 @@ class Names:
 
     def owns(self, subject: str) -> bool:
         """Whether what is published on this subject means something to Spillway, or to the broker itself."""
-        kinds = ("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "web.")
+        kinds = ("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "web.", "workers.")
         return subject.startswith(("$", *map(self._subject, kinds)))
 
     def _stream(self, name: str) -> str:

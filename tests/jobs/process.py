@@ -27,7 +27,7 @@ from app.chat.loading import Loading
 from app.chat.rate import Rates
 from app.chat.services import Services
 from app.chat.waiting import Waiting
-from app.contract import Outcome, Person
+from app.contract import Outcome, Person, WorkerDoing
 from app.due import Due
 from app.effects import Effects, Receipt
 from app.jobs import ledger
@@ -116,6 +116,10 @@ class Broker:
     def ready(self) -> bool:
         """Always."""
         return True
+
+    def workers(self) -> list[WorkerDoing]:
+        """None."""
+        return []
 
     def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
         """There is one process."""
