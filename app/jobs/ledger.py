@@ -113,13 +113,13 @@ def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[dict[tu
             if known is None:
                 known = places[room, task] = array("q")
             known.append(n)
-    total = connection.execute(select(func.count()).where(jobs.c.parked == 1)).scalar_one()
+    total = connection.execute(select(func.count()).where(jobs.c.parked)).scalar_one()
     return places, total
 
 
 def overdue_parked(connection: Connection, now: float) -> list[str]:
     """IDs of parked jobs past their deadline, at most 500."""
-    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.deadline < now).limit(AT_ONCE)
+    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.deadline < now).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
 
 
@@ -136,19 +136,19 @@ def next_due(connection: Connection) -> float | None:
 
 def is_any_at_broker(connection: Connection) -> bool:
     """Whether the broker has one of the parked jobs."""
-    query = select(jobs.c.n).where(text("parked = 1"), jobs.c.stream_seq.is_not(None)).limit(1)
+    query = select(jobs.c.n).where(jobs.c.parked, jobs.c.stream_seq.is_not(None)).limit(1)
     return connection.execute(query).first() is not None
 
 
 def parked_at(connection: Connection, stream_seq: int) -> str | None:
     """ID of the parked job whose attempt is at this place on the stream of jobs, or None."""
-    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.stream_seq == stream_seq)
+    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.stream_seq == stream_seq)
     return connection.execute(query).scalar()
 
 
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
     """How many jobs are parked, by task and path."""
-    query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked == 1)
+    query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked)
     return [tuple(row) for row in connection.execute(query.group_by(jobs.c.task, jobs.c.path))]
 
 
@@ -164,7 +164,7 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
 
 def shift_clock(connection: Connection, seconds: float) -> None:
     """Move what was issued before the wall clock jumped by so much: deadlines, delays and retries are durations."""
-    unfinished = (jobs.c.parked == 1) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
+    unfinished = (jobs.c.parked) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
     connection.execute(
         jobs.update().where(unfinished).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
     )
@@ -206,8 +206,8 @@ def newest(connection: Connection, limit: int, **which: str | None) -> list[Job]
 
 def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str, str, int]]:
     """Jobs accepted since then, counted by minute since 1970, task, path and state."""
-    minute = func.cast(jobs.c.at / 60, jobs.c.n.type)
     # A job's place is made of the time of its acceptance (app/ids.py), and the primary key's index has it in order.
+    minute = jobs.c.n // (60_000_000 << 10)
     query = (
         select(minute, jobs.c.task, jobs.c.path, jobs.c.state, func.count())
         .where(jobs.c.n >= int(since * 1e6) << 10, jobs.c.at >= since)
@@ -226,12 +226,12 @@ _of_messages = Prepared(
 )
 _parked_places = Prepared(
     select(jobs.c.room, jobs.c.n)
-    .where(text("parked = 1"), jobs.c.task == bindparam("task"), text(_AT_BROKER))
+    .where(jobs.c.parked, jobs.c.task == bindparam("task"), text(_AT_BROKER))
     .order_by(jobs.c.room, jobs.c.n)
 )
 _parked_of = Prepared(
     select(jobs)
-    .where(text("parked = 1"), jobs.c.room == bindparam("room"), jobs.c.n > bindparam("after"))
+    .where(jobs.c.parked, jobs.c.room == bindparam("room"), jobs.c.n > bindparam("after"))
     .order_by(jobs.c.n)
     .limit(bindparam("limit"))
 )
