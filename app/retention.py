@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, case, delete, select, text, tuple_
+from sqlalchemy import Connection, case, delete, select, text
 
 from app.contract import FINAL
 from app.store.portable import json_text, stored_order, upsert
@@ -83,13 +83,13 @@ def _remove_messages(connection: Connection, before: float) -> int:
     """Messages lie in the order in which they were stored; a room goes on counting where it was."""
     oldest = select(messages.c.room, messages.c.seq, messages.c.at).order_by(stored_order(messages.c.at))
     old = [row for row in connection.execute(oldest.limit(AT_ONCE)) if row.at < before]
-    reached: dict[str, int] = {}
+    by_room: dict[str, list[int]] = {}
     for row in old:
-        reached[row.room] = max(reached.get(row.room, 0), row.seq)
-    for room, seq in reached.items():
-        upsert(connection, rooms, {"name": room, "seq": seq}, {"seq": _highest})
-    places = [(row.room, row.seq) for row in old]
-    return connection.execute(delete(messages).where(tuple_(messages.c.room, messages.c.seq).in_(places))).rowcount
+        by_room.setdefault(row.room, []).append(row.seq)
+    for room, seqs in by_room.items():
+        upsert(connection, rooms, {"name": room, "seq": max(seqs)}, {"seq": _highest})
+        connection.execute(delete(messages).where(messages.c.room == room, messages.c.seq.in_(seqs)))
+    return len(old)
 
 
 def _highest(given: Any) -> Any:

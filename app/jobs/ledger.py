@@ -17,7 +17,6 @@ from app.store.schema import callbacks, jobs, marks
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
-IS_DEAD = "SELECT dead FROM jobs WHERE id = ?"
 _DELAYED = "due IS NOT NULL AND state = 'accepted'"
 _AT_BROKER = f"n NOT IN (SELECT n FROM jobs WHERE {_DELAYED})"  # noqa: S608 - our own words
 AT_ONCE = 500  # rows of one look at a long list
@@ -60,6 +59,11 @@ def update(rows: Rows, job: Job) -> None:
 def move(rows: Rows, n: int, job: Job) -> None:
     """Record that the job at this place has another one, and counts from another time."""
     add_row(rows, "move", (job.n, job.at, n))
+
+
+def must_be_dead(rows: Rows, job: Job) -> None:
+    """Store nothing of this, and report a conflict, unless the ledger has the job as a dead letter."""
+    add_row(rows, "dead", (job.id,))
 
 
 def mark_unfinished(rows: Rows, n: int) -> None:

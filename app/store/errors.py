@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class StoreUnavailable(Exception):
     """The database cannot be written or read just now; nothing of what was asked is stored."""
@@ -11,8 +13,22 @@ class StoreLocked(StoreUnavailable):
     """Somebody else holds the database's write lock."""
 
 
+class StoreUnreachable(StoreUnavailable):
+    """The database does not answer; what starts now may find it back later."""
+
+
+class StoreFenced(StoreUnavailable):
+    """Another process holds these rooms by now; nothing of what was asked is stored."""
+
+    def __init__(self, rooms: list[str]) -> None:
+        super().__init__(f"another process holds {', '.join(rooms)}")
+        self.rooms = rooms
+
+
 class StoreConflict(Exception):
     """A row with this key is there already; nothing of what was asked is stored."""
+
+    row: Any = None  # that one, where a single operation asked
 
 
 class StoreRefused(Exception):

@@ -19,7 +19,9 @@ def upsert(connection: Connection, table: Table, values: dict[str, Any], changes
     Among `changes` a function gets the row that was to be inserted, and returns the value.
     """
     statement = INSERTS[connection.dialect.name](table).values(**values)
-    chosen = {name: value(statement.excluded) if callable(value) else value for name, value in (changes or values).items()}
+    chosen = {
+        name: value(statement.excluded) if callable(value) else value for name, value in (changes or values).items()
+    }
     connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=chosen))
 
 
@@ -50,7 +52,7 @@ def _(element: Any, compiler: SQLCompiler, **given: Any) -> str:
 
 
 @compiles(stored_order, "sqlite")
-def _(element: Any, compiler: SQLCompiler, **given: Any) -> str:
+def _(element: Any, _: SQLCompiler, **__: Any) -> str:
     return f"{element.clauses.clauses[0].table.name}.rowid"
 
 

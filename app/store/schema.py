@@ -5,6 +5,8 @@ A change here needs a migration in app/store/migrations, and the database that t
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Float, MetaData, Table, and_, text
 from sqlalchemy import Index as AnyIndex
 from sqlalchemy import Integer as Number
@@ -18,7 +20,7 @@ Text = Words().with_variant(Words(collation="C"), "postgresql")
 Integer = BigInteger().with_variant(Number(), "sqlite")
 
 
-def Index(name: str, *columns: Column, where: ColumnElement[bool], unique: bool = False) -> AnyIndex:  # noqa: N802
+def Index(name: str, *columns: Column[Any], where: ColumnElement[bool], unique: bool = False) -> AnyIndex:  # noqa: N802
     """An index of those rows alone for which this holds."""
     holds = and_(where)  # SQLite compares with a number: `parked = 1`
     return AnyIndex(name, *columns, unique=unique, sqlite_where=holds, postgresql_where=holds)
@@ -51,7 +53,9 @@ messages = Table(
     Column("job", Text),
     Column("at", Float, nullable=False),
 )
-Index("message_key", messages.c.room, messages.c.sender_id, messages.c.key, unique=True, where=messages.c.key.is_not(None))
+Index(
+    "message_key", messages.c.room, messages.c.sender_id, messages.c.key, unique=True, where=messages.c.key.is_not(None)
+)
 # SQLite has its rows in the order in which they were stored.
 AnyIndex("message_at", messages.c.at).ddl_if(dialect="postgresql")
 
