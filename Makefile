@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint lint-js lock browser screenshot bench bench-peers bench-smoke faults documents compare choosing
+.PHONY: help run test slow lint lint-js lock browser postgres screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ lock: $(VENV)/installed-dev ## requirements*.txt anew from requirements*.in (UPG
 
 browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowed
 	@deploy/browser.sh
+
+postgres: ## install Debian's PostgreSQL server where that is allowed
+	@deploy/postgres.sh
 
 screenshot: $(VENV)/installed-dev assets ## take docs/screenshot.png anew
 	@SCREENSHOT=1 exec $(BIN)/python -m pytest tests/browser/test_screenshot.py

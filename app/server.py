@@ -33,6 +33,7 @@ from app.due import Due
 from app.effects import Effects
 from app.flags.flags import Flags
 from app.gauges import Gauges
+from app.ids import process_name
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
 from app.jobs.executor import execute, report
@@ -78,7 +79,8 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     make_private(settings.data_dir)
     loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
     ml_clients.configure(settings.ml_url, concurrency.wait_readable)
-    store = Store(settings.database, concurrency, Effects, loops)
+    name = process_name()
+    store = Store(settings.database, concurrency, Effects, loops, name)
     flask, sockets, transport = _flask(settings, concurrency)
     metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop, loops), UserCode(concurrency)
     links = Links(secret_key(settings), settings.url)
@@ -118,7 +120,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     _connect(transport, desk, learn if settings.auth_keys else None)
     services = Services(intake, rooms, loading, life, store, rates, loop)
     others = several.join(
-        settings, concurrency, transport, store, rooms, life, events, desk, publisher, services, callbacks, loading, routing,
+        name, settings, concurrency, transport, store, rooms, life, events, desk, publisher, services, callbacks, loading, routing,
         loops,
     )  # fmt: skip
     server = Server(

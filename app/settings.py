@@ -120,10 +120,8 @@ def _inbox(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    if value.startswith("postgresql"):
-        raise ValueError("a sqlite:/// URL (PostgreSQL is not built yet)")
-    if value and not re.fullmatch(r"sqlite:///.+", value):
-        raise ValueError("empty, or a sqlite:///PATH URL")
+    if value and not re.fullmatch(r"sqlite:///.+|postgresql://[^\s/]*/[^\s/]+", value):
+        raise ValueError("empty, sqlite:///PATH, or postgresql://USER@HOST:PORT/NAME")
     return value
 
 
@@ -195,7 +193,7 @@ class Settings:
         "", lambda v: _url(v) if v else "", "how workers reach the web process (default: HOST and PORT)"
     )
     data_dir: Path = setting("var", Path, "folder of the database, uploads and secrets")
-    database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)")
+    database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)", secret=True)
     nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue", secret=True)
     nats_creds: str = setting("", _words, "path of a NATS .creds file")
     nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
@@ -252,14 +250,21 @@ class Settings:
             raise SettingInvalid(
                 f"HOST={self.host} with AUTH=open lets anybody in under any name: set HOST to 127.0.0.1, or ALLOW_OPEN=1"
             )
+        self._check_database()
         self._check_auth()
         self._check_callbacks()
         if self.nats_creds and not Path(self.nats_creds).is_file():
             raise SettingInvalid(f"NATS_CREDS={self.nats_creds} is not allowed: the path of a readable .creds file is")
-        if self.web > 1 and self.database.startswith("sqlite"):
+        if self.web > 1 and not self.is_shared:
             raise SettingInvalid(f"WEB={self.web} needs a database that they share: set DATABASE_URL=postgresql://...")
         if self.default_path == "queued" and not self.nats_url:
             raise SettingInvalid("DEFAULT_PATH=queued is not allowed without NATS_URL: simple is, or set NATS_URL")
+
+    def _check_database(self) -> None:
+        if self.is_shared and not self.secret_key:
+            raise SettingInvalid(
+                "DATABASE_URL=postgresql:// needs SECRET_KEY: every process that shares it signs links"
+            )
 
     def _check_auth(self) -> None:
         given = [name for name in ("AUTH_SECRET", "AUTH_KEYS") if getattr(self, name.lower())]
@@ -288,6 +293,11 @@ class Settings:
     def front(self) -> int:
         """The port of what stands in front of several web processes."""
         return self.front_port or self.port + 100
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the database is one that several web processes may share."""
+        return not self.database.startswith("sqlite:")
 
     @property
     def url(self) -> str:

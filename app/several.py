@@ -33,6 +33,7 @@ _read_extract, _read_process = msgspec.msgpack.Decoder(Extract).decode, msgspec.
 
 
 def join(
+    name: str,
     settings: Settings,
     concurrency: Concurrency,
     transport: Transport,
@@ -54,7 +55,7 @@ def join(
     # Here and not at the top: while there can be no others, nats is never imported.
     from app.queue.bus import Bus
 
-    processes = Processes(store, store.session, settings.url, concurrency.loop)
+    processes = Processes(store, name, settings.url, concurrency.loop)
     backplane = Backplane(Bus(settings, log.info, concurrency.tls()), processes.me, concurrency.loop)
 
     async def take_up(names: list[str]) -> None:

@@ -62,7 +62,8 @@ HOMES = {
         "the store is the one way to the database; others write functions that run inside its transactions",
     ),
     "alembic": (["app/store/migrations/"], "a database is brought up to date in one place"),
-    "sqlite3": (["app/store/"], "PostgreSQL is a sibling of one file"),
+    "sqlite3": (["app/store/sqlite.py", "app/store/checkpoints.py"], "PostgreSQL is a sibling of one file"),
+    "psycopg": (["app/store/postgres.py"], "its errors stop there, and who has SQLite never loads it"),
     "httptools": (
         ["ml_clients/connection.py", "app/outgoing.py"],
         "answers of models, and of others, are parsed where they are received",
@@ -338,7 +339,7 @@ def test_no_handler_needs_a_web_request() -> None:
         ),
         ("app.run", ["flask", "eventlet", "sqlalchemy", "nats", "requests", "socketio"]),
         ("app.settings", ["flask", "eventlet", "sqlalchemy", "nats", "msgspec"]),
-        ("app.server", ["nats"]),
+        ("app.server", ["nats", "psycopg"]),
         ("app.tasks", ["flask", "eventlet", "sqlalchemy", "nats"]),
         ("ml_clients", ["app", "flask", "numpy", "onnxruntime", "eventlet", "requests"]),
     ],

@@ -17,7 +17,6 @@ from app.store.schema import callbacks, jobs, marks, rooms
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
-IS_DEAD = "SELECT dead FROM jobs WHERE id = ?"
 _DELAYED = "due IS NOT NULL AND state = 'accepted'"
 _AT_BROKER = f"n NOT IN (SELECT n FROM jobs WHERE {_DELAYED})"  # noqa: S608 - our own words
 AT_ONCE = 500  # rows of one look at a long list
@@ -27,7 +26,6 @@ _settle_row = attrgetter(*SETTLE_COLUMNS, "n")
 _park_row = attrgetter(*PARK_COLUMNS, "n")
 _life_row = attrgetter(*LIFE_COLUMNS, "n")
 _delayed = text(_DELAYED)
-_not_delivered = text("NOT delivered")  # as the index has it that PostgreSQL keeps of these
 
 
 # What operations write
@@ -61,6 +59,11 @@ def update(rows: Rows, job: Job) -> None:
 def move(rows: Rows, n: int, job: Job) -> None:
     """Record that the job at this place has another one, and counts from another time."""
     add_row(rows, "move", (job.n, job.at, n))
+
+
+def must_be_dead(rows: Rows, job: Job) -> None:
+    """Store nothing of this, and report a conflict, unless the ledger has the job as a dead letter."""
+    add_row(rows, "dead", (job.id,))
 
 
 def mark_unfinished(rows: Rows, n: int) -> None:
@@ -101,7 +104,7 @@ def unfinished(connection: Connection, names: list[str] | None = None) -> tuple[
     """
     newest = connection.execute(select(func.max(jobs.c.n))).scalar() or 0
     if names is not None:
-        mine = select(jobs).where(_not_delivered, jobs.c.room.in_(names), ~jobs.c.parked).order_by(jobs.c.n)
+        mine = select(jobs).where(~jobs.c.delivered, jobs.c.room.in_(names), ~jobs.c.parked).order_by(jobs.c.n)
         return [from_row(row) for row in connection.execute(mine)], newest
     mark = connection.execute(select(marks.c.n).where(marks.c.name == "unfinished")).scalar() or 0
     query = select(jobs).where(jobs.c.n >= mark, ~jobs.c.delivered, ~jobs.c.parked).order_by(jobs.c.n)
@@ -126,7 +129,7 @@ def parked_places(
     if names is not None:
         found = connection.execute(
             select(jobs.c.room, jobs.c.task, jobs.c.n)
-            .where(text("parked = true"), jobs.c.room.in_(names), jobs.c.task.in_(list(tasks)), text(_AT_BROKER))
+            .where(jobs.c.parked, jobs.c.room.in_(names), jobs.c.task.in_(list(tasks)), text(_AT_BROKER))
             .order_by(jobs.c.n)
         )
         for room, task, n in found:
@@ -139,13 +142,13 @@ def parked_places(
             if known is None:
                 known = places[room, task] = array("q")
             known.append(n)
-    total = connection.execute(select(func.count()).where(jobs.c.parked == 1)).scalar_one()
+    total = connection.execute(select(func.count()).where(jobs.c.parked)).scalar_one()
     return places, total
 
 
 def overdue_parked(connection: Connection, now: float, owner: str | None = None) -> list[str]:
     """IDs of parked jobs past their deadline, at most 500; of the rooms of this owner, where one is named."""
-    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.deadline < now, *_owned(owner)).limit(AT_ONCE)
+    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.deadline < now, *_owned(owner)).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
 
 
@@ -168,19 +171,19 @@ def _owned(owner: str | None) -> list[Any]:
 
 def is_any_at_broker(connection: Connection) -> bool:
     """Whether the broker has one of the parked jobs."""
-    query = select(jobs.c.n).where(text("parked = 1"), jobs.c.stream_seq.is_not(None)).limit(1)
+    query = select(jobs.c.n).where(jobs.c.parked, jobs.c.stream_seq.is_not(None)).limit(1)
     return connection.execute(query).first() is not None
 
 
 def parked_at(connection: Connection, stream_seq: int) -> str | None:
     """ID of the parked job whose attempt is at this place on the stream of jobs, or None."""
-    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.stream_seq == stream_seq)
+    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.stream_seq == stream_seq)
     return connection.execute(query).scalar()
 
 
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
     """How many jobs are parked, by task and path."""
-    query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked == 1)
+    query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked)
     return [tuple(row) for row in connection.execute(query.group_by(jobs.c.task, jobs.c.path))]
 
 
@@ -196,7 +199,7 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
 
 def shift_clock(connection: Connection, seconds: float, owner: str | None = None) -> None:
     """Move what was issued before the wall clock jumped by so much: deadlines, delays and retries are durations."""
-    unfinished = (jobs.c.parked == 1) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
+    unfinished = jobs.c.parked | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
     which: Any = unfinished if owner is None else ~jobs.c.delivered
     connection.execute(
         jobs.update().where(which, *_owned(owner)).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
@@ -241,8 +244,8 @@ def newest(connection: Connection, limit: int, **which: str | None) -> list[Job]
 
 def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str, str, int]]:
     """Jobs accepted since then, counted by minute since 1970, task, path and state."""
-    minute = func.cast(jobs.c.at / 60, jobs.c.n.type)
     # A job's place is made of the time of its acceptance (app/ids.py), and the primary key's index has it in order.
+    minute = jobs.c.n // (60_000_000 << 10)
     query = (
         select(minute, jobs.c.task, jobs.c.path, jobs.c.state, func.count())
         .where(jobs.c.n >= int(since * 1e6) << 10, jobs.c.at >= since)
@@ -261,12 +264,12 @@ _of_messages = Prepared(
 )
 _parked_places = Prepared(
     select(jobs.c.room, jobs.c.n)
-    .where(text("parked = 1"), jobs.c.task == bindparam("task"), text(_AT_BROKER))
+    .where(jobs.c.parked, jobs.c.task == bindparam("task"), text(_AT_BROKER))
     .order_by(jobs.c.room, jobs.c.n)
 )
 _parked_of = Prepared(
     select(jobs)
-    .where(text("parked = 1"), jobs.c.room == bindparam("room"), jobs.c.n > bindparam("after"))
+    .where(jobs.c.parked, jobs.c.room == bindparam("room"), jobs.c.n > bindparam("after"))
     .order_by(jobs.c.n)
     .limit(bindparam("limit"))
 )

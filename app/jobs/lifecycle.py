@@ -297,14 +297,6 @@ class Lifecycle(Memory):
             raise Refused("conflict", "this dead letter was replayed or dropped just now")
         return replayed
 
-    def is_dead(self, id: str) -> bool:
-        """Whether the ledger has it as a dead letter at this moment; for an operation that is being prepared."""
-        try:
-            row = self.store.find(ledger.IS_DEAD, (id,))
-        except StoreUnavailable:
-            return False
-        return row is not None and bool(row[0])
-
     def replayed(self, job: Job) -> None:
         """A dead letter was committed as accepted again."""
         self.hold(job)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
-SESSION = "spillway "  # and the process: the name of each of its sessions on the server
+from app.store.sessions import SESSION
 
 
 class Seen(NamedTuple):

@@ -47,6 +47,7 @@ from app.store.schema import jobs as jobs_table
 from app.store.store import Store
 from app.tasks import Task
 from tests.own_loop import OwnLoop
+from tests.store.inside import sqlite_of
 
 
 @dataclass(eq=False)
@@ -249,7 +250,7 @@ class Process:
 
     def read(self, query: Callable[[Connection], Any]) -> Any:
         """What the database says, by a connection of its own, whatever the store is doing."""
-        with self.store._database.connect() as connection:
+        with sqlite_of(self.store).connect() as connection:
             return query(connection)
 
     def stored(self, id: str) -> Job:
@@ -267,15 +268,13 @@ class Process:
         """The process is gone: what was not committed is lost, and nothing is said to anybody."""
         store = self.store
         store.writer.stop()
-        store._checkpoints.stop()
-        for _ in range(2):
-            store._reads.put(None)
+        sqlite_of(store).stop()
+        store._reads.stop()
         if self.user_code._work is not None:
             self.user_code._work.put(None)
         self.own.join()
         self.own.close()
-        store._changer.close()
-        store._database.close()
+        sqlite_of(store).let_go()
 
 
 class AnyUpload:

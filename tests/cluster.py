@@ -1,0 +1,158 @@
+"""A PostgreSQL cluster of one's own: real servers in a temporary folder, which end with the test process, however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from app.compare.system import ROOT
+from app.ports import free_port
+
+WAIT = 30.0  # seconds until a test gives up on what must happen
+SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",  # tests survive no power cut
+    "shared_buffers": "16MB",
+    "max_connections": "60",
+    "jit": "off",
+    "logging_collector": "off",
+}
+numbers = itertools.count(1)
+
+
+def find_binaries() -> Path | None:
+    """The folder of the newest server that is installed."""
+    on_path = shutil.which("initdb")
+    if on_path:
+        return Path(on_path).resolve().parent
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return found[-1].parent if found else None
+
+
+class Cluster:
+    """A server with any number of databases."""
+
+    def __init__(self, **settings: str) -> None:
+        """Make it and start it; with these settings besides SETTINGS."""
+        self.folder = Path(tempfile.mkdtemp(prefix="spillway-pg-"))
+        self.port, self._settings = free_port(), {**SETTINGS, **settings}
+        if (user := _user()) is not None:
+            shutil.chown(self.folder, user)
+        try:
+            self._make()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _make(self) -> None:
+        options = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "-N"]
+        subprocess.run(
+            [*_as_user(), _binary("initdb"), "-D", str(self.data), *options],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd="/",
+        )
+
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return self.folder / "data"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = [f"-c{name}={value}" for name, value in self._settings.items()]
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [*_as_user(), _binary("postgres"), "-D", str(self.data), "-p", str(self.port), *options],
+                stdout=log,
+                stderr=log,
+                cwd="/",
+            )
+        give_up = time.monotonic() + WAIT
+        while True:
+            with contextlib.suppress(psycopg.OperationalError):
+                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+                return
+            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            assert time.monotonic() < give_up, "PostgreSQL does not start"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """It is gone at once, and all that belongs to it."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """Stop it at once and in order: connections are cut."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(WAIT)
+
+    def close(self) -> None:
+        """End it, and remove everything."""
+        with contextlib.suppress(AttributeError):
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(WAIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database: str) -> str:
+        """Where a database of it is."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def database(self, *options: str) -> str:
+        """The URL of a new database."""
+        name = f"t{next(numbers)}"
+        self.run("postgres", f"CREATE DATABASE {name} TEMPLATE template0 {' '.join(options)}")
+        return self.url(name)
+
+    def run(self, database: str, *statements: str) -> None:
+        """Run these, each by itself."""
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement.encode())
+
+
+def _user() -> str | None:
+    """Who the server runs as, where we are root, which it refuses."""
+    if os.geteuid() != 0:
+        return None
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam("postgres").pw_name
+    return "nobody"
+
+
+def _as_user() -> list[str]:
+    """What becomes that user, and dies with us: changing the user would undo what app/child.py asks of the kernel."""
+    if (user := _user()) is None:
+        return [sys.executable, "-I", "-S", str(ROOT / "app" / "child.py"), str(os.getpid())]
+    group = str(pwd.getpwnam(user).pw_gid)
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--pdeathsig", "KILL"]
+
+
+def _binary(name: str) -> str:
+    folder = find_binaries()
+    assert folder is not None
+    return str(folder / name)
+
+
+@contextlib.contextmanager
+def running(**settings: str) -> Iterator[Cluster]:
+    """A cluster for a while."""
+    cluster = Cluster(**settings)
+    try:
+        yield cluster
+    finally:
+        cluster.close()
