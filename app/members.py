@@ -34,6 +34,13 @@ class Members:
         self._people[person.id] = person
         self._connections[person.id] = self._connections.get(person.id, 0) + 1
 
+    def suppose(self, person: Person) -> None:
+        """One connection of this person that the room knows of already: there is nothing to tell."""
+        is_news = person.id in self._changed
+        self.add(person)
+        if not is_news:
+            del self._changed[person.id]
+
     def remove(self, person: Person) -> None:
         """One connection of this person less."""
         self._connections[person.id] -= 1

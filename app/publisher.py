@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from app.effects import Effects
+from app.effects import About, Effects
 from app.jobs.job import Job
 from app.rooms import Room, Rooms
 
@@ -25,7 +25,7 @@ class Publisher:
 
     def __init__(self, transport: Transport, rooms: Rooms, start: Callable[[Job], None]) -> None:
         self._transport, self._rooms, self._start = transport, rooms, start
-        self.relay: Callable[[Room, bytes, int], None] = lambda room, packet, seq: None  # to other web processes
+        self.relay: Callable[[Room, bytes, About], None] = lambda room, packet, about: None  # to other web processes
         self.acknowledge: Callable[[list[bytes]], None] = lambda receipts: None  # the queue's, once there is one
 
     def apply(self, effects: Effects) -> None:
@@ -33,10 +33,10 @@ class Publisher:
         for reply, body in effects.replies:
             if reply.id:
                 reply.connection.ack(reply.id, body)
-        for room, packet, seq in effects.shown:
+        for room, packet, about in effects.shown:
             self._transport.broadcast(room.listeners, packet)
             if room.others:
-                self.relay(room, packet, seq)
+                self.relay(room, packet, about)
         if effects.replies or effects.shown:
             self._transport.flush()
         for future, value in effects.answers:

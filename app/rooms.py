@@ -25,14 +25,28 @@ class Room:
     """
 
     __slots__ = (
-        *("epoch", "held", "holders", "jobs", "lines", "listeners", "members", "members_due", "name", "next_seq"),
-        *("others", "ours", "owner", "seq"),
+        *(
+            "ended",
+            "epoch",
+            "held",
+            "holders",
+            "jobs",
+            "lines",
+            "listeners",
+            "members",
+            "members_due",
+            "name",
+            "next_seq",
+        ),
+        *("others", "ours", "owner", "seq", "told"),
     )
 
     def __init__(self, name: str, seq: int) -> None:
         self.name, self.seq, self.next_seq = name, seq, seq
         self.ours, self.owner, self.epoch = True, "", 0  # which process it is, and how often that has changed
         self.others: dict[str, dict[str, Person]] = {}  # people here by id, at each other process; of a room of ours
+        self.ended: dict[str, None] = {}  # jobs of another process's room that people here saw end, the newest last
+        self.told: dict[str, Person] = {}  # who is here by id, as the owner of another process's room told it
         self.held: list[Any] | None = None  # what the owner told while this process reads what it missed
         self.listeners: dict[Any, None] = {}  # connections, in the order in which they came
         self.members = Members()  # who is behind them

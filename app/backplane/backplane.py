@@ -194,8 +194,7 @@ class Backplane:
         told = sent.get(self.me)
         if told is not None and peer.heard != told:
             known, peer.heard = peer.heard, told
-            # What it sent before we knew of each other was read in the database by whoever needs it.
-            if known is not None or told:
+            if known is not None:  # else we have just connected, and whoever needs what was sent before has read it
                 self.on_gap(sender)
 
     def _connected(self) -> None:

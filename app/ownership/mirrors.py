@@ -10,11 +10,14 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
+import msgspec
 import structlog
 
 from app.backplane.backplane import Backplane
 from app.chat import reading
 from app.chat.post import with_link
+from app.contract import MembersChanged
+from app.effects import About
 from app.jobs.job import view
 from app.payload import Refused
 from app.rooms import Room, Rooms, packet
@@ -23,10 +26,12 @@ from app.store.store import Store
 
 log = structlog.get_logger()
 
+MAX_ENDED = 1000  # jobs of a room of which it is remembered that people here saw them end
 MAX_HELD = 10_000  # events of a room; past that the newest are left to the next reading
 AGAIN_SECONDS = 0.5  # until a room is read again that could not be
 
-Told = tuple[int, int, bytes]  # epoch, seq of a message or 0, packet
+MEMBERS = b'["room:members"'
+_read_change = msgspec.json.Decoder(tuple[str, MembersChanged]).decode
 
 
 class Mirrors:
@@ -47,10 +52,10 @@ class Mirrors:
         self._broadcast, self._link, self._introduce = broadcast, link, introduce
         backplane.handle("shown", self._take)
 
-    def tell(self, room: Room, what: bytes, seq: int) -> None:
+    def tell(self, room: Room, what: bytes, about: About) -> None:
         """Something of a room of ours, to the processes that somebody there is connected to."""
         for process in room.others:
-            self._backplane.send(process, "shown", room.name, room.epoch, seq, what)
+            self._backplane.send(process, "shown", room.name, room.epoch, about, what)
 
     def missed(self, process: str | None = None) -> None:
         """Something of this process, or of any other, got lost: read what it may have been."""
@@ -75,7 +80,8 @@ class Mirrors:
                     room.seq = room.next_seq = message.seq
                     self._broadcast(room.listeners, packet("message:new", with_link(message, self._link)))
             for job in page.jobs:
-                self._broadcast(room.listeners, packet("job:update", view(job)))
+                if not job.delivered or _is_new(room, f"{job.id}.{job.attempt}"):
+                    self._broadcast(room.listeners, packet("job:update", view(job)))
             if not page.more:
                 return
             continued = True
@@ -93,24 +99,50 @@ class Mirrors:
         for told in held or ():
             self._show(room, *told)
 
-    def _take(self, sender: str, name: str, epoch: int, seq: int, what: bytes) -> None:
+    def _take(self, sender: str, name: str, epoch: int, about: About, what: bytes) -> None:
         room = self._rooms.find(name)
         if room is None or room.ours or epoch < room.epoch:
             return
         room.owner, room.epoch = sender, epoch
         if room.held is None:
-            self._show(room, epoch, seq, what)
+            self._show(room, about, what)
         elif len(room.held) < MAX_HELD:
-            room.held.append((epoch, seq, what))
+            room.held.append((about, what))
 
-    def _show(self, room: Room, epoch: int, seq: int, what: bytes) -> None:
-        if room.ours or (seq and seq <= room.seq):
-            return  # it was read already
-        if seq > room.seq + 1:
+    def _show(self, room: Room, about: About, what: bytes) -> None:
+        if room.ours:
+            return  # it was read when it became so
+        if isinstance(about, str):
+            if _is_new(room, about):
+                self._broadcast(room.listeners, what)
+            return
+        if about > room.seq + 1:
             self.follow(room)
             if room.held is not None:
-                room.held.append((epoch, seq, what))
+                room.held.append((about, what))
             return
-        if seq:
-            room.seq = room.next_seq = seq
+        if about:
+            if about <= room.seq:
+                return  # read already
+            room.seq = room.next_seq = about
+        elif what.startswith(MEMBERS):
+            _note(room, what)
         self._broadcast(room.listeners, what)
+
+
+def _is_new(room: Room, ended: str) -> bool:
+    """Whether people here have not seen this job end; from now on they have."""
+    if ended in room.ended:
+        return False
+    room.ended[ended] = None
+    if len(room.ended) > MAX_ENDED:
+        del room.ended[next(iter(room.ended))]
+    return True
+
+
+def _note(room: Room, what: bytes) -> None:
+    """Remember who is here: whoever owns the room next must tell who of them is not any more."""
+    _, change = _read_change(what)
+    for id in change.left:
+        room.told.pop(id, None)
+    room.told |= {person.id: person for person in change.joined}

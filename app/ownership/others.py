@@ -63,7 +63,7 @@ class Others:
         link: Callable[[str], str],
     ) -> None:
         self.backplane, self.processes, self._rooms, self._loop, self._loops = backplane, processes, rooms, loop, loops
-        self.presence = Presence(backplane, rooms, tell_members)
+        self.presence = Presence(backplane, loop, rooms, tell_members)
         self.mirrors = Mirrors(backplane, loop, rooms, store, broadcast, link, self.introduce)
         self.owners = Owners(store, rooms, processes, resume, lose, self.mirrors.read)
         self.elsewhere = Elsewhere(backplane, loop, loops, self.owners.room)
@@ -149,6 +149,8 @@ class Others:
 
         def answered(answer: bytes) -> None:
             people = _read_people(answer)
+            if not room.ours:
+                room.told |= {person.id: person for person in people.members}
             if len(room.listeners) == 1 and not room.ours and room.held is None:
                 # Nobody has seen anything here yet: what is told from now on follows on this.
                 room.seq = room.next_seq = max(room.seq, people.seq)

@@ -106,6 +106,10 @@ class Owners:
     def _give_up(self, room: Room) -> None:
         self._lose(room)
         room.ours, room.owner, room.next_seq = False, "", room.seq
+        room.told = {person.id: person for person in room.members.everybody()}
+        for here in room.others.values():
+            for person in here.values():
+                room.members.remove(person)
         room.others.clear()
         self._rooms.let_go(room)
 

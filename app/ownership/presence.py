@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import Any
 
@@ -9,15 +10,18 @@ from app.backplane.backplane import Backplane
 from app.contract import Person
 from app.rooms import Room, Rooms
 
+ANSWERS_SECONDS = 0.5  # in which all processes say who is in a room that has another owner
 Pair = tuple[str, str]  # id and name
 
 
 class Presence:
     """Tells owners about our people, and notes those of others in our rooms. On the loop."""
 
-    def __init__(self, backplane: Backplane, rooms: Rooms, tell_room: Callable[[Room], None]) -> None:
+    def __init__(
+        self, backplane: Backplane, loop: AbstractEventLoop, rooms: Rooms, tell_room: Callable[[Room], None]
+    ) -> None:
         """`tell_room` tells a room of ours who came and went, soon."""
-        self._backplane, self._rooms, self._tell_room = backplane, rooms, tell_room
+        self._backplane, self._loop, self._rooms, self._tell_room = backplane, loop, rooms, tell_room
         self.asked: Callable[[str], None] = lambda process: None  # it has lost us for a moment, and we it
         backplane.handle("people", self._take)
         backplane.handle("people?", self._take_question)
@@ -42,8 +46,19 @@ class Presence:
                 self.tell_all(room)
 
     def ask(self, room: Room) -> None:
-        """The room is ours now: who is there?"""
+        """The room is ours now: who is there? Those whom its last owner told are taken to be, until all have answered."""
+        supposed, room.told = list(room.told.values()), {}
+        for person in supposed:
+            room.members.suppose(person)
         self._backplane.tell("owner", room.name, room.epoch)
+        if supposed:
+            self._loop.call_later(ANSWERS_SECONDS, self._take_away, room, supposed)
+
+    def _take_away(self, room: Room, supposed: list[Person]) -> None:
+        for person in supposed:
+            room.members.remove(person)
+        if room.ours:
+            self._tell_room(room)
 
     def ask_all(self, process: str) -> None:
         """What this process told of its people may be lost: once more, please."""
