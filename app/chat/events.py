@@ -116,6 +116,8 @@ class Events:
         if not continued:
             known = seq_of_last(page, what.after)
             theirs |= {n: job for n, job in unfinished.items() if job.message is None or job.message <= known}
+        if self.others is not None:
+            self.others.was_shown(room, theirs.values())
         if page.more:
             who.pages[room.name] = page.messages[-1].seq
         more = {name: True for name in ("more", "more_jobs", "reset") if getattr(page, name)}

@@ -254,15 +254,14 @@ class Findings:
         return bool(self.lost or self.doubled or self.disordered)
 
 
-async def stored_room(url: str, name: str) -> Room:
+async def stored_room(reader: ChatClient) -> Room:
     """Everything the server stored of a room, as a client sees it that was never there."""
-    reader = ChatClient(url, "Auditor", name)
     reader.record.messages[0] = {"seq": 0}  # so that the join asks for everything from the beginning
     await reader.reconnect()
     await reader.close()
     del reader.record.messages[0]
     messages = [reader.record.messages[seq] for seq in sorted(reader.record.messages)]
-    return Room(name, messages, list(reader.record.jobs.values()))
+    return Room(reader.room, messages, list(reader.record.jobs.values()))
 
 
 def audit(room: Room, records: Iterable[ClientRecord]) -> Findings:

@@ -18,7 +18,7 @@ from app.chat import reading
 from app.chat.post import with_link
 from app.contract import MembersChanged
 from app.effects import About
-from app.jobs.job import view
+from app.jobs.job import Job, view
 from app.payload import Refused
 from app.rooms import Room, Rooms, packet
 from app.store.errors import StoreUnavailable
@@ -56,6 +56,12 @@ class Mirrors:
         """Something of a room of ours, to the processes that somebody there is connected to."""
         for process in room.others:
             self._backplane.send(process, "shown", room.name, room.epoch, about, what)
+
+    def was_shown(self, room: Room, jobs: Iterable[Job]) -> None:
+        """All people here have seen these."""
+        for job in jobs:
+            if job.delivered:
+                _is_new(room, f"{job.id}.{job.attempt}")
 
     def missed(self, process: str | None = None) -> None:
         """Something of this process, or of any other, got lost: read what it may have been."""

@@ -17,6 +17,7 @@ from app.backplane.survey import Survey
 from app.chat.clients import Client
 from app.contract import Person
 from app.effects import Effects, Reply
+from app.jobs.job import Job
 from app.jobs.transitions import NOT_STORED
 from app.loops import Loops
 from app.ownership.elsewhere import Elsewhere
@@ -167,6 +168,11 @@ class Others:
     async def call(self, room: str, kind: str, *values: Any) -> bytes | None:
         """What the owner of this room answers, or None when it is ours; raises Refused(busy), or StoreUnavailable."""
         return await self.elsewhere.call(room, kind, *values)
+
+    def was_shown(self, room: Room, jobs: Iterable[Job]) -> None:
+        """Somebody who joined a room was shown these; of another's room, what they saw end is not shown again."""
+        if not room.ours and len(room.listeners) == 1:
+            self.mirrors.was_shown(room, jobs)
 
     def tell_members(self, room: Room) -> None:
         """Tell the owner who came and went."""
