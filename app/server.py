@@ -131,6 +131,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)
     if others is not None:
+        others.spending.share("events", rates.addresses, rates.of_address)
         several.show_all(others, metrics.live, server.gauges, settings.url)
     server.gauges.export()
     _routes(server)
@@ -244,6 +245,8 @@ def _routes(server: Server) -> None:
     # The outermost first: Socket.IO is a layer below these, and Flask below that.
     bounded = Bounded(flask.wsgi_app, settings.max_upload_bytes, MAX_EVENT_BYTES)
     rated = Rated(guard.OurHost(bounded, settings), settings.rate_limit)
+    if server.others is not None:
+        server.others.spending.share("requests", rated.addresses, rated.rate)
     flask.wsgi_app = Proxied(rated, settings.trust_proxy)  # type: ignore[method-assign]  # as Flask's documentation has it
     errors.register(flask)
     for blueprint in (

@@ -6,6 +6,7 @@ import msgspec
 import structlog
 
 from app.backplane.backplane import Backplane
+from app.backplane.outside import SOCKETIO
 from app.callbacks.callbacks import Callbacks
 from app.chat.desk import Desk
 from app.chat.events import Events
@@ -70,7 +71,7 @@ def join(
     loading.owned, publisher.relay = others.owners.room, others.mirrors.tell
     life.owner = callbacks.owner = processes.me
     life.call_owner = others.call
-    _hear(backplane, callbacks, routing)
+    _hear(backplane, callbacks, routing, transport)
     for kind, serve in (
         ("settle", life.serve_settle), ("message", services.serve_message), ("job", services.serve_job),
         ("cancel", services.serve_cancel), ("replay", services.serve_replay),
@@ -79,7 +80,9 @@ def join(
     return others
 
 
-def _hear(backplane: Backplane, callbacks: Callbacks, routing: Routing) -> None:
+def _hear(backplane: Backplane, callbacks: Callbacks, routing: Routing, transport: Transport) -> None:
+    transport.spread(lambda message: backplane.tell(SOCKETIO, message))
+    backplane.handle(SOCKETIO, lambda sender, message: transport.take(message))
     callbacks.replayed = lambda: backplane.tell("callbacks")
     backplane.handle("callbacks", lambda sender: callbacks.expect())
     backplane.handle("results", lambda sender, *delivery: routing.hand_over(*delivery))

@@ -31,7 +31,14 @@ HOMES = {
     "flask_socketio": (["app/server.py"], "its decorators push a request context for every event"),
     "werkzeug": (["app/concurrency/threads.py", "app/web/errors.py", "ml_clients/embedded/"], "as flask"),
     "socketio": (
-        ["app/transport/upstream/", "app/chat/packets.py", "app/server.py", "app/compare/", "app/__main__.py"],
+        [
+            "app/transport/upstream/",
+            "app/backplane/outside.py",
+            "app/chat/packets.py",
+            "app/server.py",
+            "app/compare/",
+            "app/__main__.py",
+        ],
         "events arrive and leave in the chat, clients drive it",
     ),
     "engineio": (["app/transport/upstream/"], "its private names are known in one place"),

@@ -7,12 +7,12 @@ that ends in one of both where something must be read first. A refusal is raised
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from app.auth.tokens import Tokens
 from app.chat import reading
-from app.chat.clients import Client
+from app.chat.clients import Client, Joined
 from app.chat.expiry import Expiry
 from app.chat.intake import Intake
 from app.chat.loading import Loading
@@ -48,6 +48,7 @@ from app.uploads import Uploads
 Found = dict[str, Any] | Operation | Elsewhere
 Answer = Found | Coroutine[Any, Any, Found]
 
+JOINED_SECONDS = 10.0  # longer than it takes until the rooms of a dead process have another owner
 MEMBERS_SECONDS = 0.25  # who is here is told at most so often to a room
 
 
@@ -117,7 +118,7 @@ class Events:
             known = seq_of_last(page, what.after)
             theirs |= {n: job for n, job in unfinished.items() if job.message is None or job.message <= known}
         if self.others is not None:
-            self.others.was_shown(room, theirs.values())
+            self._note_joined(who, room, page.seq, theirs.values())
         if page.more:
             who.pages[room.name] = page.messages[-1].seq
         more = {name: True for name in ("more", "more_jobs", "reset") if getattr(page, name)}
@@ -133,6 +134,14 @@ class Events:
             "wait": self._waiting.seconds(),
             **more,
         }
+
+    def _note_joined(self, who: Client, room: Room, seq: int, jobs: Iterable[Job]) -> None:
+        """Remember for a moment what they were shown: should the room change hands, they must not be shown it twice."""
+        joined = Joined(seq, frozenset(f"{job.id}.{job.attempt}" for job in jobs if job.delivered))
+        if self.others is not None:
+            who.joined[room.name] = joined
+            self.others.was_shown(room, joined.ended)
+            self._loop.call_later(JOINED_SECONDS, who.joined.pop, room.name, None)
 
     async def _unfinished(self, room: Room) -> dict[int, Job]:
         if room.ours:
@@ -212,6 +221,7 @@ class Events:
 
     def _take_out(self, who: Client, name: str) -> None:
         who.rooms.discard(name)
+        who.joined.pop(name, None)
         room = self._rooms.find(name)
         if room is not None and room.let_out(who.connection):
             self.tell_members(room)

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Protocol
 from app.chat.clients import Client
 from app.contract import Person
 from app.effects import Reply
-from app.jobs.job import Job
 from app.rooms import Room
 
 
@@ -36,8 +35,8 @@ class Others(Protocol):
     async def introduce(self, room: Room) -> People | None:
         """Tell the owner who is in its room through us, and hear who is there; None when the room is ours by now."""
 
-    def was_shown(self, room: Room, jobs: Iterable[Job]) -> None:
-        """Somebody who joined a room was shown these."""
+    def was_shown(self, room: Room, ended: Iterable[str]) -> None:
+        """Somebody who joined a room was shown these jobs, each as JOB.ATTEMPT, as over."""
 
     def tell_members(self, room: Room) -> None:
         """Tell the owner who came and went."""

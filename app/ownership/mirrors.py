@@ -15,10 +15,11 @@ import structlog
 
 from app.backplane.backplane import Backplane
 from app.chat import reading
+from app.chat.clients import Joined
 from app.chat.post import with_link
 from app.contract import MembersChanged
 from app.effects import About
-from app.jobs.job import Job, view
+from app.jobs.job import view
 from app.payload import Refused
 from app.rooms import Room, Rooms, packet
 from app.store.errors import StoreUnavailable
@@ -57,11 +58,10 @@ class Mirrors:
         for process in room.others:
             self._backplane.send(process, "shown", room.name, room.epoch, about, what)
 
-    def was_shown(self, room: Room, jobs: Iterable[Job]) -> None:
-        """All people here have seen these."""
-        for job in jobs:
-            if job.delivered:
-                _is_new(room, f"{job.id}.{job.attempt}")
+    def was_shown(self, room: Room, ended: Iterable[str]) -> None:
+        """All people here have seen these jobs end."""
+        for each in ended:
+            _is_new(room, each)
 
     def missed(self, process: str | None = None) -> None:
         """Something of this process, or of any other, got lost: read what it may have been."""
@@ -84,10 +84,13 @@ class Mirrors:
             for message in page.messages:
                 if message.seq > room.seq:
                     room.seq = room.next_seq = message.seq
-                    self._broadcast(room.listeners, packet("message:new", with_link(message, self._link)))
+                    told = _without(room, lambda joined, seq=message.seq: seq <= joined.seq)  # type: ignore[misc]
+                    self._broadcast(told, packet("message:new", with_link(message, self._link)))
             for job in page.jobs:
-                if not job.delivered or _is_new(room, f"{job.id}.{job.attempt}"):
-                    self._broadcast(room.listeners, packet("job:update", view(job)))
+                over = f"{job.id}.{job.attempt}" if job.delivered else ""
+                if not over or _is_new(room, over):
+                    told = _without(room, lambda joined, over=over: over in joined.ended)  # type: ignore[misc]
+                    self._broadcast(told, packet("job:update", view(job)))
             if not page.more:
                 return
             continued = True
@@ -134,6 +137,16 @@ class Mirrors:
         elif what.startswith(MEMBERS):
             _note(room, what)
         self._broadcast(room.listeners, what)
+
+
+def _without(room: Room, has_seen: Callable[[Joined], bool]) -> list[Any]:
+    """The connections here of people who have not seen it when they joined."""
+    connections = []
+    for connection in room.listeners:
+        joined = connection.who.joined.get(room.name)
+        if joined is None or not has_seen(joined):
+            connections.append(connection)
+    return connections
 
 
 def _is_new(room: Room, ended: str) -> bool:

@@ -13,11 +13,11 @@ import msgspec
 import structlog
 
 from app.backplane.backplane import BEAT_SECONDS, Backplane
+from app.backplane.spending import Spending
 from app.backplane.survey import Survey
 from app.chat.clients import Client
 from app.contract import Person
 from app.effects import Effects, Reply
-from app.jobs.job import Job
 from app.jobs.transitions import NOT_STORED
 from app.loops import Loops
 from app.ownership.elsewhere import Elsewhere
@@ -69,7 +69,7 @@ class Others:
         self.owners = Owners(store, rooms, processes, resume, lose, self.mirrors.read)
         self.elsewhere = Elsewhere(backplane, loop, loops, self.owners.room)
         self.visits = Visits(backplane, loop, rooms, self.owners.room, visit)
-        self.survey = Survey(backplane, loop)
+        self.survey, self.spending = Survey(backplane, loop), Spending(backplane)
         self._broadcast = broadcast
         self._connect()
 
@@ -91,7 +91,7 @@ class Others:
         await self.processes.register()
         await self.owners.take_over()
         self._loops.every(LOOK_SECONDS, "processes", self.processes.look)
-        self._loops.tick(BEAT_SECONDS, "beat", self.backplane.beat)
+        self._loops.tick(BEAT_SECONDS, "beat", self._beat)
         self._loops.keep("backplane", self.backplane.connect)
         self._loops.every(1.0, "hearing", self.backplane.listen_again)
 
@@ -112,6 +112,10 @@ class Others:
         if there:
             self.backplane.send(process, "results", delivery.subject, delivery.reply, delivery.headers, delivery.data)
         return there
+
+    def _beat(self) -> None:
+        self.spending.tell()
+        self.backplane.beat()
 
     async def leave(self) -> None:
         """End: what is left of our rooms is for others, at once."""
@@ -169,10 +173,10 @@ class Others:
         """What the owner of this room answers, or None when it is ours; raises Refused(busy), or StoreUnavailable."""
         return await self.elsewhere.call(room, kind, *values)
 
-    def was_shown(self, room: Room, jobs: Iterable[Job]) -> None:
-        """Somebody who joined a room was shown these; of another's room, what they saw end is not shown again."""
+    def was_shown(self, room: Room, ended: Iterable[str]) -> None:
+        """Somebody who joined a room was shown these jobs as over; where they are alone here, nobody needs them again."""
         if not room.ours and len(room.listeners) == 1:
-            self.mirrors.was_shown(room, jobs)
+            self.mirrors.was_shown(room, ended)
 
     def tell_members(self, room: Room) -> None:
         """Tell the owner who came and went."""

@@ -25,11 +25,15 @@ KEY = secrets.token_hex(32)
 class Several(System):
     """As `make run`, with several web processes on a PostgreSQL server of its own."""
 
-    def __init__(self, cluster: Cluster, **settings: str) -> None:
-        super().__init__(  # type: ignore[arg-type]  # its settings are words
-            RATE_LIMIT="off", DATABASE_URL=cluster.database(), SECRET_KEY=KEY, WEB=str(COUNT), FRONT_PORT=str(free_port()),
-            **settings,
-        )  # fmt: skip
+    def __init__(self, cluster: Cluster, **settings: Any) -> None:
+        several: dict[str, Any] = {
+            "RATE_LIMIT": "off",
+            "DATABASE_URL": cluster.database(),
+            "SECRET_KEY": KEY,
+            "WEB": str(COUNT),
+            "FRONT_PORT": str(free_port()),
+        }
+        super().__init__(**several, **settings)
         self.cluster = cluster
         first = _ports_in_a_row(COUNT)
         self.port = first
