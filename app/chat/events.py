@@ -252,19 +252,19 @@ class Events:
     def send(self, who: Client, what: Send) -> Answer:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
         _check_in_room(who, what.room)
+        self._check_open(who)
         room = self._rooms[what.room]
         if not room.ours:
             return Elsewhere(room)
-        self._check_open(who)
         return self._intake.message(who.person, what)
 
     def create(self, who: Client, what: Create) -> Answer:
         """Accept a job; a resend changes nothing."""
         _check_in_room(who, what.room)
+        self._check_open(who)
         room = self._rooms[what.room]
         if not room.ours:
             return Elsewhere(room)
-        self._check_open(who)
         return self._intake.job(who.person, what)
 
     async def cancel(self, who: Client, what: Cancel) -> Found:
@@ -277,11 +277,11 @@ class Events:
 
     async def retry(self, who: Client, what: Retry) -> Found:
         """Give a job that failed for good its attempts once more, for the person who asked for it."""
+        self._check_open(who)
         job = await self._job_of_a_room(who, what.job)
         room = self._rooms.find(job.room)
         if room is not None and not room.ours:
             return Elsewhere(room)
-        self._check_open(who)
         if job.sender_id != who.person.id:
             raise Refused("forbidden", "only the person who asked for a job can try it again", "job")
         if not job.dead:

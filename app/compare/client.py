@@ -144,10 +144,16 @@ class ChatClient:
                 if refusal.error["code"] not in RETRYABLE_CODES or time.monotonic() > until:
                     raise
                 await asyncio.sleep(refusal.error.get("retry_after", 0.2))
+                if refusal.error["code"] == "not_in_room":  # its last join was refused
+                    await self._join_again()
             except (ConnectionError, OSError):
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(0.1)
+
+    async def _join_again(self) -> None:
+        with contextlib.suppress(ConnectionError, NotAccepted, OSError):
+            await self.connect()
 
     async def reconnect(self, seconds: float = 60.0) -> None:
         """Connect and join, as many attempts as it takes; raises the last error after `seconds`."""

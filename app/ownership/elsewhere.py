@@ -6,6 +6,7 @@ by their keys, so that asking twice does nothing twice. Where the owner dies, th
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from asyncio import AbstractEventLoop, Future, Task
 from collections.abc import Callable, Coroutine
@@ -23,6 +24,7 @@ from app.store.errors import StoreUnavailable
 log = structlog.get_logger()
 
 LOOK_SECONDS = 0.2
+AWAIT_SECONDS = 0.02  # between two looks whether all are answered
 AGAIN_SECONDS = 0.7  # without an answer, after which a question is asked again
 
 Answered = Callable[[bytes], None]
@@ -57,9 +59,10 @@ class Elsewhere:
         loop: AbstractEventLoop,
         loops: Loops,
         find: Callable[[str], Coroutine[Any, Any, Room]],
+        moved: Callable[[str, str], None],
     ) -> None:
-        """`find` gives a room with its owner."""
-        self._backplane, self._loop, self._find = backplane, loop, find
+        """`find` gives a room with its owner; `moved` is told that it is not, or not any more, this process."""
+        self._backplane, self._loop, self._find, self._moved = backplane, loop, find, moved
         self._numbers = itertools.count(1)
         self._questions: dict[int, Question] = {}  # in the order in which they were asked
         self._finding: dict[str, Task[None]] = {}
@@ -103,6 +106,12 @@ class Elsewhere:
         self.ask(room, kind, values, end, lambda: end(None), fail)
         return await done
 
+    async def answered(self, seconds: float) -> None:
+        """Return once every question is answered, or its time is up, after so many seconds at the latest."""
+        until = self._loop.time() + seconds
+        while self._questions and self._loop.time() < until:
+            await asyncio.sleep(AWAIT_SECONDS)
+
     def process_gone(self, process: str) -> None:
         """It will not answer any more: ask whoever owns its rooms now."""
         for question in list(self._questions.values()):
@@ -118,11 +127,13 @@ class Elsewhere:
         if question is not None:
             question.answered(body)
 
-    def _take_moved(self, _: str, number: int) -> None:
-        """Whoever was asked does not own the room."""
+    def _take_moved(self, sender: str, number: int) -> None:
+        """Whoever was asked does not own the room, or gives it up."""
         question = self._questions.get(number)
-        if question is not None:
+        if question is not None and question.process == sender:
             question.process = ""
+            self._moved(question.room, sender)
+            self._find_owner(question.room)
 
     def _look(self) -> None:
         now = self._loop.time()

@@ -33,6 +33,9 @@ from app.store.store import Store
 log = structlog.get_logger()
 
 
+ANSWERS_SECONDS = 1.0  # that clients of a process that ends are given to be answered
+
+
 class People(msgspec.Struct):
     """A page of the people in a room, how many there are, and the room's newest message."""
 
@@ -67,7 +70,7 @@ class Others:
         self.presence = Presence(backplane, loop, rooms, tell_members)
         self.mirrors = Mirrors(backplane, loop, rooms, store, broadcast, link, self.introduce)
         self.owners = Owners(store, rooms, processes, resume, lose, self.mirrors.read)
-        self.elsewhere = Elsewhere(backplane, loop, loops, self.owners.room)
+        self.elsewhere = Elsewhere(backplane, loop, loops, self.owners.room, self.owners.is_not)
         self.visits = Visits(backplane, loop, rooms, self.owners.room, visit)
         self.survey, self.spending = Survey(backplane, loop), Spending(backplane)
         self._broadcast = broadcast
@@ -105,6 +108,7 @@ class Others:
         self.processes.draining = True
         if self.are_there:
             await self.owners.release()
+            await self.elsewhere.answered(ANSWERS_SECONDS)  # so that nobody waits in vain for what they have sent
 
     def hand_over(self, process: str, delivery: Any) -> bool:
         """Have a process take results of its jobs; no, when it is not there."""

@@ -57,6 +57,12 @@ class Owners:
         finally:
             del self._finding[name]
 
+    def is_not(self, name: str, process: str) -> None:
+        """This process says that the room is not its: the database is asked again."""
+        room = self._rooms.find(name)
+        if room is not None and not room.ours and room.owner == process:
+            room.owner = ""
+
     async def find_all(self, names: Iterable[str]) -> None:
         """As `room`, for many at once."""
         wanted = [name for name in names if (room := self._rooms.find(name)) is None or not room.ours]

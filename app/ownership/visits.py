@@ -14,6 +14,7 @@ from app.backplane.backplane import Backplane
 from app.chat.clients import Client
 from app.contract import Person
 from app.rooms import Room, Rooms
+from app.store.errors import StoreUnavailable
 
 log = structlog.get_logger()
 
@@ -99,7 +100,10 @@ class Visits:
                 self._moved(sender, number)
                 return
             self._answered(sender, number, await self._serve[kind](name, *values))
-        except Exception as error:  # it is asked again, and told `busy` in the end
+        except StoreUnavailable as error:  # it is asked again, and told `busy` in the end
+            log.info("a question of another process cannot be answered yet", kind=kind, error=str(error))
+            self._moved(sender, number)
+        except Exception as error:  # the same
             self._answers.pop((sender, number), None)
             log.warning("a question of another process failed", kind=kind, error=repr(error))
 
@@ -120,9 +124,9 @@ class Visits:
     ) -> None:
         try:
             room = await self._find(name)
-        except Exception as error:  # as above
-            self._answers.pop((sender, number), None)
-            log.warning("a room cannot be found", room=name, error=repr(error))
+        except StoreUnavailable as error:  # it is asked again, as above; and it may be found by whoever asks
+            log.info("the owner of a room is not known yet", room=name, error=str(error))
+            self._moved(sender, number)
             return
         if room.ours:
             self._begin(sender, number, sid, person, role, body)
