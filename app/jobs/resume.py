@@ -26,7 +26,7 @@ async def resume(life: Lifecycle, load_rooms: Any) -> None:
     def read(connection: Connection) -> tuple[tuple[list[Job], int], tuple[dict[tuple[str, str], array[int]], int]]:
         return ledger.unfinished(connection), ledger.parked_places(connection, ordered)
 
-    (jobs, life.newest), (places, life.parked_jobs) = await life.store.read(read)
+    (jobs, life.newest), (places, life.parked_jobs) = await life.store.read(read, patient=True)
     await load_rooms({job.room for job in jobs} | {room for room, _ in places})
     for (room, task), some in places.items():
         life.rooms[room].line(task).begin_with(some)

@@ -13,12 +13,16 @@ from app.store.sessions import Judges
 
 
 class Database(Judges, Protocol):
-    """What the store needs of a database: app/store/sqlite.py and postgres.py."""
+    """What the store needs of a database: app/store/sqlite.py and postgres/database.py."""
 
     shared: bool
+    read_seconds: float | None  # after which a read is given up that nobody may wait for any longer
 
     def connect(self) -> Connection:
         """A connection of its own, to read by, in a thread; may wait, and raises StoreUnavailable."""
+
+    def troubles(self) -> list[str]:
+        """What is wrong at this moment, in a word each."""
 
     async def change(self, change: Callable[[Connection], Any], between_groups: Callable[..., None]) -> Any:
         """The value of this change, made in a transaction of its own; raises StoreUnavailable."""
@@ -36,8 +40,8 @@ def open_database(url: str, threads: Threads, loops: Loops) -> tuple[Database, C
         local = Sqlite(url, threads, loops)
         return local, Local(local, local.checkpoints, threads, loops)
     # Here and not at the top: who has SQLite need not load the driver.
-    from app.store.postgres import Postgres
-    from app.store.remote import Remote
+    from app.store.postgres.database import Postgres
+    from app.store.postgres.remote import Remote
 
     remote = Postgres(url, threads, loops)
-    return remote, Remote(remote, threads.loop)
+    return remote, Remote(remote.groups, threads.loop)

@@ -1,4 +1,4 @@
-"""SQLite: opening the file, writing groups of rows, and what its errors mean. Its sibling is app/store/postgres.py."""
+"""SQLite: opening the file, writing groups of rows, and what its errors mean. Its sibling is app/store/postgres/database.py."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Sqlite:
     """One SQLite file, owned by this process. `write` never waits for a lock: it raises StoreLocked instead."""
 
     shared = False
+    read_seconds: float | None = None
 
     def __init__(self, url: str, threads: Threads, loops: Loops) -> None:
         """Open it and bring it up to date; raises StoreRefused in one sentence."""
@@ -108,7 +109,7 @@ class Sqlite:
         """A connection of its own, for reads in a thread."""
         return self._spare.pop() if self._spare else self.engine.connect()
 
-    def is_lost(self, connection: Connection) -> bool:
+    def is_lost(self, connection: Connection, error: Exception | None) -> bool:
         """A file is always there."""
         return False
 
@@ -119,6 +120,10 @@ class Sqlite:
         if isinstance(error.orig, sqlite3.OperationalError) or type(error) is exc.DatabaseError:
             return translated(error.orig)  # type: ignore[arg-type]  # sqlite3's own error
         return error
+
+    def troubles(self) -> list[str]:
+        """Acknowledgements say so by themselves."""
+        return []
 
     def stop(self) -> None:
         """End its thread."""

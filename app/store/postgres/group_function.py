@@ -9,32 +9,48 @@ the others change, and a job may be accepted and start in the same group. Rows c
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from sqlalchemy import Column
 
 from app.store.operation import Rows
+from app.store.postgres.errors import FENCED, OUTRUN
 from app.store.statements import STATEMENTS, Insert, MustBe, Statement, Update
 
-FENCED = "SW001"  # SQLSTATE: another process holds a room; the message is the list of rooms, as JSON
-CALL = "SELECT pg_temp.write_group(%s)"
+CALL = "SELECT pg_temp.write_group(%s, %s, %s)"
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # as JSON has it, and not after an odd number of backslashes
 KINDS = {str: "text", int: "bigint", float: "float", bool: "boolean"}
 
-_FENCE = f"""
-    IF rows ? 'fence' THEN
-        SELECT jsonb_agg(f->>0) INTO lost
-        FROM jsonb_array_elements(rows->'fence') f
+# The list of those rooms that are not held as the group says; nobody can take them over before the commit.
+_LOST = """
+        SELECT jsonb_agg(f->>0) {into}
+        FROM jsonb_array_elements({rows}->'fence') f
         LEFT JOIN (
             SELECT name, owner, epoch FROM rooms
-            WHERE name IN (SELECT f->>0 FROM jsonb_array_elements(rows->'fence') f) ORDER BY name FOR SHARE
+            WHERE name IN (SELECT f->>0 FROM jsonb_array_elements({rows}->'fence') f)
+            ORDER BY name FOR SHARE
         ) held ON held.name = f->>0
-        WHERE held.owner IS DISTINCT FROM f->>1 OR held.epoch IS DISTINCT FROM (f->>2)::bigint;
+        WHERE held.owner IS DISTINCT FROM f->>1 OR held.epoch IS DISTINCT FROM (f->>2)::bigint"""
+FIND_LOST = "WITH given AS (SELECT %s::jsonb AS rows) " + _LOST.format(into="", rows="(SELECT rows FROM given)")  # noqa: S608 - our own words
+WITHDRAW = [
+    "DELETE FROM messages USING jsonb_array_elements(%s::jsonb->'message') r"
+    " WHERE messages.room = r->>0 AND messages.seq = (r->>1)::bigint AND messages.id = r->>2",
+    "DELETE FROM jobs USING jsonb_array_elements(%s::jsonb->'job') r WHERE jobs.n = (r->>0)::bigint AND jobs.id = r->>1",
+]
+_TALLY = f"""
+    UPDATE marks SET n = n + 1 WHERE name = tally AND n = before;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '{OUTRUN}', MESSAGE = 'this connection was given up';
+    END IF;"""  # noqa: S608 - our own words
+_FENCE = f"""
+    IF rows ? 'fence' THEN{_LOST.format(into="INTO lost", rows="rows")};
         IF lost IS NOT NULL THEN
             RAISE EXCEPTION USING ERRCODE = '{FENCED}', MESSAGE = lost::text;
         END IF;
-    END IF;"""  # noqa: S608 - our own words
+    END IF;"""
 
 
 def definition() -> str:
@@ -43,8 +59,8 @@ def definition() -> str:
         f"\n    IF rows ? '{name}' THEN{_sql(name, each)}\n    END IF;" for name, each in STATEMENTS.items()
     )
     return (
-        "CREATE OR REPLACE FUNCTION pg_temp.write_group(rows jsonb) RETURNS void LANGUAGE plpgsql AS $$\n"
-        f"DECLARE lost jsonb;\nBEGIN{_FENCE}{parts}\nEND $$"
+        "CREATE OR REPLACE FUNCTION pg_temp.write_group(rows jsonb, tally text, before bigint) RETURNS void\n"
+        f"LANGUAGE plpgsql AS $$\nDECLARE lost jsonb;\nBEGIN{_TALLY}{_FENCE}{parts}\nEND $$"
     )
 
 
@@ -56,18 +72,21 @@ def as_json(rows: Rows) -> str:
 
 def _last_of_each(rows: Rows) -> Rows:
     return {
-        name: list({row[index]: row for row in given}.values())
-        if len(given) > 1 and (index := _key_index(name)) is not None
+        name: list({key(row): row for row in given}.values())
+        if len(given) > 1 and (key := _key(name)) is not None
         else given
         for name, given in rows.items()
     }
 
 
-def _key_index(name: str) -> int | None:
+def _key(name: str) -> Callable[[tuple[Any, ...]], Any] | None:
+    """What tells rows of a statement apart, of which the last alone is to count."""
     statement = STATEMENTS.get(name)
     if isinstance(statement, Update):
-        return -1
-    return 0 if isinstance(statement, Insert) and statement.replace else None
+        return itemgetter(-1)
+    if isinstance(statement, Insert):
+        return itemgetter(0) if statement.replace else None
+    return tuple  # the same is checked once
 
 
 def _sql(name: str, statement: Statement) -> str:
