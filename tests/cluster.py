@@ -46,10 +46,10 @@ def find_binaries() -> Path | None:
 class Cluster:
     """A server with any number of databases."""
 
-    def __init__(self, copy_of: Cluster | None = None, **settings: str) -> None:
+    def __init__(self, copy_of: Cluster | None = None, port: int | None = None, **settings: str) -> None:
         """Make it and start it, with these settings besides SETTINGS; `copy_of` makes it that one's standby."""
         self.folder = Path(tempfile.mkdtemp(prefix="spillway-pg-"))
-        self.port, self._settings = free_port(), {**SETTINGS, **settings}
+        self.port, self._settings = port or free_port(), {**SETTINGS, **settings}
         if (user := _user()) is not None:
             shutil.chown(self.folder, user)
         try:
@@ -74,8 +74,9 @@ class Cluster:
         subprocess.run([*_as_user(), _binary("pg_basebackup"), *command], check=True, cwd="/")
 
     def promote(self) -> None:
-        """Make a standby the server that is written to."""
+        """Make a standby the server that is written to, and let it wait for no standby of its own."""
         self.run("postgres", "SELECT pg_promote()")
+        self.set(synchronous_standby_names="")
 
     @property
     def data(self) -> Path:
@@ -187,7 +188,7 @@ def _binary(name: str) -> str:
 @contextlib.contextmanager
 def running(copy_of: Cluster | None = None, **settings: str) -> Iterator[Cluster]:
     """A cluster for a while."""
-    cluster = Cluster(copy_of, **settings)
+    cluster = Cluster(copy_of, None, **settings)
     try:
         yield cluster
     finally:

@@ -16,6 +16,7 @@ from typing import Any
 
 from app.compare.client import ChatClient, Findings
 from app.compare.system import System
+from tests.faults import databases
 from tests.faults.load import Crowd, dead_letters, left_on_streams
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
 from tests.logs import assert_no_traceback
@@ -165,6 +166,22 @@ async def kill_supervisor(crowd: Crowd, rng: Random, took: Recovery, times: int)
         took.new.append(await _until_answered(crowd, "web"))
 
 
+def to_database(blow: Callable[[Crowd, Random], Awaitable[None]]) -> Any:
+    """This is done to the database again and again."""
+
+    async def harm(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
+        for _ in range(times):
+            await asyncio.sleep(rng.uniform(0, 2))
+            await blow(crowd, rng)
+            took.new.append(await _until_answered(crowd, "web"))
+
+    return harm
+
+
+kill_server, fail_over = to_database(databases.kill_server), to_database(databases.fail_over)
+read_only, no_connections = to_database(databases.read_only), to_database(databases.no_connections)
+
+
 async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str) -> None:
     for number in range(times):
         began = time.monotonic()
@@ -271,8 +288,18 @@ SCENARIOS = {
         with_log_on_small_disk,
         disk_full,
     ),
+    "kill PostgreSQL, simple": ("simple", {}, databases.on_postgres, kill_server),
+    "kill PostgreSQL, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, kill_server),
+    "failover to a standby, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_two, fail_over),
+    "PostgreSQL read-only 10 s": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, read_only),
+    "PostgreSQL without connections 10 s": ("simple", {}, databases.on_postgres, no_connections),
+    "kill web on PostgreSQL, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, kill_web),
 }
 MOST = {
+    kill_server: 10,
+    fail_over: 3,
+    read_only: 2,
+    no_connections: 2,
     restarts: 8,
     tcp_cut: 20,
     database_locked: 10,
