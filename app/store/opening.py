@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from app.loops import Loops
 from app.store.group import Commits, Threads
@@ -29,6 +30,17 @@ class Database(Judges, Protocol):
 
     async def close(self) -> None:
         """Let it go."""
+
+
+def upkeep(url: str) -> AbstractContextManager[tuple[Engine, str]]:
+    """The database as it is, for a command that runs by itself, and its name; raises StoreRefused or StoreUnreachable."""
+    if url.startswith("sqlite:"):
+        from app.store import sqlite
+
+        return sqlite.upkeep(url)
+    from app.store.postgres import database
+
+    return database.upkeep(url)
 
 
 def open_database(url: str, threads: Threads, loops: Loops) -> tuple[Database, Commits]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,18 @@ def translated(error: sqlite3.Error) -> StoreUnavailable:
     """What SQLite's error means to us: somebody else holds the lock, or it cannot be used just now (full, damaged)."""
     code = getattr(error, "sqlite_errorcode", 0) & 255
     return (StoreLocked if code in BUSY else StoreUnavailable)(str(error))
+
+
+@contextlib.contextmanager
+def upkeep(url: str) -> Iterator[tuple[Engine, str]]:
+    """The file for a command that runs by itself, and its name; raises StoreRefused."""
+    lock = _own(Path(url.removeprefix("sqlite:///")))
+    try:
+        yield create_engine(url, poolclass=NullPool), url
+    except exc.DatabaseError as error:
+        raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
+    finally:
+        lock.close()
 
 
 def _own(path: Path) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -39,10 +40,7 @@ class Postgres:
         self._conninfo, self.name = target(url)
         self._opening: set[asyncio.Task[None]] = set()
         self._handed: list[psycopg.Connection[Any]] = []  # connections that SQLAlchemy is to take
-        # NullPool: SQLAlchemy's pool would hold a green lock in a real thread.
-        self.engine: Engine = create_engine(
-            "postgresql+psycopg://", poolclass=NullPool, creator=self._handed.pop, use_native_hstore=False
-        )
+        self.engine = _engine(self._handed.pop)
         self._no_connection = ("", -1000.0)  # why a thread got none, and when
         self._start()
         self.groups = GroupWriter(partial(opened, self._conninfo, TO_WRITE), self._loop)
@@ -107,22 +105,46 @@ class Postgres:
     # Start and end
 
     def _start(self) -> None:
-        try:
-            with psycopg.connect(self._conninfo, connect_timeout=START_SECONDS) as first:
-                _check(self.name, first)
-            self._handed.append(psycopg.connect(self._conninfo, connect_timeout=START_SECONDS))
+        with _reached(self._conninfo, self.name) as connection:
+            self._handed.append(connection)
             migrations.bring_up_to_date(self.engine, self.name)
-        except psycopg.OperationalError as error:
-            raise _why_not_reached(self.name, error) from None
-        except (psycopg.Error, exc.DBAPIError) as error:
-            why = words(getattr(error, "orig", error))
-            raise StoreRefused(f"the database {self.name} cannot be used: {why}") from None
 
     async def close(self) -> None:
         """Let it go."""
         self._stop_looking()
         await self._changes.close()
         await self.groups.close()
+
+
+@contextlib.contextmanager
+def upkeep(url: str) -> Iterator[tuple[Engine, str]]:
+    """The database for a command that runs by itself, and its name; raises StoreRefused or StoreUnreachable."""
+    conninfo, name = target(url)
+    handed: list[psycopg.Connection[Any]] = []
+    connect = partial(psycopg.connect, conninfo, connect_timeout=START_SECONDS)
+    with _reached(conninfo, name) as first:
+        handed.append(first)
+        yield _engine(lambda: handed.pop() if handed else connect()), name
+
+
+@contextlib.contextmanager
+def _reached(conninfo: str, name: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to a database that may be used, whose new owner closes it; our errors for what goes wrong."""
+    try:
+        connection = psycopg.connect(conninfo, connect_timeout=START_SECONDS)
+        _check(name, connection)
+        connection.rollback()
+        yield connection
+    except psycopg.OperationalError as error:
+        raise _why_not_reached(name, error) from None
+    except (psycopg.Error, exc.DBAPIError) as error:
+        why = words(getattr(error, "orig", error))
+        raise StoreRefused(f"the database {name} cannot be used: {why}") from None
+
+
+def _engine(connect: Callable[[], psycopg.Connection[Any]]) -> Engine:
+    # NullPool: SQLAlchemy's pool would hold a green lock in a real thread.
+    return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=connect, use_native_hstore=False)
 
 
 def _changed(change: Callable[[Connection], Any], connection: Connection) -> Any:
