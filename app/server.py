@@ -279,13 +279,14 @@ def _routes(server: Server) -> None:
 
 
 def _missing(server: Server) -> list[str]:
-    """What the process needs and does not have: loops that cannot run, and a queue where a flag asks for it.
+    """What the process needs and does not have: the database, loops that cannot run, and a queue where a flag asks for it.
 
     Where there can be no queue all jobs take simple, and none is needed.
     """
     if server.intake.draining:
         return ["draining"]
-    missing = [f"loop:{name}" for name in server.loops.cannot_run()]
+    missing = [f"database:{what}" for what in server.store.troubles()]
+    missing += [f"loop:{name}" for name in server.loops.cannot_run()]
     wants_queue = server.settings.nats_intake or server.flags.wants_queue()
     if server.settings.nats_url and server.settings.ledger and wants_queue:
         queued = server.routing.queued

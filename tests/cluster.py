@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from app.compare.system import ROOT
@@ -45,14 +46,14 @@ def find_binaries() -> Path | None:
 class Cluster:
     """A server with any number of databases."""
 
-    def __init__(self, **settings: str) -> None:
-        """Make it and start it; with these settings besides SETTINGS."""
+    def __init__(self, copy_of: Cluster | None = None, port: int | None = None, **settings: str) -> None:
+        """Make it and start it, with these settings besides SETTINGS; `copy_of` makes it that one's standby."""
         self.folder = Path(tempfile.mkdtemp(prefix="spillway-pg-"))
-        self.port, self._settings = free_port(), {**SETTINGS, **settings}
+        self.port, self._settings = port or free_port(), {**SETTINGS, **settings}
         if (user := _user()) is not None:
             shutil.chown(self.folder, user)
         try:
-            self._make()
+            self._make() if copy_of is None else self._copy(copy_of)
             self.start()
         except BaseException:
             self.close()
@@ -66,6 +67,16 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             cwd="/",
         )
+
+    def _copy(self, primary: Cluster) -> None:
+        origin = f"host=127.0.0.1 port={primary.port} user=postgres application_name=standby"
+        command = ["-D", str(self.data), "--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-d", origin]
+        subprocess.run([*_as_user(), _binary("pg_basebackup"), *command], check=True, cwd="/")
+
+    def promote(self) -> None:
+        """Make a standby the server that is written to, and let it wait for no standby of its own."""
+        self.run("postgres", "SELECT pg_promote()")
+        self.set(synchronous_standby_names="")
 
     @property
     def data(self) -> Path:
@@ -100,6 +111,32 @@ class Cluster:
         """Stop it at once and in order: connections are cut."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(WAIT)
+
+    @contextlib.contextmanager
+    def hanging(self) -> Iterator[None]:
+        """All of its processes stand still, as if its machine were away."""
+        processes = [self.process.pid, *(each.pid for each in psutil.Process(self.process.pid).children())]
+        for pid in processes:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in processes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+    def until_gone(self, backend: int) -> None:
+        """Wait until one of its processes has ended."""
+        give_up = time.monotonic() + WAIT
+        while psutil.pid_exists(backend):
+            assert time.monotonic() < give_up, "the server's process does not end"
+            time.sleep(0.02)
+
+    def set(self, **settings: str) -> None:
+        """Change settings of the running server."""
+        for name, value in settings.items():
+            self.run("postgres", "SET default_transaction_read_only = off", f"ALTER SYSTEM SET {name} = '{value}'")
+        self.run("postgres", "SELECT pg_reload_conf()")
 
     def close(self) -> None:
         """End it, and remove everything."""
@@ -149,9 +186,9 @@ def _binary(name: str) -> str:
 
 
 @contextlib.contextmanager
-def running(**settings: str) -> Iterator[Cluster]:
+def running(copy_of: Cluster | None = None, **settings: str) -> Iterator[Cluster]:
     """A cluster for a while."""
-    cluster = Cluster(**settings)
+    cluster = Cluster(copy_of, None, **settings)
     try:
         yield cluster
     finally:

@@ -70,7 +70,7 @@ HOMES = {
     ),
     "alembic": (["app/store/migrations/"], "a database is brought up to date in one place"),
     "sqlite3": (["app/store/sqlite.py", "app/store/checkpoints.py"], "PostgreSQL is a sibling of one file"),
-    "psycopg": (["app/store/postgres.py"], "its errors stop there, and who has SQLite never loads it"),
+    "psycopg": (["app/store/postgres/"], "its errors stop there, and who has SQLite never loads it"),
     "httptools": (
         ["ml_clients/connection.py", "app/outgoing.py"],
         "answers of models, and of others, are parsed where they are received",

@@ -29,7 +29,7 @@ async def resume(life: Lifecycle, load_rooms: Any, names: list[str] | None = Non
     def read(connection: Connection) -> tuple[tuple[list[Job], int], tuple[dict[tuple[str, str], array[int]], int]]:
         return ledger.unfinished(connection, names), ledger.parked_places(connection, ordered, names)
 
-    (jobs, newest), (places, parked) = await life.store.read(read)
+    (jobs, newest), (places, parked) = await life.store.read(read, patient=True)
     life.newest, life.parked_jobs = max(life.newest, newest), life.parked_jobs + parked
     await load_rooms({job.room for job in jobs} | {room for room, _ in places})
     for (room, task), some in places.items():

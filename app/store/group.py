@@ -44,13 +44,20 @@ class Group:
         """On the loop's clock: when the first of those who wait for an answer must have it."""
         return min((each.expires for each in self.operations if each.expires is not None), default=None)
 
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Whether all of it is given up once it took too long, so that it may be removed again as a whole."""
+        return all(each.expires is not None for each in self.operations)
+
     def by_key(self) -> Look | None:
         """Of one operation that met a row with its key: what finds that row."""
         return self.operations[0].by_key() if len(self.operations) == 1 else None
 
 
 class Commits(Protocol):
-    """A way to commit groups, one at a time: app/store/local.py and remote.py."""
+    """A way to commit groups, one at a time: app/store/local.py and app/store/postgres/remote.py."""
+
+    apart: bool  # whether what people wait for has groups of its own
 
     @property
     def limit(self) -> int:

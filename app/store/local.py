@@ -30,6 +30,8 @@ THREAD_GAP_SECONDS = 0.003  # between two groups of the thread: fewer, larger on
 class Local:
     """Commits groups to a SQLite file."""
 
+    apart = False
+
     def __init__(self, database: Sqlite, checkpoints: Checkpoints, threads: Threads, loops: Loops) -> None:
         self._database, self._checkpoints, self._loop = database, checkpoints, threads.loop
         self._cost = 0.0001  # seconds an operation, as measured lately

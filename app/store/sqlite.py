@@ -1,11 +1,12 @@
-"""SQLite: opening the file, writing groups of rows, and what its errors mean. Its sibling is app/store/postgres.py."""
+"""SQLite: opening the file, writing groups of rows, and what its errors mean. Its sibling is app/store/postgres/database.py."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ class Sqlite:
     """One SQLite file, owned by this process. `write` never waits for a lock: it raises StoreLocked instead."""
 
     shared = False
+    read_seconds: float | None = None
 
     def __init__(self, url: str, threads: Threads, loops: Loops) -> None:
         """Open it and bring it up to date; raises StoreRefused in one sentence."""
@@ -108,7 +110,7 @@ class Sqlite:
         """A connection of its own, for reads in a thread."""
         return self._spare.pop() if self._spare else self.engine.connect()
 
-    def is_lost(self, connection: Connection) -> bool:
+    def is_lost(self, connection: Connection, error: Exception | None) -> bool:
         """A file is always there."""
         return False
 
@@ -119,6 +121,10 @@ class Sqlite:
         if isinstance(error.orig, sqlite3.OperationalError) or type(error) is exc.DatabaseError:
             return translated(error.orig)  # type: ignore[arg-type]  # sqlite3's own error
         return error
+
+    def troubles(self) -> list[str]:
+        """Acknowledgements say so by themselves."""
+        return []
 
     def stop(self) -> None:
         """End its thread."""
@@ -186,6 +192,18 @@ def translated(error: sqlite3.Error) -> StoreUnavailable:
     """What SQLite's error means to us: somebody else holds the lock, or it cannot be used just now (full, damaged)."""
     code = getattr(error, "sqlite_errorcode", 0) & 255
     return (StoreLocked if code in BUSY else StoreUnavailable)(str(error))
+
+
+@contextlib.contextmanager
+def upkeep(url: str) -> Iterator[tuple[Engine, str]]:
+    """The file for a command that runs by itself, and its name; raises StoreRefused."""
+    lock = _own(Path(url.removeprefix("sqlite:///")))
+    try:
+        yield create_engine(url, poolclass=NullPool), url
+    except exc.DatabaseError as error:
+        raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
+    finally:
+        lock.close()
 
 
 def _own(path: Path) -> Any:

@@ -20,6 +20,8 @@ from app.store.writer import Writer
 
 T = TypeVar("T")
 
+COMMITTED_SECONDS = 4.0  # for which somebody waits for the group under way
+
 
 class Store:
     """One database: operations in groups, reads in threads, and rare changes one at a time.
@@ -50,9 +52,13 @@ class Store:
         """Commit this with the next group; `operation.done` tells when."""
         self.writer.add(operation)
 
-    async def read(self, query: Callable[[Connection], T]) -> T:
-        """The query's value, read in a thread from what is committed; raises StoreUnavailable."""
-        return await self._reads.run(partial(_read, query))
+    async def read(self, query: Callable[[Connection], T], patient: bool = False) -> T:
+        """The query's value, read in a thread from what is committed; raises StoreUnavailable, soon unless `patient`."""
+        return await self._reads.run(partial(_read, query), None if patient else self._database.read_seconds)
+
+    def troubles(self) -> list[str]:
+        """What keeps the database from being used at this moment, in a word each; nothing when it is well."""
+        return self._database.troubles()
 
     async def change(self, change: Callable[[Connection], T]) -> T:
         """Commit a rare change (flags, uploads, letters, who holds a room) and return its value; raises StoreUnavailable."""
@@ -65,10 +71,13 @@ class Store:
         await done
 
     async def committed(self) -> None:
-        """Return when memory holds nothing that is not committed: what is shown of it then is true."""
+        """Return when memory holds nothing that is not committed: what is shown of it is true; raises StoreUnavailable."""
         done: asyncio.Future[None] = self._loop.create_future()
         self.writer.when_committed(partial(resolve, done))
-        await done
+        try:
+            await (done if done.done() else asyncio.wait_for(done, COMMITTED_SECONDS))
+        except TimeoutError:
+            raise StoreUnavailable("what is being written takes too long") from None
 
     async def close(self) -> None:
         """Commit what waits, then let the database go."""

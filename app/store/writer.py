@@ -1,7 +1,7 @@
 """The one writer: operations of a loop round become one transaction, and what follows from it is handed on in order.
 
 One group at a time is under way, so every operation is prepared with what all before it have settled. How a group gets
-into the database is the matter of app/store/local.py and remote.py.
+into the database is the matter of app/store/local.py and postgres/remote.py.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Writer:
         self._pause = 0.0
         self._idle: list[Callable[[], None]] = []
         self._after_group: list[Callable[[], None]] = []
-        self._exclusive_turn = False
+        self._exclusive_turn = self._others_turn = False
         # Also while a group hangs, those behind it whose time is up are answered.
         loops.tick(TICK_SECONDS, "expired", self._drop_expired)
 
@@ -118,7 +118,9 @@ class Writer:
     def _prepared(self) -> Group:
         group = Group([], self._loop.time(), alone=bool(self._alone))
         limit = 1 if group.alone else self.commits.limit
-        for line in (self._alone, self._urgent, self._other):
+        for line in self._lines():
+            if self.commits.apart and group.operations:
+                break
             while line and len(group.operations) < limit:
                 operation = line.popleft()
                 try:
@@ -129,6 +131,15 @@ class Writer:
         if self.fence is not None and group.operations:
             add_row(group.rows, "fence", self.fence)
         return group
+
+    def _lines(self) -> tuple[deque[Operation], ...]:
+        """Where the next group comes from, in this order: what people wait for first, or in turns where it goes apart."""
+        self._others_turn = self.commits.apart and not self._others_turn
+        if self._others_turn:
+            return self._alone, self._urgent, self._other
+        return (
+            (self._alone, self._other, self._urgent) if self.commits.apart else (self._alone, self._urgent, self._other)
+        )
 
     def _without(self, group: Group, wrong: Operation, error: Exception) -> Group:
         """Put the group back as it was and give up the operation that made a mistake: its rows may be half there."""

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
+from tests.bench.databases import jobs_on, messages_on
 from tests.bench.jobs import (
     bullmq,
     celery,
@@ -19,6 +20,7 @@ from tests.bench.jobs import (
 from tests.bench.models import acks_beside_models
 from tests.bench.sides import Measurement, Side, Size, chat_sides, connecting, echo, fan, own_rooms, paced
 from tests.bench.stall import big_writes
+from tests.cluster import find_binaries
 
 CHAT = ["Spillway", "Node socket.io", "Flask-SocketIO"]
 MEGABYTES = 7.0
@@ -55,7 +57,7 @@ def _ours(open_side: Callable[[Size], AbstractContextManager[Measurement]], name
 
 def rows() -> list[Row]:
     """All rows, in the order of the table."""
-    return [*_chat_rows(), *_job_rows(), *_strain_rows()]
+    return [*_chat_rows(), *_job_rows(), *_database_rows(), *_strain_rows()]
 
 
 def _chat_rows() -> list[Row]:
@@ -202,6 +204,33 @@ def _job_rows() -> list[Row]:
                 )
             ],
         ),
+    ]
+
+
+def _database_rows() -> list[Row]:
+    """The same work on both databases; none where there is no PostgreSQL (`make postgres`)."""
+    if find_binaries() is None:
+        return []
+    databases = (("Spillway", True), ("Spillway on SQLite", False))
+
+    def row(name: str, work: Callable[..., AbstractContextManager[Measurement]], title: str) -> Row:
+        sides = [_ours(partial(work, postgres=postgres), side) for side, postgres in databases]
+        lines = [
+            Line(f"{title}: CPU of web process and PostgreSQL", "all_us", "us"),
+            Line("of that the web process", "web_us", "us"),
+            Line("its time, p50", "p50_ms", "ms"),
+            Line("its time, p99", "p99_ms", "ms"),
+        ]
+        return Row(name, sides, lines)
+
+    return [
+        row(
+            "postgres-message",
+            partial(messages_on, clients=50, window=4),
+            "message stored on PostgreSQL, 50 x 4 in flight",
+        ),
+        row("postgres-serial", partial(messages_on, clients=1, window=1), "the same, one at a time"),
+        row("postgres-job", partial(jobs_on, clients=20, window=5), "simple no-op job on PostgreSQL, 20 x 5 in flight"),
     ]
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from app.compare.client import Findings
 from app.compare.system import System
 from app.ownership.processes import LEASE_SECONDS
+from tests.faults import databases
 from tests.faults.load import Crowd, dead_letters, left_on_streams
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
 from tests.faults.several import COUNT, Several, several
@@ -203,19 +204,6 @@ async def rolling_restart(crowd: Crowd, rng: Random, took: Recovery, times: int)
             await asyncio.sleep(rng.uniform(0.5, 1))
 
 
-async def kill_postgres(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
-    """kill -9 of the PostgreSQL server, and another start on its data."""
-    for _ in range(times):
-        cluster = _several(crowd).cluster
-        await asyncio.sleep(rng.uniform(0.5, 2))
-        caught = asyncio.create_task(_until_final(crowd))
-        await asyncio.to_thread(cluster.kill)
-        await asyncio.sleep(rng.uniform(0, 3))
-        await asyncio.to_thread(cluster.start)
-        took.new.append(await _until_answered(crowd, "web"))
-        took.caught.append(await caught)
-
-
 def _several(crowd: Crowd) -> Several:
     assert isinstance(crowd.system, Several)
     return crowd.system
@@ -226,6 +214,22 @@ async def _until_ready(system: Several, number: int) -> None:
     while not system.is_ready(number):
         assert time.monotonic() < until, "a web process does not come back"
         await asyncio.sleep(0.1)
+
+
+def to_database(blow: Callable[[Crowd, Random], Awaitable[None]]) -> Any:
+    """This is done to the database again and again."""
+
+    async def harm(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
+        for _ in range(times):
+            await asyncio.sleep(rng.uniform(0, 2))
+            await blow(crowd, rng)
+            took.new.append(await _until_answered(crowd, "web"))
+
+    return harm
+
+
+kill_server, fail_over = to_database(databases.kill_server), to_database(databases.fail_over)
+read_only, no_connections = to_database(databases.read_only), to_database(databases.no_connections)
 
 
 async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str) -> None:
@@ -330,7 +334,6 @@ SCENARIOS = {
     "web paused past its lease, queued": ("queued", {"ACK_WAIT": "3"}, several, pause_one_web),
     "rolling restart of three web, simple": ("simple", {}, several, rolling_restart),
     "rolling restart of three web, queued": ("queued", {"ACK_WAIT": "3"}, several, rolling_restart),
-    "kill PostgreSQL under three web": ("simple", {}, several, kill_postgres),
     "TCP to the broker cut": ("queued", {"ACK_WAIT": "3"}, behind_proxy, tcp_cut),
     "database locked 2 s": ("simple", {}, plain, database_locked),
     "disk full, simple": ("simple", {}, on_small_disk, disk_full),
@@ -341,8 +344,17 @@ SCENARIOS = {
         with_log_on_small_disk,
         disk_full,
     ),
+    "kill PostgreSQL, simple": ("simple", {}, databases.on_postgres, kill_server),
+    "kill PostgreSQL, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, kill_server),
+    "failover to a standby, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_two, fail_over),
+    "PostgreSQL read-only 10 s": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, read_only),
+    "PostgreSQL without connections 10 s": ("simple", {}, databases.on_postgres, no_connections),
 }
 MOST = {
+    kill_server: 10,
+    fail_over: 3,
+    read_only: 2,
+    no_connections: 2,
     restarts: 8,
     tcp_cut: 20,
     database_locked: 10,
@@ -352,7 +364,6 @@ MOST = {
     kill_one_web: 20,
     pause_one_web: 5,
     rolling_restart: 5,
-    kill_postgres: 10,
 }  # kills alone are done 50 times
 ROOT_ONLY = {name for name in SCENARIOS if name.startswith("disk full")}
 IS_ROOT = os.geteuid() == 0

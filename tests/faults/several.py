@@ -16,27 +16,27 @@ import psutil
 from app.compare.client import ChatClient
 from app.compare.system import System
 from app.ports import free_port
-from tests.cluster import Cluster, running
+from tests.cluster import running
 
 COUNT = 3
 KEY = secrets.token_hex(32)
 
 
 class Several(System):
-    """As `make run`, with several web processes on a PostgreSQL server of its own."""
+    """As `make run`, with several web processes on this PostgreSQL database."""
 
-    def __init__(self, cluster: Cluster, **settings: Any) -> None:
+    def __init__(self, database: str, **settings: Any) -> None:
         several: dict[str, Any] = {
             "RATE_LIMIT": "off",
-            "DATABASE_URL": cluster.database(),
+            "DATABASE_URL": database,
             "SECRET_KEY": KEY,
             "WEB": str(COUNT),
             "FRONT_PORT": str(free_port()),
         }
         super().__init__(**several, **settings)
-        self.cluster = cluster
         first = _ports_in_a_row(COUNT)
         self.port = first
+        self.database: Any = None  # what a scenario needs of it, to break it
         self._environment["PORT"] = str(first)
         self.urls = [f"http://127.0.0.1:{first + number}" for number in range(COUNT)]
         self.url = self.urls[0]
@@ -89,7 +89,7 @@ class Roaming(ChatClient):
 @contextlib.contextmanager
 def several(settings: dict[str, Any]) -> Iterator[Several]:
     """The system with three web processes."""
-    with running() as cluster, Several(cluster, **settings) as system:
+    with running() as cluster, Several(cluster.database(), **settings) as system:
         yield system
 
 

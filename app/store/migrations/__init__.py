@@ -39,6 +39,12 @@ def bring_up_to_date(engine: Engine, name: str) -> None:
         _upgrade(connection, found)
 
 
+def current(engine: Engine) -> str | None:
+    """The version the database has; None where there is nothing in it yet."""
+    with engine.connect() as connection:
+        return _version(connection)
+
+
 def _version(connection: Connection) -> str | None:
     """The version the database has; None when it is new."""
     if inspect(connection).has_table("alembic_version"):

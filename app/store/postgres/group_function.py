@@ -9,19 +9,32 @@ the others change, and a job may be accepted and start in the same group. Rows c
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 from sqlalchemy import Column
 
 from app.store.operation import Rows
+from app.store.postgres.errors import FENCED, OUTRUN
 from app.store.statements import STATEMENTS, Insert, MustBe, Statement, Update
 
-FENCED = "SW001"  # SQLSTATE: the process that writes is not one of those that may
-CALL = "SELECT pg_temp.write_group(%s)"
+CALL = "SELECT pg_temp.write_group(%s, %s, %s)"
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # as JSON has it, and not after an odd number of backslashes
 KINDS = {str: "text", int: "bigint", float: "float", bool: "boolean"}
 
+IS_REGISTERED = "SELECT FROM processes WHERE id = %s AND since = %s FOR KEY SHARE"
+WITHDRAW = [
+    "DELETE FROM messages USING jsonb_array_elements(%s::jsonb->'message') r"
+    " WHERE messages.room = r->>0 AND messages.seq = (r->>1)::bigint AND messages.id = r->>2",
+    "DELETE FROM jobs USING jsonb_array_elements(%s::jsonb->'job') r WHERE jobs.n = (r->>0)::bigint AND jobs.id = r->>1",
+]
+_TALLY = f"""
+    UPDATE marks SET n = n + 1 WHERE name = tally AND n = before;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '{OUTRUN}', MESSAGE = 'this connection was given up';
+    END IF;"""  # noqa: S608 - our own words
 # Whoever takes over the rooms of a process removes its row first, and waits for what is on its way.
 _FENCE = f"""
     IF rows ? 'fence' THEN
@@ -39,8 +52,8 @@ def definition() -> str:
         f"\n    IF rows ? '{name}' THEN{_sql(name, each)}\n    END IF;" for name, each in STATEMENTS.items()
     )
     return (
-        "CREATE OR REPLACE FUNCTION pg_temp.write_group(rows jsonb) RETURNS void LANGUAGE plpgsql AS $$\n"
-        f"BEGIN{_FENCE}{parts}\nEND $$"
+        "CREATE OR REPLACE FUNCTION pg_temp.write_group(rows jsonb, tally text, before bigint) RETURNS void\n"
+        f"LANGUAGE plpgsql AS $$\nBEGIN{_TALLY}{_FENCE}{parts}\nEND $$"
     )
 
 
@@ -52,18 +65,21 @@ def as_json(rows: Rows) -> str:
 
 def _last_of_each(rows: Rows) -> Rows:
     return {
-        name: list({row[index]: row for row in given}.values())
-        if len(given) > 1 and (index := _key_index(name)) is not None
+        name: list({key(row): row for row in given}.values())
+        if len(given) > 1 and (key := _key(name)) is not None
         else given
         for name, given in rows.items()
     }
 
 
-def _key_index(name: str) -> int | None:
+def _key(name: str) -> Callable[[tuple[Any, ...]], Any] | None:
+    """What tells rows of a statement apart, of which the last alone is to count."""
     statement = STATEMENTS.get(name)
     if isinstance(statement, Update):
-        return -1
-    return 0 if isinstance(statement, Insert) and statement.replace else None
+        return itemgetter(-1)
+    if isinstance(statement, Insert):
+        return itemgetter(0) if statement.replace else None
+    return tuple  # the same is checked once
 
 
 def _sql(name: str, statement: Statement) -> str:

@@ -9,7 +9,7 @@ import structlog
 
 from app.store.errors import StoreConflict, StoreUnavailable
 from app.store.group import Group, Written
-from app.store.postgres import Postgres
+from app.store.postgres.writing import GroupWriter
 
 log = structlog.get_logger()
 
@@ -20,10 +20,12 @@ GAP_SECONDS = 0.002  # from the begin of a group to that of the next: fewer, lar
 class Remote:
     """Commits groups to PostgreSQL."""
 
+    # So that a group of theirs can be withdrawn as a whole (app/store/postgres/writing.py).
+    apart = True
     limit = MAX_GROUP
 
-    def __init__(self, database: Postgres, loop: asyncio.AbstractEventLoop) -> None:
-        self._database, self._loop = database, loop
+    def __init__(self, groups: GroupWriter, loop: asyncio.AbstractEventLoop) -> None:
+        self._groups, self._loop = groups, loop
         self._task: asyncio.Task[None] | None = None
         self.next_at = 0.0
 
@@ -47,7 +49,7 @@ class Remote:
 
     async def _write(self, group: Group) -> Exception | None:
         try:
-            await self._database.write(group.rows)
+            await self._groups.write(group)
         except StoreConflict as error:
             return await self._with_row(group, error)
         except StoreUnavailable as error:
@@ -60,7 +62,7 @@ class Remote:
     async def _with_row(self, group: Group, error: StoreConflict) -> Exception:
         look = group.by_key()
         try:
-            error.row = await self._database.find(*look) if look is not None else None
+            error.row = await self._groups.find(look) if look is not None else None
         except StoreUnavailable as away:
             return away
         return error
