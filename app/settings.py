@@ -280,6 +280,11 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir / 'spillway.db'}"
 
     @property
+    def database_name(self) -> str:
+        """The database as words for people: without user and password."""
+        return _without_login(self.database).partition("?")[0]
+
+    @property
     def is_shared(self) -> bool:
         """Whether the database is one that several web processes may share."""
         return not self.database.startswith("sqlite:")
