@@ -13,7 +13,7 @@ from app.settings import SettingInvalid, Settings, from_env
 
 if TYPE_CHECKING:
     from app.concurrency import Concurrency
-    from app.server import Server
+    from app.process import Server
 
 
 def main() -> int:

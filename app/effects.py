@@ -11,6 +11,9 @@ from app.jobs.job import Job, view
 from app.payload import Refused
 from app.rooms import Room, packet
 
+About = int | str
+"""What an event is about, for those who must not show it twice: the `seq` of a message, JOB.ATTEMPT of one that ended, or 0."""
+
 
 class Receipt:
     """What a batch of results is acknowledged by, once the last of them is committed."""
@@ -37,7 +40,7 @@ class Effects:
 
     def __init__(self) -> None:
         self.replies: list[tuple[Reply, bytes]] = []
-        self.shown: list[tuple[Room, bytes]] = []
+        self.shown: list[tuple[Room, bytes, About]] = []
         self.answers: list[tuple[Future[Any], Any]] = []
         self.receipts: list[bytes] = []
         self.starts: list[Job] = []
@@ -52,14 +55,14 @@ class Effects:
         reply.count(refused.code)
         self.replies.append((reply, msgspec.json.encode({"ok": False, "error": refused.as_error()})))
 
-    def show(self, event: str, room: Room, data: Any) -> None:
+    def show(self, event: str, room: Room, data: Any, about: About = 0) -> None:
         """Tell everybody in the room."""
-        self.shown.append((room, packet(event, data)))
+        self.shown.append((room, packet(event, data), about))
 
     def show_job(self, room: Room, job: Job) -> None:
         """Tell everybody in the room how the job stands."""
-        if room.listeners:
-            self.show("job:update", room, view(job))
+        if room.listeners or room.others:
+            self.show("job:update", room, view(job), f"{job.id}.{job.attempt}" if job.delivered else 0)
 
     def answer(self, future: Future[Any] | None, value: Any) -> None:
         """Give this to whoever waits for the commit."""

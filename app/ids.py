@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
+import secrets
+import socket
 import time
 from datetime import UTC, datetime
 
@@ -59,3 +62,9 @@ def traceparent(id: str) -> str:
     """The W3C traceparent header of a job: always the same for one job, and so not stored."""
     digest = hashlib.blake2b(id.encode(), digest_size=24).hexdigest()
     return f"00-{digest[:32]}-{digest[32:]}-01"
+
+
+def process_name() -> str:
+    """A name for this process that no other has, and that can be a part of a NATS subject."""
+    host = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:24]
+    return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from app.effects import Effects
+from app.effects import About, Effects
 from app.jobs.job import Job
-from app.rooms import Rooms
+from app.rooms import Room, Rooms
 
 
 class Transport(Protocol):
@@ -25,6 +25,7 @@ class Publisher:
 
     def __init__(self, transport: Transport, rooms: Rooms, start: Callable[[Job], None]) -> None:
         self._transport, self._rooms, self._start = transport, rooms, start
+        self.relay: Callable[[Room, bytes, About], None] = lambda room, packet, about: None  # to other web processes
         self.acknowledge: Callable[[list[bytes]], None] = lambda receipts: None  # the queue's, once there is one
 
     def apply(self, effects: Effects) -> None:
@@ -32,8 +33,10 @@ class Publisher:
         for reply, body in effects.replies:
             if reply.id:
                 reply.connection.ack(reply.id, body)
-        for room, packet in effects.shown:
+        for room, packet, about in effects.shown:
             self._transport.broadcast(room.listeners, packet)
+            if room.others:
+                self.relay(room, packet, about)
         if effects.replies or effects.shown:
             self._transport.flush()
         for future, value in effects.answers:

@@ -18,13 +18,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from app import data_dir, streams
+from app import data_dir, front, streams
 from app.ports import free_port
 from app.queue import accounts
 from app.queue.accounts import User
 from app.queue.health import in_trouble
 from app.queue.names import Names
-from app.settings import SettingInvalid, Settings, from_env
+from app.settings import LOOPBACK, SettingInvalid, Settings, from_env
 from app.supervisor import Part, PartsFailed, Supervisor
 
 CHECK_TASKS = """
@@ -98,13 +98,53 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
     if queue:
         parts.append(_worker(settings, environment, bundled))
+    parts += [_web(settings, environment, number) for number in range(settings.web)]
+    if fronted(settings):
+        parts.append(_nginx(settings))
+    return parts
+
+
+def fronted(settings: Settings) -> bool:
+    """Whether nginx stands in front: there are several web processes, and it is installed."""
+    return settings.web > 1 and front.binary() is not None
+
+
+def addresses(settings: Settings) -> list[str]:
+    """What is said to be ready: each web process, and what stands in front of them."""
+    host = settings.url.rpartition(":")[0] if not settings.public_url else f"http://{settings.host}"
+    direct = [f"{host}:{settings.port + number}" for number in range(settings.web)]
+    if settings.web == 1:
+        return [settings.url]
+    return [*direct, f"{host}:{settings.front} (nginx, in front of the others)"] if fronted(settings) else direct
+
+
+def _web(settings: Settings, environment: dict[str, str], number: int) -> Part:
     # `wsgi.py` in the checkout; beside the packages where it is installed
     script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
-    ready = settings.data_dir / "web.ready"
+    name, ready = "web process", settings.data_dir / "web.ready"
+    if settings.web > 1:
+        name, ready = f"web process {number + 1}", settings.data_dir / f"web-{number + 1}.ready"
+        environment = {**environment, "PORT": str(settings.port + number)}
+        if fronted(settings) and settings.host in LOOPBACK:
+            environment["TRUST_PROXY"] = str(settings.trust_proxy + 1)
     # Readiness comes from the file that this process writes: whatever answers at PORT may be another program.
     command = [sys.executable, script, "--ready-file", str(ready)]
-    parts.append(Part("web process", command, _always, settings.drain_seconds, environment, ready_file=ready))
-    return parts
+    return Part(name, command, _always, settings.drain_seconds, environment, ready_file=ready)
+
+
+def _nginx(settings: Settings) -> Part:
+    folder = (settings.data_dir / "nginx").resolve()
+    host = settings.host if ":" not in settings.host else f"[{settings.host}]"
+    near = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
+    processes = [f"{near}:{settings.port + number}" for number in range(settings.web)]
+    front.write_configuration(folder, f"{host or '0.0.0.0'}:{settings.front}", processes)  # noqa: S104 - as HOST says
+    command = [front.binary() or "nginx", "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr", "-g", _nginx_user()]
+    return Part("nginx", command, _http(f"http://{near}:{settings.front}/livez"), 2.0, relayed=True)
+
+
+def _nginx_user() -> str:
+    """In the foreground; as root its workers stay root, for nobody else may look into DATA_DIR."""
+    return "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
 
 
 def _always() -> bool:
@@ -205,8 +245,9 @@ def main() -> int:
     parser.add_argument(
         "--no-queue", action="store_true", help="start neither broker nor worker: every task takes the simple path"
     )
+    parser.add_argument("--web", help="how many web processes (default: WEB, or 1)")
     asked = parser.parse_args()
-    environ = dict(os.environ)
+    environ = dict(os.environ) | ({"WEB": asked.web} if asked.web is not None else {})
     own_broker = not asked.no_queue and not environ.get("NATS_URL", "").strip()
     if asked.no_queue or own_broker:
         environ["NATS_URL"] = "nats://127.0.0.1" if own_broker else ""
@@ -216,7 +257,7 @@ def main() -> int:
         with data_dir.locked(settings):
             lane_of = check_tasks()
             bundled = bundled_broker(settings, lane_of) if own_broker else None
-            Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(settings.url)
+            Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(addresses(settings))
     except (SettingInvalid, data_dir.DataDirInUse, TasksInvalid) as error:
         print(error, file=sys.stderr)
         return 2

@@ -24,11 +24,21 @@ HOMES = {
     "greenlet": (["app/concurrency/green.py"], "as eventlet"),
     "gevent": ([], "there is one concurrency library, and it is eventlet"),
     "nats": (["app/queue/"], "its errors stop there, and the simple path never loads it"),
-    "flask": (["app/server.py", "app/web/", "ml_clients/embedded/"], "event handlers and tasks need no web request"),
+    "flask": (
+        ["app/server.py", "app/process.py", "app/web/", "ml_clients/embedded/"],
+        "event handlers and tasks need no web request",
+    ),
     "flask_socketio": (["app/server.py"], "its decorators push a request context for every event"),
     "werkzeug": (["app/concurrency/threads.py", "app/web/errors.py", "ml_clients/embedded/"], "as flask"),
     "socketio": (
-        ["app/transport/upstream/", "app/chat/packets.py", "app/server.py", "app/compare/", "app/__main__.py"],
+        [
+            "app/transport/upstream/",
+            "app/backplane/outside.py",
+            "app/chat/packets.py",
+            "app/server.py",
+            "app/compare/",
+            "app/__main__.py",
+        ],
         "events arrive and leave in the chat, clients drive it",
     ),
     "engineio": (["app/transport/upstream/"], "its private names are known in one place"),
@@ -54,6 +64,7 @@ HOMES = {
             "app/callbacks/kept.py",
             "app/chat/reading.py",
             "app/web/api.py",
+            "app/ownership/claims.py",
         ],
         "the store is the one way to the database; others write functions that run inside its transactions",
     ),
@@ -86,6 +97,8 @@ HOMES = {
     "asyncio": (
         [
             "app/queue/",
+            "app/backplane/",
+            "app/ownership/",
             "app/worker.py",
             "app/concurrency/",
             "app/transport/",
@@ -137,7 +150,7 @@ ABOVE = {
         "app.queue",
         "app.effects",
     ],
-    "app/jobs/": ["app.chat", "app.web", "app.server", "app.queue"],
+    "app/jobs/": ["app.ownership", "app.chat", "app.web", "app.server", "app.queue"],
     "app/paths/": [
         "app.chat",
         "app.web",
@@ -160,9 +173,21 @@ ABOVE = {
         "app.transport",
     ],
     "app/outgoing.py": ["app.chat", "app.web", "app.server", "app.queue", "app.paths", "app.jobs", "app.transport"],
-    "app/chat/": ["app.web", "app.server", "app.queue", "app.paths"],
+    "app/chat/": ["app.ownership", "app.web", "app.server", "app.queue", "app.paths"],
     # of the chat it knows what takes messages and jobs of other programs
     "app/web/": ["app.chat.desk", "app.chat.events", "app.chat.clients", "app.server", "app.paths"],
+    # it carries frames, whatever is in them
+    "app/backplane/": [
+        "app.chat",
+        "app.web",
+        "app.server",
+        "app.queue",
+        "app.paths",
+        "app.jobs",
+        "app.store",
+        "app.rooms",
+    ],
+    "app/ownership/": ["app.web", "app.server", "app.queue", "app.paths"],
     "app/callbacks/": ["app.chat", "app.web", "app.server", "app.queue", "app.paths", "app.jobs.lifecycle"],
     "app/flags/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue"],
     "app/queue/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.store"],

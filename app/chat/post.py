@@ -76,7 +76,7 @@ class Post(Operation):
         message = Raw(msgspec.json.encode(with_link(self.message, self.life.link)))  # once for both
         if self.reply is not None:
             effects.reply(self.reply, {"message": message})
-        effects.show("message:new", self.room, message)
+        effects.show("message:new", self.room, message, self.message.seq)
         for accept in self.accepts:
             accept.done(effects)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
 from app.store.prepared import Prepared
-from app.store.schema import callbacks, jobs, marks
+from app.store.schema import callbacks, jobs, marks, rooms
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
@@ -97,20 +97,45 @@ def find_all(connection: Connection, ids: Iterable[str]) -> list[Job]:
     return [from_row(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(list(ids))))]
 
 
-def unfinished(connection: Connection) -> tuple[list[Job], int]:
-    """Every job that is not delivered and not parked, in the order of acceptance; and the newest place given."""
+def unfinished(connection: Connection, names: list[str] | None = None) -> tuple[list[Job], int]:
+    """Every job that is not delivered and not parked, in the order of acceptance; and the newest place given.
+
+    With names: those of these rooms.
+    """
+    newest = connection.execute(select(func.max(jobs.c.n))).scalar() or 0
+    if names is not None:
+        mine = select(jobs).where(~jobs.c.delivered, jobs.c.room.in_(names), ~jobs.c.parked).order_by(jobs.c.n)
+        return [from_row(row) for row in connection.execute(mine)], newest
     mark = connection.execute(select(marks.c.n).where(marks.c.name == "unfinished")).scalar() or 0
     query = select(jobs).where(jobs.c.n >= mark, ~jobs.c.delivered, ~jobs.c.parked).order_by(jobs.c.n)
-    newest = connection.execute(select(func.max(jobs.c.n))).scalar() or 0
     return [from_row(row) for row in connection.execute(query)], newest
 
 
-def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[dict[tuple[str, str], array[int]], int]:
+def unfinished_of(connection: Connection, room: str) -> list[Job]:
+    """Every job of a room that is not delivered and not parked."""
+    return unfinished(connection, [room])[0]
+
+
+def parked_places(
+    connection: Connection, tasks: Iterable[str], names: list[str] | None = None
+) -> tuple[dict[tuple[str, str], array[int]], int]:
     """The places of all jobs of these tasks at the broker in order, by room and task; and how many are parked in all.
+
+    With names: those of these rooms.
 
     Read row by row from an index alone: a million of them must cost neither a list nor a second.
     """
     places: dict[tuple[str, str], array[int]] = {}
+    if names is not None:
+        found = connection.execute(
+            select(jobs.c.room, jobs.c.task, jobs.c.n)
+            .where(jobs.c.parked, jobs.c.room.in_(names), jobs.c.task.in_(list(tasks)), text(_AT_BROKER))
+            .order_by(jobs.c.n)
+        )
+        for room, task, n in found:
+            places.setdefault((room, task), array("q")).append(n)
+        mine = select(func.count()).where(jobs.c.parked, jobs.c.room.in_(names))
+        return places, connection.execute(mine).scalar_one()
     for task in tasks:
         for room, n in _parked_places.each(connection, task=task):
             known = places.get((room, task))
@@ -121,21 +146,27 @@ def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[dict[tu
     return places, total
 
 
-def overdue_parked(connection: Connection, now: float) -> list[str]:
-    """IDs of parked jobs past their deadline, at most 500."""
-    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.deadline < now).limit(AT_ONCE)
+def overdue_parked(connection: Connection, now: float, owner: str | None = None) -> list[str]:
+    """IDs of parked jobs past their deadline, at most 500; of the rooms of this owner, where one is named."""
+    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.deadline < now, *_owned(owner)).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
 
 
-def due_by(connection: Connection, now: float) -> list[str]:
-    """IDs of delayed jobs whose time has come, the first first, at most 500."""
-    query = select(jobs.c.id).where(_delayed, jobs.c.due <= now).order_by(jobs.c.due).limit(AT_ONCE)
+def due_by(connection: Connection, now: float, owner: str | None = None) -> list[str]:
+    """IDs of delayed jobs whose time has come, the first first, at most 500; of this owner's rooms, where one is named."""
+    query = select(jobs.c.id).where(_delayed, jobs.c.due <= now, *_owned(owner)).order_by(jobs.c.due).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
 
 
-def next_due(connection: Connection) -> float | None:
+def next_due(connection: Connection, owner: str | None = None) -> float | None:
     """When the next delayed job is due, or None."""
-    return connection.execute(select(jobs.c.due).where(_delayed).order_by(jobs.c.due).limit(1)).scalar()
+    query = select(jobs.c.due).where(_delayed, *_owned(owner)).order_by(jobs.c.due).limit(1)
+    return connection.execute(query).scalar()
+
+
+def _owned(owner: str | None) -> list[Any]:
+    """The condition that a job's room is this process's; none where every room is."""
+    return [] if owner is None else [jobs.c.room.in_(select(rooms.c.name).where(rooms.c.owner == owner))]
 
 
 def is_any_at_broker(connection: Connection) -> bool:
@@ -166,13 +197,16 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
     ]
 
 
-def shift_clock(connection: Connection, seconds: float) -> None:
+def shift_clock(connection: Connection, seconds: float, owner: str | None = None) -> None:
     """Move what was issued before the wall clock jumped by so much: deadlines, delays and retries are durations."""
-    unfinished = (jobs.c.parked) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
+    unfinished = jobs.c.parked | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
+    which: Any = unfinished if owner is None else ~jobs.c.delivered
     connection.execute(
-        jobs.update().where(unfinished).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
+        jobs.update().where(which, *_owned(owner)).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
     )
     waiting = callbacks.update().where(callbacks.c.due.is_not(None))
+    if owner is not None:
+        waiting = waiting.where(callbacks.c.room.in_(select(rooms.c.name).where(rooms.c.owner == owner)))
     connection.execute(waiting.values(due=callbacks.c.due + seconds, since=callbacks.c.since + seconds))
 
 

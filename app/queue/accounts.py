@@ -63,6 +63,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
     publish = [
         names.job("*", "*"),
         names.cancel("*"),
+        names.process("*"),
         names.undecodable(names.results),
         *(f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE") for stream in streams),
         *_consumers(streams),
@@ -72,7 +73,14 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         *_take(names.dead, DEAD_CONSUMER),
         *callbacks,
     ]
-    return _user(names, "web", publish, [names.cancelled("*"), names.requests], password, answers=True)
+    return _user(
+        names,
+        "web",
+        publish,
+        [names.cancelled("*"), names.requests, names.process("*"), names.worker("*")],
+        password,
+        answers=True,
+    )
 
 
 def worker(names: Names, lanes: Lanes, name: str = "worker", password: str = "") -> User:
@@ -130,7 +138,7 @@ def _user(
 
 def _serve(names: Names, lanes: Lanes) -> list[str]:
     """What a worker publishes: it takes jobs, answers for them, and says what cannot be read."""
-    rights = [names.cancelled("*"), names.undecodable(names.jobs)]
+    rights = [names.cancelled("*"), names.undecodable(names.jobs), names.worker("*")]
     for lane, tasks in lanes.items():
         rights += [*_take(names.jobs, lane), *(names.result(task) for task in tasks)]
     return rights

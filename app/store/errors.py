@@ -18,11 +18,7 @@ class StoreUnreachable(StoreUnavailable):
 
 
 class StoreFenced(StoreUnavailable):
-    """Another process holds these rooms by now; nothing of what was asked is stored."""
-
-    def __init__(self, rooms: list[str]) -> None:
-        super().__init__(f"another process holds {', '.join(rooms)}")
-        self.rooms = rooms
+    """This process may not write: others took it for dead. Nothing of what was asked is stored, nor will it be."""
 
 
 class StoreConflict(Exception):

@@ -43,7 +43,7 @@ def upkeep(url: str) -> AbstractContextManager[tuple[Engine, str]]:
     return database.upkeep(url)
 
 
-def open_database(url: str, threads: Threads, loops: Loops) -> tuple[Database, Commits]:
+def open_database(url: str, threads: Threads, loops: Loops, name: str = "") -> tuple[Database, Commits]:
     """The database, up to date, and the way to commit groups to it; raises StoreRefused in one sentence."""
     if url.startswith("sqlite:"):
         from app.store.local import Local
@@ -55,5 +55,5 @@ def open_database(url: str, threads: Threads, loops: Loops) -> tuple[Database, C
     from app.store.postgres.database import Postgres
     from app.store.postgres.remote import Remote
 
-    remote = Postgres(url, threads, loops)
+    remote = Postgres(url, threads, loops, name)
     return remote, Remote(remote.groups, threads.loop)

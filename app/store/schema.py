@@ -111,6 +111,9 @@ Index("job_parked_deadline", jobs.c.deadline, where=jobs.c.parked)
 Index("job_due", jobs.c.due, where=jobs.c.due.is_not(None))  # few: those to be tried again, and the delayed ones
 Index("job_parked_place", jobs.c.stream_seq, where=jobs.c.parked)
 
+# A SQLite file has one process, which looks from a mark on (below), and pays for no index that changes with each job.
+Index("job_unfinished", jobs.c.room, where=~jobs.c.delivered).ddl_if(dialect="postgresql")
+
 marks = Table(
     "marks",
     metadata,

@@ -16,6 +16,7 @@ from app.store.hand_back import hand_back, resolve
 
 T = TypeVar("T")
 
+SESSION = "spillway "  # and the name of the process: what a server calls them
 READERS = 2  # threads that read, and their connections
 REPEAT_SECONDS = 1.0  # after which work is not begun again: whoever asked may be gone
 

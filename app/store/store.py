@@ -30,12 +30,20 @@ class Store:
     """
 
     def __init__(
-        self, url: str, threads: Threads, make_effects: Callable[[], Any] = list, loops: Loops | None = None
+        self,
+        url: str,
+        threads: Threads,
+        make_effects: Callable[[], Any] = list,
+        loops: Loops | None = None,
+        name: str = "",
     ) -> None:
-        """Open it and bring it up to date; raises StoreRefused in one sentence."""
+        """Open it and bring it up to date; raises StoreRefused in one sentence.
+
+        Where the database is a server, it sees the sessions of this process under its name.
+        """
         self._loop = threads.loop
         loops = loops or Loops(threads.loop)
-        self._database, commits = open_database(url, threads, loops)
+        self._database, commits = open_database(url, threads, loops, name)
         self.shared = self._database.shared  # whether several web processes may use it
         self.writer = Writer(commits, make_effects, loops)
         self._reads = Sessions("reads", READERS, self._database.connect, self._database, threads, loops)

@@ -15,7 +15,7 @@ import structlog
 from app.loops import Loops
 from app.store.errors import StoreConflict, StoreFenced, StoreLocked, StoreUnavailable
 from app.store.group import Commits, Group
-from app.store.operation import Operation
+from app.store.operation import Operation, add_row
 
 log = structlog.get_logger()
 
@@ -30,6 +30,8 @@ class Writer:
     def __init__(self, commits: Commits, make_effects: Callable[[], Any], loops: Loops) -> None:
         self.commits, self._make_effects, self._loop = commits, make_effects, loops.loop
         self.publish: Callable[[Any], None] = lambda effects: None  # gets the effects of each commit, in order
+        # Where several processes write: which of them this is, and since when. Each group is refused when it is none any more.
+        self.fence: tuple[str, float] | None = None
         self._urgent: deque[Operation] = deque()
         self._other: deque[Operation] = deque()
         self._alone: deque[Operation] = deque()  # each gets a transaction of its own, before all others
@@ -68,6 +70,11 @@ class Writer:
             call()
         else:
             self._after_group.append(call)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything added so far is committed or given up."""
+        return self._is_idle()
 
     @property
     def is_writing(self) -> bool:
@@ -121,6 +128,8 @@ class Writer:
                     group.operations.append(operation)
                 except Exception as error:  # a mistake of ours: the others must not pay for it
                     return self._without(group, operation, error)
+        if self.fence is not None and group.operations:
+            add_row(group.rows, "fence", self.fence)
         return group
 
     def _lines(self) -> tuple[deque[Operation], ...]:
@@ -151,7 +160,7 @@ class Writer:
             self._finish(group)
         elif isinstance(error, StoreLocked):
             self._wait_for_lock(group)
-        elif isinstance(error, StoreConflict | StoreFenced) and len(group.operations) > 1:
+        elif isinstance(error, StoreConflict) and len(group.operations) > 1:
             self._one_by_one(group)
         else:
             self._fail(group, error)
@@ -200,7 +209,7 @@ class Writer:
             line.appendleft(operation)
 
     def _one_by_one(self, group: Group) -> None:
-        """One of them has a key that was used before, or a room that is lost: each gets a transaction of its own."""
+        """One of them has a key that was used before: each gets a transaction of its own."""
         for operation in reversed(group.operations):
             operation.undo()
             self._alone.appendleft(operation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -14,6 +13,7 @@ import psycopg
 from app.compare.system import System
 from tests.cluster import Cluster
 from tests.faults.load import Crowd
+from tests.faults.several import Several
 
 AWAY_SECONDS = 10.0
 NAME = "spillway"
@@ -58,7 +58,8 @@ class Pair:
 
 
 def _pair(crowd: Crowd) -> Pair:
-    pair = crowd.system.database  # type: ignore[attr-defined]  # set where the system was made
+    assert isinstance(crowd.system, Several)
+    pair = crowd.system.database
     assert isinstance(pair, Pair)
     return pair
 
@@ -94,13 +95,15 @@ async def no_connections(crowd: Crowd, _: Random) -> None:
 
 def _take_all(server: Cluster, others: contextlib.ExitStack) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'spillway'")
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'spillway%'"
+        )
         for _ in range(3):  # ours are quick to come back
             with contextlib.suppress(psycopg.OperationalError):
                 while True:
                     others.enter_context(psycopg.connect(server.url("postgres")))
             connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'spillway'"
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'spillway%'"
             )
     with contextlib.suppress(psycopg.OperationalError):
         others.enter_context(psycopg.connect(server.url("postgres")))
@@ -108,11 +111,11 @@ def _take_all(server: Cluster, others: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def on_postgres(settings: dict[str, Any], with_standby: bool = False) -> Iterator[System]:
-    """The system with its database on a server."""
+    """Three web processes with their database on a server."""
     pair = Pair(with_standby)
     try:
-        with System(RATE_LIMIT="off", DATABASE_URL=pair.url, SECRET_KEY=secrets.token_hex(32), **settings) as system:
-            system.database = pair  # type: ignore[attr-defined]  # for what is done to it
+        with Several(pair.url, **settings) as system:
+            system.database = pair  # for what is done to it
             yield system
     finally:
         pair.close()

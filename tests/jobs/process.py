@@ -27,7 +27,7 @@ from app.chat.loading import Loading
 from app.chat.rate import Rates
 from app.chat.services import Services
 from app.chat.waiting import Waiting
-from app.contract import Outcome, Person
+from app.contract import Outcome, Person, WorkerDoing
 from app.due import Due
 from app.effects import Effects, Receipt
 from app.jobs import ledger
@@ -119,6 +119,13 @@ class Broker:
         """Always."""
         return True
 
+    def workers(self) -> list[WorkerDoing]:
+        """None."""
+        return []
+
+    def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """There is one process."""
+
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Taken."""
         return None
@@ -176,8 +183,8 @@ class Process:
         )
         self.services = Services(self.intake, self.rooms, self.loading, self.life, self.store, rates, loop)
         self.events = Events(
-            self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.wire.broadcast,
-            uploads, loop, None, expiry,
+            self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.publisher.apply,
+            self.wire.broadcast, uploads, loop, None, expiry,
         )  # fmt: skip
         self.desk = Desk(
             self.events, self.store, rates, self.metrics, self.publisher.apply, lambda: False, loop,

@@ -1,15 +1,15 @@
-"""PostgreSQL keeps what SQLite keeps, and what a group says of its rooms is checked where others take them over."""
+"""PostgreSQL keeps what SQLite keeps, and who was taken for dead stores nothing any more."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
-from app.store.errors import StoreFenced, StoreRefused
+from app.ownership import claims
+from app.store.errors import StoreRefused
 from app.store.operation import Operation, Rows, add_row
 from app.store.schema import messages, processes, rooms
 from app.store.store import Store
@@ -38,31 +38,9 @@ def told() -> list[str]:
     return []
 
 
-class Held(Put):
-    """Is stored only while a process holds its room."""
-
-    def __init__(self, key: str, told: list[str], room: str, owner: str, epoch: int) -> None:
-        super().__init__(key, told)
-        self.fence = (room, owner, epoch)
-
-    def prepare(self, rows: Rows) -> None:
-        """One row, and what must hold for it."""
-        super().prepare(rows)
-        add_row(rows, "fence", self.fence)
-
-    def failed(self, effects: Any, error: Exception) -> None:
-        """It is not, and never will be."""
-        lost = error.rooms if isinstance(error, StoreFenced) else error
-        self.told.append(f"failed {self.key}: {lost}")
-
-
-def give(room: str, owner: str, epoch: int) -> Any:
-    """A process takes a room."""
-
-    def change(connection: Connection) -> None:
-        connection.execute(insert(rooms).values(name=room, seq=0, owner=owner, epoch=epoch))
-
-    return change
+def failures(told: list[str]) -> list[str]:
+    """What is not stored, and never will be."""
+    return [each for each in told if each.startswith("failed")]
 
 
 def test_what_is_added_is_stored_and_what_follows_is_told(own: OwnLoop, store: Store, told: list[str]) -> None:
@@ -87,34 +65,40 @@ def test_after_a_conflict_each_is_committed_alone_and_only_one_is_told_so(
     assert outcome == ["done a", "conflict b, 1 there", "done c"]
 
 
-def test_of_a_group_only_what_belongs_to_a_lost_room_fails(own: OwnLoop, store: Store, told: list[str]) -> None:
-    own.run(store.change(give("lobby", "me", 3)))
-    own.run(store.change(give("ward", "somebody", 4)))
-    store.add(Held("a", told, "lobby", "me", 3))
-    store.add(Held("b", told, "ward", "me", 3))
-    store.add(Held("c", told, "nowhere", "me", 3))
-    store.add(Put("d", told))
+def test_a_process_that_others_took_for_dead_stores_nothing_any_more(
+    own: OwnLoop, store: Store, told: list[str]
+) -> None:
+    own.run(store.change(lambda c: claims.register(c, "me", "http://127.0.0.1:1", 7.5)))
+    store.writer.fence = ("me", 7.5)
+    store.add(Put("a", told))
+    own.run(store.settled())
+    own.run(store.change(lambda c: claims.bury(c, "me", 0)))
+    store.add(Put("b", told))
+    store.add(Put("c", told))
+    own.run(store.settled())
 
-    assert stored(own, store) == ["a", "d"]
-    outcome = [each for each in told if "prepare" not in each and "undo" not in each]
-    assert outcome == ["done a", "failed b: ['ward']", "failed c: ['nowhere']", "done d"]
+    own.run(store.change(lambda c: claims.register(c, "me", "http://127.0.0.1:1", 8.5)))
+    store.add(Put("d", told))  # it is there again, and does not know
+    assert stored(own, store) == ["a"]
+    assert len(failures(told)) == 3
 
 
-def test_nobody_takes_a_room_over_between_the_check_and_the_commit(own: OwnLoop, store: Store, told: list[str]) -> None:
-    own.run(store.change(give("lobby", "me", 3)))
+def test_nobody_buries_a_process_between_the_check_and_the_commit(own: OwnLoop, store: Store, told: list[str]) -> None:
+    own.run(store.change(lambda c: claims.register(c, "me", "http://127.0.0.1:1", 7.5)))
+    store.writer.fence = ("me", 7.5)
 
-    def take(connection: Connection) -> None:
-        connection.execute(update(rooms).values(owner="other", epoch=4))
-        own.loop.call_soon_threadsafe(store.add, Held("late", told, "lobby", "me", 3))
+    def bury(connection: Connection) -> None:
+        assert claims.bury(connection, "me", 0)
+        own.loop.call_soon_threadsafe(store.add, Put("late", told))
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
         give_up = time.monotonic() + WAIT
         while not connection.exec_driver_sql(waiting).scalar():
             assert time.monotonic() < give_up, "the check does not wait"
 
-    own.run(store.change(take))
+    own.run(store.change(bury))
 
     assert stored(own, store) == []
-    assert told[-1] == "failed late: ['lobby']"
+    assert len(failures(told)) == 1
 
 
 def test_a_change_that_fails_is_undone(own: OwnLoop, store: Store) -> None:

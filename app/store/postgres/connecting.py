@@ -15,6 +15,7 @@ from psycopg.pq import TransactionStatus
 from app.store.errors import StoreRefused
 from app.store.postgres.errors import words
 from app.store.postgres.group_function import definition
+from app.store.sessions import SESSION
 
 CONNECT_SECONDS = 2  # for each host of the URL; the least that libpq knows
 STATEMENT_SECONDS = 4.0  # after which a connection that says nothing is given up
@@ -30,7 +31,8 @@ TO_WRITE = [
     "SET enable_mergejoin = off",
     definition(),
 ]
-TO_CHANGE = [_FOR_ALL]
+# Who stops in the middle of a change must not keep others from what it had touched.
+TO_CHANGE = [_FOR_ALL, "SET idle_in_transaction_session_timeout = 1500"]
 TO_READ = [_FOR_ALL, "SET default_transaction_isolation = 'repeatable read'", "SET default_transaction_read_only = on"]
 
 
@@ -74,7 +76,7 @@ def is_lost(connection: Any) -> bool:
     return bool(connection.closed) or status in (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
 
 
-def target(url: str) -> tuple[str, str]:
+def target(url: str, process: str = "") -> tuple[str, str]:
     """What psycopg connects to, and how people are told of it: without user and password; raises StoreRefused."""
     try:
         given = conninfo_to_dict(url)
@@ -84,4 +86,4 @@ def target(url: str) -> tuple[str, str]:
     ports = str(given.get("port") or 5432).split(",")
     places = [f"{host}:{ports[min(number, len(ports) - 1)]}" for number, host in enumerate(hosts)]
     name = f"postgresql://{','.join(places)}/{given.get('dbname') or ''}"
-    return make_conninfo("", **{"application_name": "spillway", **given}), name
+    return make_conninfo("", **{**given, "application_name": f"{SESSION}{process}"}), name

@@ -34,10 +34,10 @@ class Postgres:
     shared = True
     read_seconds: float | None = READ_SECONDS
 
-    def __init__(self, url: str, threads: Threads, loops: Loops) -> None:
+    def __init__(self, url: str, threads: Threads, loops: Loops, process: str = "") -> None:
         """Look whether it can be used and bring it up to date; raises StoreRefused or StoreUnreachable in one sentence."""
         self._threads, self._loop = threads, threads.loop
-        self._conninfo, self.name = target(url)
+        self._conninfo, self.name = target(url, process)
         self._opening: set[asyncio.Task[None]] = set()
         self._handed: list[psycopg.Connection[Any]] = []  # connections that SQLAlchemy is to take
         self.engine = _engine(self._handed.pop)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import psycopg
 
 from app.store.errors import StoreConflict, StoreFenced, StoreLocked, StoreUnavailable
 
-FENCED = "SW001"  # SQLSTATE of ours: another process holds a room; the message is the list of rooms, as JSON
+FENCED = "SW001"  # SQLSTATE of ours: the process that writes is not one of those that may
 OUTRUN = "SW002"  # of ours: this connection was given up by its process, and what it still says counts no more
 READ_ONLY = "25006"
 BUSY = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock not available
@@ -19,7 +18,7 @@ TROUBLES = {READ_ONLY: "read-only", "53300": "connections", "53100": "disk"}  # 
 def meaning(error: psycopg.Error) -> Exception:
     """The error as the rest of Spillway knows it."""
     if error.sqlstate == FENCED:
-        return StoreFenced(json.loads(error.diag.message_primary or "[]"))
+        return StoreFenced("this process was taken for dead, and others have its rooms")
     if error.sqlstate in BUSY:
         return StoreLocked(words(error))
     if isinstance(error, psycopg.IntegrityError | psycopg.DataError):

@@ -24,17 +24,7 @@ CALL = "SELECT pg_temp.write_group(%s, %s, %s)"
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # as JSON has it, and not after an odd number of backslashes
 KINDS = {str: "text", int: "bigint", float: "float", bool: "boolean"}
 
-# The list of those rooms that are not held as the group says; nobody can take them over before the commit.
-_LOST = """
-        SELECT jsonb_agg(f->>0) {into}
-        FROM jsonb_array_elements({rows}->'fence') f
-        LEFT JOIN (
-            SELECT name, owner, epoch FROM rooms
-            WHERE name IN (SELECT f->>0 FROM jsonb_array_elements({rows}->'fence') f)
-            ORDER BY name FOR SHARE
-        ) held ON held.name = f->>0
-        WHERE held.owner IS DISTINCT FROM f->>1 OR held.epoch IS DISTINCT FROM (f->>2)::bigint"""
-FIND_LOST = "WITH given AS (SELECT %s::jsonb AS rows) " + _LOST.format(into="", rows="(SELECT rows FROM given)")  # noqa: S608 - our own words
+IS_REGISTERED = "SELECT FROM processes WHERE id = %s AND since = %s FOR KEY SHARE"
 WITHDRAW = [
     "DELETE FROM messages USING jsonb_array_elements(%s::jsonb->'message') r"
     " WHERE messages.room = r->>0 AND messages.seq = (r->>1)::bigint AND messages.id = r->>2",
@@ -45,10 +35,13 @@ _TALLY = f"""
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = '{OUTRUN}', MESSAGE = 'this connection was given up';
     END IF;"""  # noqa: S608 - our own words
+# Whoever takes over the rooms of a process removes its row first, and waits for what is on its way.
 _FENCE = f"""
-    IF rows ? 'fence' THEN{_LOST.format(into="INTO lost", rows="rows")};
-        IF lost IS NOT NULL THEN
-            RAISE EXCEPTION USING ERRCODE = '{FENCED}', MESSAGE = lost::text;
+    IF rows ? 'fence' THEN
+        PERFORM FROM processes
+        WHERE id = rows->'fence'->0->>0 AND since = (rows->'fence'->0->>1)::float FOR KEY SHARE;
+        IF NOT FOUND THEN
+            RAISE EXCEPTION USING ERRCODE = '{FENCED}', MESSAGE = 'the process is not registered';
         END IF;
     END IF;"""
 
@@ -60,7 +53,7 @@ def definition() -> str:
     )
     return (
         "CREATE OR REPLACE FUNCTION pg_temp.write_group(rows jsonb, tally text, before bigint) RETURNS void\n"
-        f"LANGUAGE plpgsql AS $$\nDECLARE lost jsonb;\nBEGIN{_TALLY}{_FENCE}{parts}\nEND $$"
+        f"LANGUAGE plpgsql AS $$\nBEGIN{_TALLY}{_FENCE}{parts}\nEND $$"
     )
 
 

@@ -23,7 +23,7 @@ from app.store.group import Group
 from app.store.operation import Look, Rows
 from app.store.postgres.connecting import STATEMENT_SECONDS, Waiting, is_lost
 from app.store.postgres.errors import BUSY, FENCED, OUTRUN, READ_ONLY, meaning, trouble, words
-from app.store.postgres.group_function import CALL, FIND_LOST, WITHDRAW, as_json
+from app.store.postgres.group_function import CALL, IS_REGISTERED, WITHDRAW, as_json
 
 log = structlog.get_logger()
 
@@ -252,14 +252,11 @@ def _closed(tally: str) -> str:
 
 
 async def _withdraw(connection: Waiting, rows: Rows) -> None:
-    """Remove what a group has stored, but for rooms that another process holds by now: it may have shown them."""
-    lost: set[str] = set()
-    if "fence" in rows:
-        found = await (await connection.execute(FIND_LOST, (as_json({"fence": rows["fence"]}),))).fetchone()
-        lost = set((found and found[0]) or ())
-    kept = {name: [row for row in rows.get(name, ()) if row[index] not in lost] for name, index in WITHDRAWN.items()}
+    """Remove what a group has stored, unless others have the rooms of this process by now: they may have shown it."""
+    for process, since in rows.get("fence", ()):
+        found = await connection.execute(IS_REGISTERED, (process, since))
+        if await found.fetchone() is None:
+            return
+    kept = {name: rows.get(name, []) for name in ("message", "job")}
     for statement in WITHDRAW:
         await connection.execute(statement, (as_json(kept),))
-
-
-WITHDRAWN = {"message": 0, "job": 2}  # where a row has its room
