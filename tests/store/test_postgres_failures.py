@@ -285,13 +285,10 @@ def test_where_the_server_has_no_connection_left_it_waits_for_one(
     store.add(Put("first", told))
     own.run(store.settled())
     with contextlib.ExitStack() as others:
-        with psycopg.connect(frail.url("postgres"), autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ~ '^t'")
-            with contextlib.suppress(psycopg.OperationalError):
-                while True:
-                    others.enter_context(psycopg.connect(frail.url("postgres")))
+        frail.run("postgres", "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE datname ~ '^t'")
         with contextlib.suppress(psycopg.OperationalError):
-            others.enter_context(psycopg.connect(frail.url("postgres")))
+            while True:
+                others.enter_context(psycopg.connect(frail.url("postgres")))
         store.add(asked(own, "gone", told, 1.0))
         own.until(lambda: "failed gone" in told)
         assert store.troubles() == ["connections"]
