@@ -47,9 +47,9 @@ def main() -> int:
     except StoreUnreachable as error:  # it may be back when a supervisor starts this again
         print(error, file=sys.stderr)
         return 1
-    except StoreUnavailable as error:  # it could be opened and not be read: damaged inside
-        print(f"the database cannot be used: {error}", file=sys.stderr)
-        return 2
+    except StoreUnavailable as error:  # it could be opened and not be read: damaged inside, or gone
+        print(f"the database {settings.database_name} cannot be used: {error}", file=sys.stderr)
+        return 1 if settings.is_shared else 2
     return _serve(server, settings, concurrency, asked.ready_file)
 
 

@@ -24,11 +24,20 @@ def new_id() -> str:
     global _prefix, _random
     now = time.time_ns() // 1_000_000
     if _prefix[0] != now:
-        _prefix = now, "".join(_CROCKFORD[now >> shift & 31] for shift in range(45, -1, -5))
+        _prefix = now, _letters(now)
     if not _random:  # many at once: one system call, and one pass through base 32
         letters = base64.b32encode(os.urandom(2560)).translate(_FROM_RFC4648).decode()
         _random = [letters[at : at + 16] for at in range(0, len(letters), 16)]
     return _prefix[1] + _random.pop()
+
+
+def first_id(seconds: float) -> str:
+    """What comes before every ID that was made from this moment on, and after all made before."""
+    return _letters(int(seconds * 1000))
+
+
+def _letters(milliseconds: int) -> str:
+    return "".join(_CROCKFORD[milliseconds >> shift & 31] for shift in range(45, -1, -5))
 
 
 def rfc3339(seconds: float) -> str:

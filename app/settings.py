@@ -285,6 +285,11 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir / 'spillway.db'}"
 
     @property
+    def database_name(self) -> str:
+        """The database as words for people: without user and password."""
+        return _without_login(self.database).partition("?")[0]
+
+    @property
     def uploads(self) -> Path:
         """The folder of images, which all web processes must reach."""
         return Path(self.uploads_dir) if self.uploads_dir else self.data_dir / "uploads"

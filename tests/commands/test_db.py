@@ -46,14 +46,12 @@ def test_an_old_file_is_shown_and_brought_up_to_date(old: dict[str, str]) -> Non
     (after,) = db("upgrade", old)
 
     assert after == {**before, "version": NEWEST}
-    assert db("current", old) == [after]
 
 
 def test_a_new_database_on_a_server_is_made(empty: dict[str, str]) -> None:
     (before,) = db("current", empty)
     assert before["version"] == "none"
 
-    assert db("upgrade", empty) == [{**before, "version": NEWEST}]
     assert db("upgrade", empty) == [{**before, "version": NEWEST}]
     assert before["database"].startswith("postgresql://127.0.0.1:")
 

@@ -44,10 +44,11 @@ from app.paths.routing import Routing
 from app.publisher import Publisher
 from app.rooms import Rooms
 from app.store.schema import jobs as jobs_table
+from app.store.sqlite import Sqlite
 from app.store.store import Store
 from app.tasks import Task
 from tests.own_loop import OwnLoop
-from tests.store.inside import sqlite_of
+from tests.store.inside import kill, other_connection
 
 
 @dataclass(eq=False)
@@ -148,7 +149,9 @@ class Process:
         flag: Callable[[str, str], str] = lambda task, room: "simple",
         slots: int = 2,
         max_backlog: int = 1_000_000,
+        url: str = "",
     ) -> None:
+        self.url = url or f"sqlite:///{folder / 'x.db'}"
         self.own, self.broker, self.folder = OwnLoop(), broker or Broker(), folder
         self.loop = loop = self.own.loop
         self.wire, self.rooms, self.metrics = Wire(), Rooms(), Metrics()
@@ -159,7 +162,7 @@ class Process:
         self.own.run(self._make(tasks, flag, slots, max_backlog, loop))
 
     async def _make(self, tasks: Mapping[str, Task], flag: Any, slots: int, max_backlog: int, loop: Any) -> None:
-        self.store = Store(f"sqlite:///{self.folder / 'x.db'}", self.own, Effects)
+        self.store = Store(self.url, self.own, Effects)
         self.background = Background(self._begin, _now, lambda job: self.outcome, slots)
         self.routing = Routing(flag, self.background, Auto(self.background), max_backlog, lambda: self.broker)
         self.publisher = Publisher(self.wire, self.rooms, self.routing.submit)
@@ -250,7 +253,7 @@ class Process:
 
     def read(self, query: Callable[[Connection], Any]) -> Any:
         """What the database says, by a connection of its own, whatever the store is doing."""
-        with sqlite_of(self.store).connect() as connection:
+        with other_connection(self.store, self.url) as connection:
             return query(connection)
 
     def stored(self, id: str) -> Job:
@@ -266,15 +269,13 @@ class Process:
 
     def kill(self) -> None:
         """The process is gone: what was not committed is lost, and nothing is said to anybody."""
-        store = self.store
-        store.writer.stop()
-        sqlite_of(store).stop()
-        store._reads.stop()
+        kill(self.store, self.own)
         if self.user_code._work is not None:
             self.user_code._work.put(None)
         self.own.join()
         self.own.close()
-        sqlite_of(store).let_go()
+        if isinstance(self.store._database, Sqlite):
+            self.store._database.let_go()
 
 
 class AnyUpload:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -121,6 +122,7 @@ def test_a_group_whose_answer_never_came_is_found_to_be_stored_and_not_stored_ag
     assert count(frail, url, "asked") == 1
 
 
+@pytest.mark.slow
 def test_what_must_happen_waits_until_it_is_known_whether_it_did(
     own: OwnLoop, frail: Cluster, url: str, proxy: Proxy, opened: Callable[[str], Store], told: list[str]
 ) -> None:
@@ -163,6 +165,7 @@ def test_what_was_answered_busy_is_withdrawn_where_it_turns_out_to_be_stored(
     assert count(frail, url, "late") == 0
 
 
+@pytest.mark.slow
 def test_a_group_that_is_still_on_its_way_when_we_look_is_never_stored_later(
     own: OwnLoop, frail: Cluster, url: str, opened: Callable[[str], Store], told: list[str]
 ) -> None:
@@ -213,6 +216,7 @@ def test_a_killed_server_that_comes_back_has_all_that_was_acknowledged_and_nothi
     assert set(made) >= {key for key in made if key.endswith("False")} <= set(done)
 
 
+@pytest.mark.slow
 def test_while_the_server_is_away_askers_are_told_in_time_and_readiness_says_so(
     own: OwnLoop, frail: Cluster, url: str, opened: Callable[[str], Store], told: list[str]
 ) -> None:
@@ -239,6 +243,7 @@ def test_while_the_server_is_away_askers_are_told_in_time_and_readiness_says_so(
     assert own.run(store.change(lambda c: c.exec_driver_sql("DELETE FROM flags").rowcount)) == 0
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_given_up_in_time(
     own: OwnLoop, frail: Cluster, url: str, opened: Callable[[str], Store], told: list[str]
 ) -> None:
@@ -278,6 +283,7 @@ def test_a_server_that_became_read_only_is_written_again_when_it_may_be(
     assert own.run(store.change(lambda c: c.exec_driver_sql("DELETE FROM flags").rowcount)) == 0
 
 
+@pytest.mark.slow
 def test_where_the_server_has_no_connection_left_it_waits_for_one(
     own: OwnLoop, frail: Cluster, url: str, opened: Callable[[str], Store], told: list[str]
 ) -> None:
@@ -285,13 +291,10 @@ def test_where_the_server_has_no_connection_left_it_waits_for_one(
     store.add(Put("first", told))
     own.run(store.settled())
     with contextlib.ExitStack() as others:
-        with psycopg.connect(frail.url("postgres"), autocommit=True) as connection:
-            connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname ~ '^t'")
-            with contextlib.suppress(psycopg.OperationalError):
-                while True:
-                    others.enter_context(psycopg.connect(frail.url("postgres")))
+        frail.run("postgres", "SELECT pg_terminate_backend(pid, 20000) FROM pg_stat_activity WHERE datname ~ '^t'")
         with contextlib.suppress(psycopg.OperationalError):
-            others.enter_context(psycopg.connect(frail.url("postgres")))
+            while True:
+                others.enter_context(psycopg.connect(frail.url("postgres")))
         store.add(asked(own, "gone", told, 1.0))
         own.until(lambda: "failed gone" in told)
         assert store.troubles() == ["connections"]
@@ -331,3 +334,45 @@ def test_a_start_fails_in_one_sentence_without_the_password(own: OwnLoop, url: s
 def test_a_database_that_does_not_exist_is_refused(own: OwnLoop, frail: Cluster) -> None:
     with pytest.raises(StoreRefused, match='database "nowhere" does not exist'):
         Store(frail.url("nowhere"), own)
+
+
+@pytest.fixture
+def ann(frail: Cluster, url: str) -> str:
+    """A database whose owner needs a password, which is not in this URL."""
+    frail.run("postgres", "CREATE ROLE ann LOGIN PASSWORD 'hunter2'")
+    frail.run("postgres", f"ALTER DATABASE {url.rsplit('/', 1)[1]} OWNER TO ann")
+    rules = frail.data / "pg_hba.conf"
+    before = rules.read_text()
+    rules.write_text(f"host all ann 127.0.0.1/32 scram-sha-256\n{before}")
+    frail.run("postgres", "SELECT pg_reload_conf()")
+    return url.replace("postgres@", "ann@")
+
+
+def test_a_password_may_be_in_a_file_and_a_wrong_one_is_told_to_nobody(
+    own: OwnLoop, ann: str, opened: Callable[[str], Store], tmp_path: Path, told: list[str]
+) -> None:
+    file = tmp_path / "pgpass"
+    file.write_text("*:*:*:ann:hunter2\n")
+    file.chmod(0o600)
+    with pytest.raises(StoreRefused, match="authentication failed") as refused:
+        opened(ann.replace("ann@", "ann:hunter3@"))
+    assert "hunter3" not in str(refused.value)
+
+    store = opened(f"{ann}?passfile={file}")
+    store.add(Put("a", told))
+    assert stored(own, store) == ["a"]
+
+
+def test_what_must_happen_has_its_turn_beside_what_people_wait_for(
+    own: OwnLoop, url: str, opened: Callable[[str], Store], told: list[str]
+) -> None:
+    """They are in groups of their own, so that what people wait for can be withdrawn as a whole."""
+    store = opened(url)
+    for number in range(700):
+        store.add(asked(own, f"asked {number}", told, 20.0))
+    store.add(Put("result", told))
+    own.run(store.settled())
+
+    done = [each for each in told if each.startswith("done")]
+    assert len(done) == 701
+    assert done.index("done result") <= 600

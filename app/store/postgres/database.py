@@ -143,8 +143,11 @@ def _reached(conninfo: str, name: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _engine(connect: Callable[[], psycopg.Connection[Any]]) -> Engine:
-    # NullPool: SQLAlchemy's pool would hold a green lock in a real thread.
-    return create_engine("postgresql+psycopg://", poolclass=NullPool, creator=connect, use_native_hstore=False)
+    # NullPool: SQLAlchemy's pool would hold a green lock in a real thread. Whoever works ends the transaction, so that a
+    # connection that is lost needs no roll-back, whose failure would be logged.
+    return create_engine(
+        "postgresql+psycopg://", poolclass=NullPool, pool_reset_on_return=None, creator=connect, use_native_hstore=False
+    )
 
 
 def _changed(change: Callable[[Connection], Any], connection: Connection) -> Any:
@@ -174,9 +177,14 @@ def _check(name: str, connection: psycopg.Connection[Any]) -> None:
         raise StoreRefused(
             f"the database {name} has encoding {encoding}, which cannot hold what people write: make one with encoding UTF8"
         )
-    row = connection.execute("SHOW transaction_read_only").fetchone()
-    if row is not None and row[0] == "on":
+    row = connection.execute(
+        "SELECT current_setting('transaction_read_only') = 'on', has_database_privilege(current_database(), 'TEMPORARY')"
+    ).fetchone()
+    is_read_only, may_make_temporary = row or (False, True)
+    if is_read_only:
         raise StoreUnreachable(f"the database {name} is read-only just now")
+    if not may_make_temporary:
+        raise StoreRefused(f"the database {name} does not grant TEMPORARY to its user: Spillway needs it to write")
 
 
 def _why_not_reached(name: str, error: psycopg.OperationalError) -> Exception:

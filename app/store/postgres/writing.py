@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import psycopg
 import structlog
 
-from app.ids import new_id
+from app.ids import first_id, new_id
 from app.store.errors import StoreUnavailable
 from app.store.group import Group
 from app.store.operation import Look, Rows
@@ -26,6 +27,8 @@ from app.store.postgres.group_function import CALL, IS_REGISTERED, WITHDRAW, as_
 
 log = structlog.get_logger()
 
+TALLY_SECONDS = 86_400.0  # after which a tally may be removed, whoever made it
+FORGET = "DELETE FROM marks WHERE name > %s AND name < %s OR name > %s AND name < %s"
 PAUSE_SECONDS = 0.1  # between two tries to reach the server
 MIN_PATIENCE_SECONDS = 0.5  # with a group whose time is nearly up
 IS_READ_ONLY = "the database is read-only just now"
@@ -88,12 +91,15 @@ class GroupWriter:
                 raise StoreUnavailable(str(meaning(error))) from None
 
     async def look(self) -> None:
-        """Note whether it can be written, unless a group finds out just now."""
+        """Note whether it can be written, and settle what is in doubt, unless a group does so just now."""
         if self._turn.locked():
             return
         async with self._turn:
+            until = self._loop.time() + STATEMENT_SECONDS
             try:
-                connection = await self._ready(self._loop.time() + STATEMENT_SECONDS)
+                if self._doubt is not None:
+                    await self._resolve(self._doubt, until, withdraw=True)
+                connection = await self._ready(until)
                 row = await (await connection.execute("SHOW transaction_read_only")).fetchone()
                 if row is not None and row[0] == "on":
                     raise psycopg.errors.ReadOnlySqlTransaction(IS_READ_ONLY)
@@ -208,6 +214,7 @@ class GroupWriter:
         try:
             self._connection = await asyncio.wait_for(self._connect(), left)
             await self._connection.execute("INSERT INTO marks (name, n) VALUES (%s, 0)", (tally,))
+            await self._connection.execute(FORGET, _left_behind())
         except TimeoutError:
             error = psycopg.OperationalError("no answer in time")
             self._note(error)
@@ -232,6 +239,12 @@ def _is_definite(error: psycopg.Error) -> bool:
 def _is_trouble(error: psycopg.Error) -> bool:
     """Whether nothing can be written, as against: not these rows."""
     return not isinstance(error, psycopg.IntegrityError | psycopg.DataError) and error.sqlstate not in (FENCED, *BUSY)
+
+
+def _left_behind() -> tuple[str, ...]:
+    """Tallies of processes that were killed are between these names. Who still needs one of them gets another."""
+    old = f"group {first_id(time.time() - TALLY_SECONDS)}"
+    return ("group ", old, _closed("group "), _closed(old))
 
 
 def _closed(tally: str) -> str:
