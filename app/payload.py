@@ -106,6 +106,11 @@ def check_name(name: str, field: str) -> None:
         raise Refused("bad_request", f"a name {why}", field)
 
 
+def check_text(text: str) -> None:
+    """Raise Refused(bad_request) for a text with control characters or lone surrogates."""
+    _check_scalar(text, None)
+
+
 def room_name(given: str | None) -> str:
     """The name of a room; raises Refused(bad_request) with `field` room."""
     try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any, Protocol
 
-from app.effects import Effects
+from app.effects import Effects, Piece
 from app.jobs.job import Job
+from app.pieces import Pieces
 from app.rooms import Rooms
 
 
@@ -23,8 +24,12 @@ class Transport(Protocol):
 class Publisher:
     """Acknowledgements leave first, then what rooms are shown, then attempts start."""
 
-    def __init__(self, transport: Transport, rooms: Rooms, start: Callable[[Job], None]) -> None:
-        self._transport, self._rooms, self._start = transport, rooms, start
+    def __init__(
+        self, transport: Transport, rooms: Rooms, start: Callable[[Job], None], drafts: Container[str] = ()
+    ) -> None:
+        """`drafts` are the tasks of which only those who answer people see anything."""
+        self._transport, self._rooms, self._start, self._drafts = transport, rooms, start, drafts
+        self.pieces = Pieces(transport.broadcast)
         self.acknowledge: Callable[[list[bytes]], None] = lambda receipts: None  # the queue's, once there is one
 
     def apply(self, effects: Effects) -> None:
@@ -32,8 +37,12 @@ class Publisher:
         for reply, body in effects.replies:
             if reply.id:
                 reply.connection.ack(reply.id, body)
-        for room, packet in effects.shown:
-            self._transport.broadcast(room.listeners, packet)
+        for room, what, task in effects.shown:
+            listeners = room.who_may_see_drafts() if task in self._drafts else room.listeners
+            if isinstance(what, Piece):
+                self.pieces.show(room, listeners, what)
+            else:
+                self._transport.broadcast(listeners, what)
         if effects.replies or effects.shown:
             self._transport.flush()
         for future, value in effects.answers:

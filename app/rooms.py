@@ -44,6 +44,10 @@ class Room:
         self.members.remove(connection.who.person)
         return True
 
+    def who_may_see_drafts(self) -> list[Any]:
+        """The connections of those who answer people."""
+        return [connection for connection in self.listeners if connection.who.grant.may_see_drafts]
+
     @property
     def idle(self) -> bool:
         """Whether it can be forgotten: everything about it is in the database."""

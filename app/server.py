@@ -29,7 +29,6 @@ from app.chat.rate import Rates
 from app.chat.services import Services
 from app.chat.waiting import REMEMBERED, Waiting
 from app.concurrency import Concurrency
-from app.contract import Outcome, failure
 from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
@@ -38,8 +37,6 @@ from app.gauges import Gauges
 from app.jobs import ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
-from app.jobs.executor import execute, report
-from app.jobs.job import Job
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.resume import resume
 from app.jobs.transitions import Requeue
@@ -51,9 +48,11 @@ from app.metrics import Metrics
 from app.outgoing import Outgoing
 from app.paths.auto import Auto
 from app.paths.background import Background
+from app.paths.here import Here
 from app.paths.plain import LEDGER_OFF_WARNING, Plain
 from app.paths.routing import Routing
 from app.payload import Refused
+from app.pieces import LOOK_SECONDS as PIECES_LOOK_SECONDS
 from app.publisher import Publisher
 from app.retention import LOOK_SECONDS, UNUSED_LOOK_SECONDS, remove_old, remove_unused
 from app.rooms import Rooms, packet
@@ -184,10 +183,12 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         store, concurrency, settings.data_dir / "uploads", links, settings.max_upload_bytes, settings.upload_rate
     )
     flags = Flags(store, settings, tasks)
-    runner = _runner(settings, concurrency, sockets, tasks, uploads)
+    links_of = uploads.links.of if settings.ledger else uploads.links_of_unkept
+    here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
+    runner = _runner(settings, concurrency, sockets, here)
     queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, loops)
     routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
-    publisher = Publisher(transport, rooms, routing.submit)
+    publisher = Publisher(transport, rooms, routing.submit, {name for name, task in tasks.items() if task.draft})
     store.writer.publish = publisher.apply
     announcer = Announcer(loop, publisher.show_jobs, store.writer.when_committed)
     loading = Loading(store, rooms)
@@ -195,7 +196,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, links.to, uploads.size, loading.room,
         loading.history, settings.ledger,
     )  # fmt: skip
-    runner.settle = life.settle
+    runner.settle, here.wrote, here.progressed = life.settle, life.texts.wrote, life.progressed
     if isinstance(runner, Background):
         runner.begin = life.start
     outgoing, expiry = Outgoing(concurrency), Expiry(loop)
@@ -220,6 +221,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
+    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
     flags.changed = partial(_flag_changed, server)
     server.gauges.export()
     _routes(server)
@@ -247,22 +249,12 @@ def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketI
     return flask, sockets, transport
 
 
-def _runner(
-    settings: Settings, concurrency: Concurrency, sockets: SocketIO, tasks: Any, uploads: Uploads
-) -> Background | Plain:
-    links = uploads.links.of if settings.ledger else uploads.links_of_unkept
-
-    def run(job: Job) -> Outcome:
-        task = tasks.get(job.task)
-        if task is None:
-            return failure("unknown_task", f"there is no task {job.task} any more")
-        outcome = execute(task, job.args, links(job) if "links" in task.given else None, concurrency.deadline)
-        report(outcome, job.task, job.id, job.room)
-        return outcome
-
+def _runner(settings: Settings, concurrency: Concurrency, sockets: SocketIO, here: Here) -> Background | Plain:
     if not settings.ledger:
-        return Plain(sockets.start_background_task, concurrency.post, run)
-    return Background(sockets.start_background_task, concurrency.post, run, settings.max_inflight)
+        return Plain(sockets.start_background_task, concurrency.post, here.run)
+    runner = Background(sockets.start_background_task, concurrency.post, here.run, settings.max_inflight)
+    runner.stop = here.stop
+    return runner
 
 
 def _queue(

@@ -16,6 +16,7 @@ from functools import cached_property
 import httptools
 
 from ml_clients.deadline import seconds_until
+from ml_clients.stop import in_use
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 # Head, chunk headers and trailers: this much, and 8 bytes for each byte of the body (a chunk of one byte has 5).
@@ -176,8 +177,9 @@ class Connections:
     def _over(self, sock: socket.socket, head: bytes, body: bytes, ends_at: float) -> Answer:
         answer = Answer()
         try:
-            sent = _send(sock, head, body, ends_at)
-            answer.receive(sock, ends_at)
+            with in_use(sock):
+                sent = _send(sock, head, body, ends_at)
+                answer.receive(sock, ends_at)
         except BaseException:  # also a green thread that is killed: half an answer must not be left to the next call
             sock.close()
             raise

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
 from app.store.prepared import Prepared
-from app.store.schema import callbacks, jobs, marks
+from app.store.schema import callbacks, jobs, marks, pieces
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
@@ -62,6 +62,16 @@ def move(rows: Rows, n: int, job: Job) -> None:
     add_row(rows, "move", (job.n, job.at, n))
 
 
+def write(rows: Rows, job: Job, place: int, text: str) -> None:
+    """Record that the text of the running attempt goes on like this."""
+    add_row(rows, "piece", (job.n, job.attempt, place, text))
+
+
+def forget_pieces(rows: Rows, job: Job) -> None:
+    """The attempt is over: what people have seen of its text is in the job's own row."""
+    add_row(rows, "pieces gone", (job.n,))
+
+
 def mark_unfinished(rows: Rows, n: int) -> None:
     """Record that no job below this place is unfinished, but for parked ones: a start looks from there on."""
     add_row(rows, "mark", ("unfinished", n))
@@ -99,6 +109,15 @@ def unfinished(connection: Connection) -> tuple[list[Job], int]:
     query = select(jobs).where(jobs.c.n >= mark, ~jobs.c.delivered, ~jobs.c.parked).order_by(jobs.c.n)
     newest = connection.execute(select(func.max(jobs.c.n))).scalar() or 0
     return [from_row(row) for row in connection.execute(query)], newest
+
+
+def texts(connection: Connection) -> dict[int, tuple[int, str]]:
+    """What running attempts had written, by the job's place: attempt and text."""
+    found: dict[int, tuple[int, str]] = {}
+    for row in connection.execute(select(pieces).order_by(pieces.c.n, pieces.c.attempt, pieces.c.place)):
+        attempt, text = found.get(row.n, (row.attempt, ""))
+        found[row.n] = row.attempt, (text if attempt == row.attempt else "") + row.text
+    return found
 
 
 def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[dict[tuple[str, str], array[int]], int]:

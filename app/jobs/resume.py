@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from array import array
 from typing import Any
 
 import structlog
@@ -23,15 +22,17 @@ async def resume(life: Lifecycle, load_rooms: Any) -> None:
     """Hold every unfinished job in memory again, and go on with it; parked ones only get their place in line."""
     ordered = [name for name, task in life.tasks.items() if task.ordered]
 
-    def read(connection: Connection) -> tuple[tuple[list[Job], int], tuple[dict[tuple[str, str], array[int]], int]]:
-        return ledger.unfinished(connection), ledger.parked_places(connection, ordered)
+    def read(connection: Connection) -> Any:
+        return ledger.unfinished(connection), ledger.parked_places(connection, ordered), ledger.texts(connection)
 
-    (jobs, life.newest), (places, life.parked_jobs) = await life.store.read(read)
+    (jobs, life.newest), (places, life.parked_jobs), texts = await life.store.read(read)
     await load_rooms({job.room for job in jobs} | {room for room, _ in places})
     for (room, task), some in places.items():
         life.rooms[room].line(task).begin_with(some)
     for job in jobs:
         life.hold(job)
+        if job.n in texts:
+            life.texts.take_up(job, *texts[job.n])
     for job in jobs:
         await _go_on(life, job)
     life.delays.expect(time.time())  # where one is delayed: it looks for itself

@@ -24,6 +24,7 @@ from app.queue.streams import bring_up_to_date
 from app.settings import Settings
 
 CONFIRM_SECONDS = 5.0  # how long a publish waits for the broker's confirmation
+TEXT_SECONDS = 1.0  # in which a worker answers what it has written
 LISTENER_SECONDS = 2.0  # in which a stream confirms a callback; who is no stream need not answer
 FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]+)"')
 REQUESTS_GROUP = "spillway"  # of the processes that answer requests
@@ -234,11 +235,21 @@ class Queue:
             self.names.cancel("*"), lambda subject, *_: heard(subject.decode().rpartition(".")[2])
         )
 
-    async def answer_workers(self, asked: Callable[[str, bytes], bool]) -> None:
-        """Answer workers who ask whether a job is cancelled, or over: `asked` gets its ID and what they say of the run."""
+    async def answer_workers(self, asked: Callable[[str, bytes], bool | asyncio.Future[bool]]) -> None:
+        """Answer workers who ask whether a job is cancelled, or over: `asked` gets its ID and what they say of the run.
+
+        Where it is not known yet, the answer waits.
+        """
+
+        def answer(reply: bytes, over: bool) -> None:
+            self._answer(reply, b"1" if over else b"0")
 
         def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
-            self._answer(reply, b"1" if asked(subject.decode().rpartition(".")[2], data) else b"0")
+            over = asked(subject.decode().rpartition(".")[2], data)
+            if isinstance(over, bool):
+                answer(reply, over)
+            else:
+                over.add_done_callback(lambda done: answer(reply, done.result()))
 
         await self.link.subscribe(self.names.cancelled("*"), take)
 
@@ -246,6 +257,29 @@ class Queue:
         """Whoever asks names the subject of the answer: ours must not become a job, or an event, in our name."""
         if reply and not self.names.owns(reply.decode("utf-8", "replace")):
             self.link.publish(reply, data)
+
+    async def hear_texts(self, heard: Callable[[str, bytes], None]) -> None:
+        """Hear how texts go on: `heard` gets the job and the message."""
+        await self.link.subscribe(
+            self.names.delta("*", "*"), lambda subject, _, __, data: heard(subject.decode().rpartition(".")[2], data)
+        )
+
+    async def answer_texts(self, asked: Callable[[str, bytes], bytes | None]) -> None:
+        """Answer whoever asks what a job has written here, unless there is nothing to say."""
+
+        def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
+            answer = asked(subject.decode().rpartition(".")[2], data)
+            if answer is not None:
+                self._answer(reply, answer)
+
+        await self.link.subscribe(self.names.text("*"), take)
+
+    async def ask_text(self, job: str, asked: bytes) -> bytes | None:
+        """What the worker that runs this job has written of it; None when none answers in a second."""
+        try:
+            return (await self._client.request(self.names.text(job), asked, timeout=TEXT_SECONDS)).data
+        except (nats.errors.Error, TimeoutError):
+            return None
 
     async def answer_requests(self, ask: Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]) -> None:
         """Answer those who ask for jobs, with what `ask` makes of room, task and body; one process answers each."""

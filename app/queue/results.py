@@ -62,9 +62,11 @@ class Results:
             self._loop.call_soon(self._send_new)
         self._new.setdefault(task, []).append((message, _encode(message), stored))
 
-    def announce(self, task: str, job: str, attempt: int, run: str) -> None:
-        """Say that a run goes on; nobody waits for a confirmation, and it may be lost."""
+    def announce(self, task: str, job: str, attempt: int, run: str, progress: str | None = None) -> None:
+        """Say that a run goes on, and how far it has come; nobody waits for a confirmation, and it may be lost."""
         message = ResultMessage(job=job, attempt=attempt, run=run, state="running")
+        if progress is not None:
+            message.progress = Raw(progress.encode())
         self._queue.link.publish(self._queue.names.result(task).encode(), _encode(message))
 
     def check(self) -> None:

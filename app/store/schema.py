@@ -5,7 +5,7 @@ A change here needs a migration in app/store/migrations, and the database that t
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
 
 metadata = MetaData()
 
@@ -83,6 +83,10 @@ jobs = Table(
     # The room's seq when it last changed; null while that is the message's own, by which it is found anyway.
     Column("changed", Integer),
     Column("callback", Text),  # where its outcome is sent
+    # What people have seen of its text, in attempts that are over: of the running one `pieces` has it.
+    Column("text", Text),
+    Column("replaces", Text),  # the job that it was asked for in place of
+    Column("replaces_seq", Integer),  # the message that that one wrote
 )
 Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True, sqlite_where=text("key is not null"))
 Index("job_message", jobs.c.room, jobs.c.message, sqlite_where=text("message is not null"))
@@ -93,6 +97,15 @@ Index("job_parked", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("parke
 Index("job_parked_deadline", jobs.c.deadline, sqlite_where=text("parked = 1"))
 Index("job_due", jobs.c.due, sqlite_where=text("due is not null"))  # few: those to be tried again, and the delayed ones
 Index("job_parked_place", jobs.c.stream_seq, sqlite_where=text("parked = 1"))
+
+pieces = Table(
+    "pieces",  # of the texts of running attempts; gone as soon as the attempt has ended
+    metadata,
+    Column("n", BigInteger, primary_key=True),  # of the job
+    Column("attempt", Integer, primary_key=True),
+    Column("place", Integer, primary_key=True),  # its offset in code points
+    Column("text", Text, nullable=False),
+)
 
 marks = Table(
     "marks",

@@ -8,10 +8,11 @@ from typing import Any
 import msgspec
 
 from app.contract import MessageView
-from app.store.schema import callbacks, jobs, messages
+from app.store.schema import callbacks, jobs, messages, pieces
 
 MESSAGE_COLUMNS = tuple(column.name for column in messages.columns)
 JOB_COLUMNS = tuple(column.name for column in jobs.columns)
+PIECE_COLUMNS = tuple(column.name for column in pieces.columns)
 CALLBACK_COLUMNS = tuple(column.name for column in callbacks.columns)
 START_COLUMNS = ("path", "state", "started")
 SETTLE_COLUMNS = (
@@ -34,7 +35,7 @@ LIFE_COLUMNS = (
         "ms",
         "due",
     ),
-    *("deadline", "progress", "result", "error", "errors", "delivered", "dead", "changed"),
+    *("deadline", "progress", "result", "error", "errors", "delivered", "dead", "changed", "text"),
 )
 
 
@@ -67,6 +68,8 @@ STATEMENTS = {
     "park": _update(PARK_COLUMNS),
     "life": _update(LIFE_COLUMNS),
     "settle": _update(SETTLE_COLUMNS),
+    "piece": _insert("pieces", PIECE_COLUMNS),
+    "pieces gone": "DELETE FROM pieces WHERE n = ?",
     "callback": _insert("callbacks", CALLBACK_COLUMNS).replace("INSERT", "INSERT OR REPLACE", 1),
     "use": "UPDATE uploads SET used = 1 WHERE id = ?",
     "mark": "INSERT OR REPLACE INTO marks (name, n) VALUES (?, ?)",
