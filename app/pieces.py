@@ -36,7 +36,7 @@ class Pieces:
                 if piece.last or not connection.is_behind:
                     self._send_kept(connection, piece.job)
         if ready and piece.text:
-            self._broadcast(ready, _packet(room, piece))
+            self._broadcast(ready, piece_packet(room, piece))
 
     def look(self) -> None:
         """Send what was kept to those who have caught up; to be called often."""
@@ -56,8 +56,9 @@ class Pieces:
     def _send_kept(self, connection: Any, job: str) -> None:
         room, piece = self._kept.pop((connection, job))
         if piece.text:
-            self._broadcast([connection], _packet(room, piece))
+            self._broadcast([connection], piece_packet(room, piece))
 
 
-def _packet(room: Room, piece: Piece) -> bytes:
+def piece_packet(room: Room, piece: Piece) -> bytes:
+    """`job:delta` as it goes over the wire."""
     return packet("job:delta", JobDelta(room.name, piece.job, piece.attempt, piece.offset, piece.text))

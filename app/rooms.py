@@ -19,7 +19,7 @@ MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
 class Room:
     """One room in memory; `seq` is that of its newest stored message, `next_seq` counts what is being stored."""
 
-    __slots__ = ("holders", "jobs", "lines", "listeners", "members", "members_due", "name", "next_seq", "seq")
+    __slots__ = ("holders", "jobs", "lines", "listeners", "members", "members_due", "name", "newest", "next_seq", "seq")
 
     def __init__(self, name: str, seq: int) -> None:
         self.name, self.seq, self.next_seq = name, seq, seq
@@ -28,6 +28,7 @@ class Room:
         self.members_due = False  # who is here is about to be told
         self.jobs: dict[int, Job] = {}  # unfinished, by their place in the order of acceptance; not the parked ones
         self.lines: dict[str, Line] = {}  # of ordered tasks
+        self.newest: dict[str, Job] = {}  # the job asked for last, by task, where two must not run at once
         self.holders = 0  # requests from outside that are about to change something here
 
     def let_in(self, connection: Any) -> None:

@@ -144,6 +144,7 @@ class Error(Shape):
     message: Annotated[str, Meta(min_length=1)]
     field: str | msgspec.UnsetType = msgspec.UNSET
     retry_after: float | msgspec.UnsetType = msgspec.UNSET
+    job: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Refusal(Shape):

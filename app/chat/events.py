@@ -37,6 +37,7 @@ from app.contract import (
 from app.jobs.job import Job, view
 from app.jobs.lifecycle import Lifecycle
 from app.payload import Refused
+from app.pieces import piece_packet
 from app.rooms import Room, Rooms, packet
 from app.store.operation import Operation
 from app.store.store import Store
@@ -116,7 +117,7 @@ class Events:
         return {
             "seq": page.seq,
             "messages": self._linked(page.messages),
-            "jobs": _views([theirs[n] for n in sorted(theirs)][: reading.JOBS_PAGE]),
+            "jobs": self._views(who, [theirs[n] for n in sorted(theirs)][: reading.JOBS_PAGE]),
             "members": room.members.page()[0],
             "member_count": room.members.count,
             "upload_token": self._uploads.links.token(room.name, who.person.id),
@@ -135,7 +136,7 @@ class Events:
         found, theirs, _ = await self._store.read(
             lambda connection: reading.older(connection, what.room, what.before, what.limit)
         )
-        return {"messages": self._linked(found), "jobs": _views(theirs)}
+        return {"messages": self._linked(found), "jobs": self._views(who, theirs)}
 
     async def jobs(self, who: Client, what: MoreJobs) -> dict[str, Any]:
         """The jobs that did not fit into the answer to a join."""
@@ -144,7 +145,7 @@ class Events:
         if found is None:
             raise Refused("not_found", f"there is no job {what.after} in room {what.room}", "after")
         theirs, more = found
-        return {"jobs": _views(theirs), **({"more_jobs": True} if more else {})}
+        return {"jobs": self._views(who, theirs), **({"more_jobs": True} if more else {})}
 
     def who(self, who: Client, what: Who) -> dict[str, Any]:
         """The people in a room, those after an id."""
@@ -215,11 +216,14 @@ class Events:
     def send(self, who: Client, what: Send) -> Answer:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
         _check_in_room(who, what.room)
+        if what.draft is not None and not who.grant.may_see_drafts:
+            raise Refused("forbidden", "drafts are for those who answer: role staff or operator", "draft")
         return self._intake.message(who.person, what)
 
     def create(self, who: Client, what: Create) -> Answer:
         """Accept a job; a resend changes nothing."""
         _check_in_room(who, what.room)
+        self._intake.check_draft(what.task, who.grant)
         return self._intake.job(who.person, what)
 
     async def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
@@ -239,9 +243,21 @@ class Events:
 
     async def _job_of_a_room(self, who: Client, id: str) -> Job:
         job = await self._life.find(id)
-        if job is None or job.room not in who.rooms:
+        if job is None or job.room not in who.rooms or not self._may_see(who, job):
             raise Refused("not_found", "there is no such job in a room you are in", "job")
         return job
+
+    def _may_see(self, who: Client, job: Job) -> bool:
+        return who.grant.may_see_drafts or not self._life.is_draft(job.task)
+
+    def _views(self, who: Client, theirs: list[Job]) -> list[JobView]:
+        """The jobs as this person may see them. What the running attempt wrote behind the text they are shown comes apart."""
+        seen = [job for job in theirs if self._may_see(who, job)]
+        for job in seen:
+            piece = self._life.texts.unlike_shown(job)
+            if piece is not None:
+                who.connection.emit(piece_packet(self._rooms[job.room], piece))
+        return [view(job) for job in seen]
 
     def _linked(self, found: list[MessageView]) -> list[MessageView]:
         return [with_link(message, self._life.link) for message in found]
@@ -252,10 +268,6 @@ def seq_of_last(page: reading.Page, after: int | None) -> int:
     if page.more and after is not None:
         return after
     return max(page.seq, page.messages[-1].seq if page.messages else 0) + 2**31
-
-
-def _views(theirs: list[Job]) -> list[JobView]:
-    return [view(job) for job in theirs]
 
 
 def _check_in_room(who: Client, room: str) -> None:

@@ -66,6 +66,12 @@ def newest_seqs(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     return {name: newest_seq(connection, name) for name in names}
 
 
+def seq_of_job(connection: Connection, room: str, job: str) -> int | None:
+    """The message that a job wrote, or None."""
+    query = select(messages.c.seq).where(messages.c.room == room, messages.c.job == job)
+    return connection.execute(query.order_by(messages.c.seq.desc()).limit(1)).scalar()
+
+
 def history(connection: Connection, room: str, limit: int) -> list[dict[str, str]]:
     """What people wrote last, oldest first, as the `history` of a task."""
     query = select(messages.c.sender_name, messages.c.text).where(messages.c.room == room, messages.c.kind == "user")

@@ -64,6 +64,11 @@ class Memory:
         declared = self.tasks.get(task)
         return declared is not None and declared.ordered
 
+    def is_draft(self, task: str) -> bool:
+        """Whether only those who answer people see what this task does."""
+        declared = self.tasks.get(task)
+        return declared is not None and declared.draft
+
     async def find(self, id: str) -> Job | None:
         """The job, taken up from the ledger when it is unfinished and was parked; None when there is none."""
         known = self.jobs.get(id)

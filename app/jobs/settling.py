@@ -134,7 +134,7 @@ class Settle(Operation):
         if job.task in room.lines:
             life.leave_line(room, job)
         said = consequences.said
-        if job.state == "failed" and job.key is not None:
+        if job.state == "failed" and job.key is not None and not life.is_draft(job.task):
             said = words_of_failure(life.tasks.get(job.task), job)
         delivered = Delivered(life, job, said)
         self.delivered.append(delivered)

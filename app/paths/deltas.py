@@ -42,9 +42,9 @@ class Deltas:
         """Ask the worker what the attempt has written from this offset on."""
         if job not in self._asking and self._queue.connected:
             self._asking.add(job)
-            self._loop.create_task(self._ask(job, attempt, offset))
+            self._loop.create_task(self._fetch(job, attempt, offset))
 
-    async def _ask(self, job: str, attempt: int, offset: int) -> None:
+    async def _fetch(self, job: str, attempt: int, offset: int) -> None:
         try:
             answer = await self._queue.ask_text(job, msgspec.json.encode(TextRequest(attempt=attempt, offset=offset)))
         finally:

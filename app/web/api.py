@@ -66,6 +66,7 @@ def api(
 ) -> Blueprint:
     """The JSON interface under /api; `now` gives the figures of this moment, `held` who held the hub, `find` a job."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
+    drafts = {task.name for task in tasks.values() if task.draft}
 
     @blueprint.get("/flags")
     @route("The path of each task", FlagList, needs="token", query=OfRoom)
@@ -111,7 +112,8 @@ def api(
         granted = access.grant()
         job = wait(find(id))
         # That there is a job in a room that is not theirs is nobody's business.
-        if job is None or not (granted.may_enter(job.room) or granted.role == "operator"):
+        may_enter = job is not None and (granted.may_enter(job.room) or granted.role == "operator")
+        if not may_enter or (job.task in drafts and not granted.may_see_drafts):
             raise Refused("not_found", "there is no such job")
         return json(jobs.view(job))
 
