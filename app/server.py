@@ -71,6 +71,7 @@ from app.web.rates import Rated
 from app.web.rooms import rooms as rooms_routes
 from app.web.uploads import uploads as upload_routes
 from app.where import Step
+from ml_clients import llm
 
 log = structlog.get_logger()
 
@@ -175,6 +176,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     make_private(settings.data_dir)
     loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
     ml_clients.configure(settings.ml_url, concurrency.wait_readable)
+    llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
     store = Store(settings.database, concurrency, Effects, loops)
     flask, sockets, transport = _flask(settings, concurrency)
     metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop, loops), UserCode(concurrency)
@@ -204,6 +206,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     callbacks = Callbacks(settings, store, loop, due, outgoing, routing.call_back, metrics.called_back)
     life.call_back = callbacks.expect
     intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check)
+    intake.configured = settings.given
     events = Events(
         store, rooms, loading, life, intake, waiting, transport.broadcast, uploads, loop, tokens, expiry,
     )  # fmt: skip

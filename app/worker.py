@@ -37,11 +37,13 @@ from app.queue.wire import Undecodable, read_job
 from app.settings import SettingInvalid, Settings, from_env
 from app.stopping import stop_signals
 from app.tasks import Task
+from ml_clients import llm
 from ml_clients.priority import step_back
 
 log = structlog.get_logger()
 
 CONCURRENCY = 8  # jobs at once in each lane
+STREAMS_PER_PLACE = 8  # as many times as many in a lane of tasks whose text grows: they wait, and compute nothing
 MAX_ANSWERED = 10_000  # attempts remembered: a worker that was stopped for a while finds many given again
 GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
 ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
@@ -59,7 +61,7 @@ class Worker:
     def __init__(
         self, settings: Settings, tasks: Mapping[str, Task], lanes: list[str], concurrency: int, ready: Path | None
     ) -> None:
-        self._settings, self._tasks, self._ready = settings, tasks, ready
+        self._settings, self._tasks, self._ready, self._concurrency = settings, tasks, ready, concurrency
         self._loop = asyncio.get_running_loop()
         self._loops = Loops(self._loop)
         lanes_of_tasks = sorted({task.lane for task in tasks.values()})
@@ -68,15 +70,19 @@ class Worker:
         self._deltas = Deltas(self._queue)
         self._done: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
         self._woken = False
-        self._lanes = {name: Lane(name, concurrency, self._done, self._wake) for name in lanes}
+        self._lanes = {name: Lane(name, self._places(name), self._done, self._wake) for name in lanes}
         self._runs: dict[tuple[str, int], Run] = {}
         self._answered: dict[tuple[str, int], None] = {}  # attempts whose results are stored, the oldest first
         self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
         self._listening_since = 0.0  # when it began to hear of cancelled jobs
-        self._concurrency = concurrency
         self._clock_offset = time.time() - time.monotonic()
         self._clock_set: list[tuple[float, float]] = []  # when, as the clock stood before; and by how many seconds
+
+    def _places(self, lane: str) -> int:
+        """How many jobs of this lane run at once: more where all of them only wait for a model that streams."""
+        wait_only = all(task.streams for task in self._tasks.values() if task.lane == lane)
+        return self._concurrency * STREAMS_PER_PLACE if wait_only else self._concurrency
 
     async def run(self) -> None:
         """Connect, serve, and drain on SIGTERM or SIGINT."""
@@ -105,7 +111,7 @@ class Worker:
         for lane in self._lanes.values():
             take = partial(self._take, lane)
             if lane.pull is None:
-                lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
+                lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, lane.concurrency, take)
         say_ready(self._ready)
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
 
@@ -328,6 +334,7 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     if not set(chosen) <= set(known):
         raise click.ClickException(f"--lanes {lanes}: the tasks here have lanes {','.join(known)}")
     ml_clients.configure(settings.ml_url)
+    llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
     step_back(settings.niceness)
     asyncio.run(serve(settings, tasks, chosen, concurrency, ready_file))
     streams.flush()

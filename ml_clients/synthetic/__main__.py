@@ -14,6 +14,7 @@ from aiohttp import web
 
 from ml_clients.priority import step_back
 from ml_clients.synthetic.behaviour import MODELS, Behaviour, Times
+from ml_clients.synthetic.talk import Talk, Talker
 
 MAX_BYTES = 64 << 20
 GREY_PIXEL = bytes.fromhex(
@@ -28,12 +29,13 @@ ANSWERS: dict[str, object] = {
 }
 
 
-def application(behaviour: Behaviour) -> web.Application:
-    """One endpoint for each model, as docs/models.md lists them."""
+def application(behaviour: Behaviour, talk: Talk = Talk()) -> web.Application:  # noqa: B008 - it is frozen
+    """One endpoint for each model, as docs/models.md lists them, and a language model that talks like this."""
     app = web.Application(client_max_size=MAX_BYTES)
     app.router.add_get("/livez", _livez)
     for model in MODELS:
         app.router.add_post(f"/v1/{model}", _endpoint(model, behaviour))
+    Talker(talk).add_to(app)
     return app
 
 
@@ -75,7 +77,13 @@ def main() -> int:
     parser.add_argument("--port", default=5001, type=int, help="the port, 0 for any free one")
     parser.add_argument("--seed", default=1, type=int, help="repeats a run's times and failures")
     parser.add_argument("--times", default="{}", help="JSON: model -> {median_ms, sigma, failures}")
+    parser.add_argument("--talk", default="{}", help="JSON: {tokens, per_second, first_ms} of the language model")
     asked = parser.parse_args()
+    try:
+        talk = msgspec.convert(json.loads(asked.talk), Talk)
+    except (ValueError, msgspec.ValidationError) as error:
+        print(f"--talk: {error}", file=sys.stderr)
+        return 2
     try:
         times = msgspec.convert(json.loads(asked.times), dict[str, Times])
         if unknown := set(times) - set(MODELS):
@@ -85,7 +93,7 @@ def main() -> int:
         return 2
     step_back()
     try:
-        asyncio.run(_serve(application(Behaviour(times, asked.seed)), asked.host, asked.port))
+        asyncio.run(_serve(application(Behaviour(times, asked.seed), talk), asked.host, asked.port))
     except (OSError, OverflowError) as error:  # as for a port beyond 65535
         print(f"model server cannot start: {error}", file=sys.stderr)
         return 1
