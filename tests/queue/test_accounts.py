@@ -421,7 +421,7 @@ def test_each_worker_has_the_tasks_of_its_lanes() -> None:
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--lanes", "slow"], "--lanes slow: the tasks here have lanes heavy,ml"),
+        (["--lanes", "slow"], "--lanes slow: the tasks here have lanes heavy,llm,ml"),
         (["--password", "web=short"], "--password web=... is not allowed"),
         (["--password", "nobody=0123456789abcdef"], "there is no such account: web, worker, operator are"),
         (["--password", "web=file:/nowhere"], "--password web=file:/nowhere cannot be read"),
