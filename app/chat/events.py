@@ -128,7 +128,8 @@ class Events:
     async def _read_page(self, room: Room, after: int | None, continued: bool) -> reading.Page:
         if after is None and room.idle_so_far and not self._life.parked_jobs:
             return reading.Page(0, [], [])  # nothing was ever said or asked here
-        return await self._store.read(lambda connection: reading.page(connection, room.name, after, continued))
+        texts = [name for name, task in self._life.tasks.items() if task.streams]
+        return await self._store.read(lambda connection: reading.page(connection, room.name, after, continued, texts))
 
     async def history(self, who: Client, what: History) -> dict[str, Any]:
         """Older messages with their jobs."""
