@@ -175,7 +175,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     """The whole web process from its settings; raises StoreRefused, SettingInvalid or TaskDeclarationInvalid."""
     make_private(settings.data_dir)
     loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
-    ml_clients.configure(settings.ml_url, concurrency.wait_readable)
+    ml_clients.configure(settings.ml_url, concurrency.wait_readable, concurrency.pause)
     llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
     store = Store(settings.database, concurrency, Effects, loops)
     flask, sockets, transport = _flask(settings, concurrency)

@@ -48,7 +48,7 @@ MAX_ANSWERED = 10_000  # attempts remembered: a worker that was stopped for a wh
 GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
 ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
 CLOCK_SET_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
-TICK_SECONDS = 0.025  # between two looks at what runs
+TICK_SECONDS = 0.028  # between two looks at what runs; each second one sends what is new of a text
 PROGRESS_SECONDS = 0.25  # at least between two words on how far a run has come
 NOT_SERVED_SECONDS = (
     5.0  # until a job whose task this worker does not know is offered again (a deploy may be under way)

@@ -32,6 +32,9 @@ SEND_BYTES = 64 * 1024
 
 # How to wait for the first byte of an answer; None: as the socket does. See transport.configure.
 wait_readable: Callable[[int, float], bool] | None = None
+# Waits a moment between two reads of an answer that streams, so that what comes meanwhile is read at once; None: reads
+# as it comes. See transport.configure.
+pause: Callable[[], None] | None = None
 
 
 class Disconnected(ConnectionError):
@@ -83,12 +86,20 @@ class Answer:
         """
         if self.complete:
             return b""
-        _await_first_byte(sock, ends_at)
-        sock.settimeout(seconds_until(ends_at))
-        self._feed(self._next_bytes(sock))
+        self._feed(self._bytes_as_they_come(sock, ends_at))
         some = self.body
         self._chunks.clear()
         return some
+
+    def _bytes_as_they_come(self, sock: socket.socket, ends_at: float) -> bytes:
+        if wait_readable is None or isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(seconds_until(ends_at))
+            return self._next_bytes(sock)
+        while True:
+            try:  # first: to be told that there is something costs more than to look
+                return self._next_bytes(sock)
+            except BlockingIOError:
+                _await_first_byte(sock, ends_at)
 
     def _next_bytes(self, sock: socket.socket) -> bytes:
         try:
@@ -170,6 +181,9 @@ class Flow:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self.answer = Answer()
+        self._has_read = False
+        if wait_readable is not None and not isinstance(sock, ssl.SSLSocket):
+            sock.setblocking(False)
 
     def begin(self, ends_at: float) -> None:
         """Wait for status and headers; what came of the body with them is read next."""
@@ -182,6 +196,9 @@ class Flow:
         early, self._early = self._early, b""
         if early:
             return early
+        if pause is not None and self._has_read:
+            pause()
+        self._has_read = True
         while not self.answer.complete:
             some = self.answer.receive_some(self._sock, ends_at)
             if some:

@@ -6,6 +6,8 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NotRequired, TypedDict
 
+import msgspec
+
 from ml_clients.connection import Flow, NotHttp
 from ml_clients.deadline import call_ends_at
 from ml_clients.errors import ModelAnswerInvalid, ModelError, ModelRefused, ModelTimeout, ModelUnavailable
@@ -152,9 +154,9 @@ class _Reading:
             self._is_over = self._is_done = True
             return
         try:
-            event = json.loads(data)
-        except (ValueError, RecursionError):
-            raise ModelAnswerInvalid(f"the language model sent what is no JSON: {data[:100]!r}") from None
+            event = _decode(data)
+        except msgspec.DecodeError:  # such as half a surrogate pair, which json takes
+            event = _loads(data)
         if not isinstance(event, dict):
             raise ModelAnswerInvalid(f"the language model sent what is no object: {data[:100]!r}")
         yield event
@@ -187,6 +189,13 @@ class _Reading:
         return content if isinstance(content, str) else ""
 
 
+def _loads(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError):
+        raise ModelAnswerInvalid(f"the language model sent what is no JSON: {data[:100]!r}") from None
+
+
 def _error(error: Any) -> ModelError:
     """What a server says in the middle of its answer; without a code of its own it may be different the next time."""
     message, code = (error.get("message"), error.get("code")) if isinstance(error, dict) else (error, None)
@@ -202,3 +211,4 @@ def _the_model() -> Configuration:
 
 
 _configured: Configuration | None = None
+_decode = msgspec.json.Decoder().decode

@@ -48,18 +48,21 @@ class Server:
     prefix: str
 
 
-def configure(url: str, wait_readable: Callable[[int, float], bool] | None = None) -> None:
+def configure(
+    url: str, wait_readable: Callable[[int, float], bool] | None = None, pause: Callable[[], None] | None = None
+) -> None:
     """From now on every call goes to the model server at this base URL.
 
     `wait_readable(fd, seconds)` waits for the first byte of an answer, where the process has a cheaper way to do so than
-    its sockets; it returns whether the descriptor was readable in time.
+    its sockets; it returns whether the descriptor was readable in time. `pause` waits a moment between two reads of an
+    answer that streams, where many at a time would wake the process too often.
 
     Raises ValueError when it is no http or https URL. Until it is called the embedded server's
     own default address holds.
     """
     global _server  # one process talks to one model server
     _server = server_at(url)
-    connection.wait_readable = wait_readable
+    connection.wait_readable, connection.pause = wait_readable, pause
 
 
 def ask(path: str, question: dict[str, Any], answer: type[Kind]) -> Kind:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from asyncio import AbstractEventLoop, TimerHandle
+from asyncio import AbstractEventLoop, Handle
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +15,8 @@ from app.jobs.job import Job
 from app.jobs.life import Life
 from app.store.operation import Operation, Rows
 
-PIECE_SECONDS = 0.06  # at least between two pieces of a text: at most 17 a second, besides the first and the last
+PIECE_SECONDS = 0.054  # at least between two pieces of a text: at most 18 a second, besides the first and the last
+SLACK_SECONDS = 0.002  # by which a piece may come sooner, so that those of one turn go together
 PROGRESS_SECONDS = 0.26  # at least between two words on how far a run has come
 
 
@@ -38,7 +39,8 @@ class Texts:
         self._life, self._loop, self._add = life, loop, add
         self._texts: dict[str, Text] = {}  # by job
         self._fresh: dict[str, Text] = {}  # those of which not all is stored
-        self._timer: TimerHandle | None = None
+        self._timer: Handle | None = None
+        self._timer_at = 0.0
         self._progress: dict[str, float] = {}  # job -> when its progress was last shown, on the loop's clock
         self._next_progress: dict[str, str] = {}
         self.ask: Callable[[str, int, int], None] = lambda job, attempt, offset: (
@@ -124,28 +126,33 @@ class Texts:
         """An operation with this text is over, one way or another."""
         text.is_being_stored = False
         if text.job in self._fresh and self._texts.get(text.job) is text:
-            self._set_timer()
+            self._look_at(text.stored_at + PIECE_SECONDS)
 
     def _store_soon(self, text: Text) -> None:
         self._fresh[text.job] = text
-        if not text.stored_at:
-            self._store([text])
-        elif not text.is_being_stored:
-            self._set_timer()
+        if not text.is_being_stored:
+            self._look_at(text.stored_at + PIECE_SECONDS)
 
-    def _set_timer(self) -> None:
-        if self._timer is None:
-            self._timer = self._loop.call_later(PIECE_SECONDS, self._look)
+    def _look_at(self, due: float) -> None:
+        """Look when this is due: what many write in one turn of the loop is one transaction."""
+        if self._timer is not None and self._timer_at <= due:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._loop.time()
+        self._timer_at = max(due, now)
+        self._timer = self._loop.call_at(due, self._look) if due > now else self._loop.call_soon(self._look)
 
     def _look(self) -> None:
-        """Store what came since the last look, all of it in one transaction."""
+        """Store what is new and due, all of it in one transaction."""
         self._timer = None
-        due = self._loop.time() - PIECE_SECONDS * 0.8
-        texts = [text for text in self._fresh.values() if not text.is_being_stored and text.stored_at <= due]
-        if texts:
-            self._store(texts)
-        if any(not text.is_being_stored for text in self._fresh.values()):
-            self._set_timer()
+        now = self._loop.time()
+        waiting = [text for text in self._fresh.values() if not text.is_being_stored]
+        due = [text for text in waiting if text.stored_at + PIECE_SECONDS <= now + SLACK_SECONDS]
+        if due:
+            self._store(due)
+        if len(due) < len(waiting):
+            self._look_at(min(text.stored_at for text in waiting if not text.is_being_stored) + PIECE_SECONDS)
 
     def _store(self, texts: list[Text]) -> None:
         now = self._loop.time()
