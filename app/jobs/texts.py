@@ -125,7 +125,9 @@ class Texts:
     def stored(self, text: Text) -> None:
         """An operation with this text is over, one way or another."""
         text.is_being_stored = False
-        if text.job in self._fresh and self._texts.get(text.job) is text:
+        if text.stored == len(text.text):
+            self._fresh.pop(text.job, None)
+        elif text.job in self._fresh and self._texts.get(text.job) is text:
             self._look_at(text.stored_at + PIECE_SECONDS)
 
     def _store_soon(self, text: Text) -> None:
@@ -183,6 +185,8 @@ class Write(Operation):
             if job is None or job.final or job.attempt != text.attempt:
                 continue
             piece = text.text[text.stored :]
+            if not piece:
+                continue  # the operation before took what came after it was made
             self.taken.append((text, job, text.stored, piece, job.text))
             if self.life.durable:
                 ledger.write(rows, job, text.stored, piece)
@@ -200,6 +204,12 @@ class Write(Operation):
             self.life.show_first(effects, job)
             shown = Piece(job.id, text.attempt, offset, piece)
             effects.show_piece(self.life.rooms[job.room], job.task, shown)
+        for text in self.written:
+            self.texts.stored(text)
+
+
+    def failed(self, effects: Effects, error: Exception) -> None:
+        """A mistake of ours: the next pieces take these with them."""
         for text in self.written:
             self.texts.stored(text)
 

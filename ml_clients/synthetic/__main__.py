@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from ml_clients.priority import step_back
+from ml_clients.priority import niceness, step_back
 from ml_clients.synthetic.behaviour import MODELS, Behaviour, Times
 from ml_clients.synthetic.talk import Talk, Talker
 
@@ -78,6 +78,7 @@ def main() -> int:
     parser.add_argument("--seed", default=1, type=int, help="repeats a run's times and failures")
     parser.add_argument("--times", default="{}", help="JSON: model -> {median_ms, sigma, failures}")
     parser.add_argument("--talk", default="{}", help="JSON: {tokens, per_second, first_ms} of the language model")
+    parser.add_argument("--niceness", default="idle", type=niceness, help="how far it stands back: idle, or 0 to 19")
     asked = parser.parse_args()
     try:
         talk = msgspec.convert(json.loads(asked.talk), Talk)
@@ -91,7 +92,7 @@ def main() -> int:
     except (ValueError, msgspec.ValidationError) as error:
         print(f"--times: {error}", file=sys.stderr)
         return 2
-    step_back()
+    step_back(asked.niceness)
     try:
         asyncio.run(_serve(application(Behaviour(times, asked.seed), talk), asked.host, asked.port))
     except (OSError, OverflowError) as error:  # as for a port beyond 65535

@@ -216,7 +216,8 @@ def _stream_rows_of(path: str, queued: bool) -> list[Row]:
             f"pieces-{path}",
             [_ours(partial(pieces, queued=queued))],
             [
-                Line(f"50 drafts of 20 tokens a second, {path}: CPU of the web process a piece", "web_us", "us", at_most=60),
+                Line(f"50 drafts of 20 tokens/s, {path}: CPU of the web process a piece, beyond idle", "web_us", "us", at_most=60),
+                Line("the same with what it uses while nothing is asked of it", "with_idle_us", "us"),
                 Line("the longest pause of one of them", "longest_ms", "ms", at_most=1000, worst=True),
             ],
         ),

@@ -104,6 +104,20 @@ def test_what_people_have_seen_is_there_after_a_kill_and_goes_on(tmp_path: Path,
     after.kill()
 
 
+def test_pieces_that_come_while_others_are_being_stored_lose_nothing(start: Start) -> None:
+    process = start(TASKS, flag=lambda task, room: "queued")
+    ann = process.guest("ann", "lobby")
+    job = ask(process, ann)
+    for at in range(0, len(TEXT), 6):  # the second of each three comes before the first one's operation is prepared
+        process.life.wrote(job, 1, "run", at, TEXT[at : at + 2])
+        process.life.texts._look()
+        process.life.wrote(job, 1, "run", at + 2, TEXT[at + 2 : at + 4])
+        go_on(process)
+        process.life.wrote(job, 1, "run", at + 4, TEXT[at + 4 : at + 6])
+        go_on(process)
+        assert shown(ann, job, 1) == TEXT[: at + 6]
+
+
 def test_an_earlier_text_stays_until_the_next_attempt_has_overtaken_it(start: Start) -> None:
     process = start(TASKS, flag=lambda task, room: "queued")
     ann = process.guest("ann", "lobby")
