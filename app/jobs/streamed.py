@@ -56,10 +56,11 @@ class Growing:
 
     def add(self, piece: str) -> str:
         """What the text grows by: the piece without what nobody should see."""
-        piece = self._half + piece
-        half = _HIGH.search(piece)
-        self._half = half[0] if half else ""
-        piece = _cleaned(piece[: -1 if half else None])
+        if self._half or not piece.isprintable():  # most pieces are, and cost nothing here
+            piece = self._half + piece
+            half = _HIGH.search(piece)
+            self._half = half[0] if half else ""
+            piece = _cleaned(piece[: -1 if half else None])
         left = MAX_TEXT - self.length
         if len(piece) > left:
             piece, self.truncated = piece[:left], True

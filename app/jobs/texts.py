@@ -137,11 +137,11 @@ class Texts:
 
     def _look_at(self, due: float) -> None:
         """Look when this is due: what many write in one turn of the loop is one transaction."""
-        if self._timer is not None and self._timer_at <= due:
+        now = self._loop.time()
+        if self._timer is not None and self._timer_at <= max(due, now):
             return
         if self._timer is not None:
             self._timer.cancel()
-        now = self._loop.time()
         self._timer_at = max(due, now)
         self._timer = self._loop.call_at(due, self._look) if due > now else self._loop.call_soon(self._look)
 
