@@ -13,11 +13,11 @@ from app.settings import SettingInvalid, Settings, from_env
 
 if TYPE_CHECKING:
     from app.concurrency import Concurrency
-    from app.server import Server
+    from app.process import Server
 
 
 def main() -> int:
-    """Serve until told to stop; 0 after a graceful end, 2 when the start fails, with one sentence that says why."""
+    """Serve until told to stop; 0 after a graceful end, 2 when the start fails (1: the database was away), with one sentence."""
     streams.never_block()
     parser = argparse.ArgumentParser(prog="python wsgi.py", description=__doc__)
     parser.add_argument("--ready-file", type=Path, help="gets its process ID once it listens")
@@ -34,7 +34,7 @@ def main() -> int:
     with without("aiohttp", "requests"):
         from app import create_app, logs
     from app.auth.keys import KeysInvalid
-    from app.store.store import StoreRefused, StoreUnavailable
+    from app.store.store import StoreRefused, StoreUnavailable, StoreUnreachable
     from app.tasks import TaskDeclarationInvalid
 
     logs.set_up(settings.log_format, settings.log_level)
@@ -44,9 +44,12 @@ def main() -> int:
     except (StoreRefused, SettingInvalid, TaskDeclarationInvalid, KeysInvalid) as error:
         print(error, file=sys.stderr)
         return 2
-    except StoreUnavailable as error:  # it could be opened and not be read: damaged inside
-        print(f"the database {settings.database} cannot be used: {error}", file=sys.stderr)
-        return 2
+    except StoreUnreachable as error:  # it may be back when a supervisor starts this again
+        print(error, file=sys.stderr)
+        return 1
+    except StoreUnavailable as error:  # it could be opened and not be read: damaged inside, or gone
+        print(f"the database {settings.database_name} cannot be used: {error}", file=sys.stderr)
+        return 1 if settings.is_shared else 2
     return _serve(server, settings, concurrency, asked.ready_file)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from app.concurrency import Concurrency
-    from app.server import Server
+    from app.process import Server
     from app.settings import Settings
 
 

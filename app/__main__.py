@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from app.commands.asked import Asked, shared, show
+from app.commands.db import db
 from app.commands.dead_letters import dead_letters
 from app.commands.flags import flags
 from app.commands.jobs import jobs
@@ -117,7 +118,7 @@ def worker_check(asked: Asked, name: str, text: str) -> None:
     raise SystemExit(1 if any(each.wrong for each in findings) else 0)
 
 
-for command in (flags, jobs, dead_letters, streams, nats_config, token):
+for command in (db, flags, jobs, dead_letters, streams, nats_config, token):
     main.add_command(command)
 
 if __name__ == "__main__":

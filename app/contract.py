@@ -339,6 +339,25 @@ class TextRequest(msgspec.Struct, kw_only=True):
     offset: Offset = 0
 
 
+class Doing(msgspec.Struct):
+    """A job that runs, and for how many seconds."""
+
+    job: str
+    task: str
+    room: str
+    seconds: float
+
+
+@ready
+class WorkerDoing(msgspec.Struct):
+    """What a worker says of itself on `workers.ID`, every two seconds."""
+
+    id: str
+    lanes: list[str]
+    concurrency: int
+    running: list[Doing]
+
+
 def failure(code: str, message: str, retryable: bool = False) -> Outcome:
     """The outcome of an attempt that failed for a reason of our own."""
     return Outcome(state="failed", error=JobError(code, message, retryable))

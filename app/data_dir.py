@@ -61,7 +61,7 @@ def locked(settings: Settings) -> Iterator[None]:
                 f"DATA_DIR={settings.data_dir} is used by another make run (process {lock.read().strip() or 'unknown'}):"
                 " stop it, or set another DATA_DIR"
             )
-        if database.exists() and _is_locked(database):
+        if not settings.is_shared and database.exists() and _is_locked(database):
             raise DataDirInUse(
                 f"a web process that was started by itself uses the database in {database.parent}:"
                 " stop it, or set another DATA_DIR"

@@ -11,6 +11,9 @@ from app.jobs.job import Job, view
 from app.payload import Refused
 from app.rooms import Room, packet
 
+About = int | str
+"""What an event is about, for those who must not show it twice: the `seq` of a message, JOB.ATTEMPT of one that ended, or 0."""
+
 
 class Receipt:
     """What a batch of results is acknowledged by, once the last of them is committed."""
@@ -47,7 +50,7 @@ class Effects:
 
     def __init__(self) -> None:
         self.replies: list[tuple[Reply, bytes]] = []
-        self.shown: list[tuple[Room, bytes | Piece, str | None]] = []  # and the task that it tells of
+        self.shown: list[tuple[Room, bytes | Piece, About, str | None]] = []  # and the task that it tells of
         self.answers: list[tuple[Future[Any], Any]] = []
         self.receipts: list[bytes] = []
         self.starts: list[Job] = []
@@ -62,19 +65,20 @@ class Effects:
         reply.count(refused.code)
         self.replies.append((reply, msgspec.json.encode({"ok": False, "error": refused.as_error()})))
 
-    def show(self, event: str, room: Room, data: Any, task: str | None = None) -> None:
+    def show(self, event: str, room: Room, data: Any, about: About = 0, task: str | None = None) -> None:
         """Tell everybody in the room who may see what this task does."""
-        self.shown.append((room, packet(event, data), task))
+        self.shown.append((room, packet(event, data), about, task))
 
     def show_job(self, room: Room, job: Job) -> None:
         """Tell everybody in the room how the job stands; how its text grows is told by pieces."""
-        if room.listeners:
-            self.show("job:update", room, view(job, with_text=job.final), job.task)
+        if room.listeners or room.others:
+            about = f"{job.id}.{job.attempt}" if job.delivered else 0
+            self.show("job:update", room, view(job, with_text=job.final), about, job.task)
 
     def show_piece(self, room: Room, task: str, piece: Piece) -> None:
         """Tell everybody in the room how the text of an attempt of this task goes on."""
-        if room.listeners:
-            self.shown.append((room, piece, task))
+        if room.listeners or room.others:
+            self.shown.append((room, piece, 0, task))
 
     def answer(self, future: Future[Any] | None, value: Any) -> None:
         """Give this to whoever waits for the commit."""

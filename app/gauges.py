@@ -2,15 +2,51 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
+from app.contract import Doing
 from app.jobs import dead_letters as letters
+from app.jobs.job import Job
 from app.metrics import Metrics
 from app.paths.background import Background
 from app.paths.plain import Plain
 from app.paths.routing import Routing
 from app.store.store import Store
 from app.transport.transport import Transport
+
+MAX_SHOWN = 20  # jobs of one process or worker
+
+
+class QueueSeen(msgspec.Struct):
+    """The queue as one process sees it."""
+
+    connected: bool
+    pending: int
+    bytes: int
+    outbox: int
+
+
+class OfProcess(msgspec.Struct):
+    """The figures of one web process."""
+
+    id: str
+    address: str
+    draining: bool
+    running: int
+    backlog: int
+    clients: int
+    hub_lag_ms: float
+    queue: QueueSeen | None
+    jobs: list[Doing]
+
+
+async def _nobody() -> list[OfProcess]:
+    return []
 
 
 class Gauges:
@@ -21,6 +57,9 @@ class Gauges:
     ) -> None:
         self._runner, self._routing, self._metrics = runner, routing, metrics
         self._transport, self._store = transport, store
+        self.process, self.address = "web", ""
+        self.draining: Callable[[], bool] = lambda: False
+        self.others: Callable[[], Awaitable[list[OfProcess]]] = _nobody  # what the other web processes say
 
     def now(self) -> dict[str, float | None]:
         """By their names in `live.record.GAUGES`; None for those of a queue not in use."""
@@ -37,19 +76,43 @@ class Gauges:
         }
 
     async def figures(self) -> dict[str, Any]:
-        """As GET /api/operator shows them."""
-        now: dict[str, Any] = self.now()
+        """As GET /api/operator shows them: those of all web processes together."""
+        processes = [self.own(), *await self.others()]
+        queues = [each.queue for each in processes if each.queue is not None]
         queue = {
-            "pending": now.pop("queue_messages") or 0,
-            "bytes": now.pop("queue_bytes") or 0,
-            "outbox": now.pop("outbox"),
+            "connected": all(each.connected for each in queues),
+            "pending": max((each.pending for each in queues), default=0),  # each sees the whole stream
+            "bytes": max((each.bytes for each in queues), default=0),
+            "outbox": sum(each.outbox for each in queues),
         }
-        queued = self._routing.queued
         return {
-            **now,
+            **{name: sum(getattr(each, name) for each in processes) for name in ("running", "backlog", "clients")},
+            "hub_lag_ms": max(each.hub_lag_ms for each in processes),
             "dead_letters": await self._store.read(letters.count),
-            "queue": {"connected": queued.ready(), **queue} if queued is not None else None,
+            "queue": queue if queues else None,
+            "processes": [_described(each) for each in processes],
+            "workers": self._routing.queued.workers() if self._routing.queued is not None else [],
         }
+
+    def own(self) -> OfProcess:
+        """What this process has to say for itself."""
+        now, queued = self.now(), self._routing.queued
+        queue = None
+        if queued is not None:
+            messages, size = queued.depth or (0, 0)
+            queue = QueueSeen(queued.ready(), messages, size, queued.backlog())
+        busy = list(itertools.islice(self._runner.running.values(), MAX_SHOWN))
+        return OfProcess(
+            id=self.process,
+            address=self.address,
+            draining=self.draining(),
+            running=int(now["running"] or 0),
+            backlog=int(now["backlog"] or 0),
+            clients=int(now["clients"] or 0),
+            hub_lag_ms=now["hub_lag_ms"] or 0.0,
+            queue=queue,
+            jobs=[Doing(job.id, job.task, job.room, _since(job)) for job in busy],
+        )
 
     def export(self) -> None:
         """Give Prometheus the same gauges; it reads 0 for those of a queue not in use."""
@@ -63,3 +126,12 @@ class Gauges:
         ):
             self._metrics.gauge(name, about, lambda which=which: self.now()[which] or 0)  # type: ignore[misc]
         self._metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: self._metrics.hub_lag)
+
+
+def _since(job: Job) -> float:
+    return round(max(time.time() - (job.started or job.at), 0.0), 1)
+
+
+def _described(process: OfProcess) -> dict[str, Any]:
+    names = ("id", "address", "draining", "clients", "hub_lag_ms", "backlog", "jobs")
+    return {"running": process.running, **{name: getattr(process, name) for name in names}}

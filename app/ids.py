@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
+import secrets
+import socket
 import time
 from datetime import UTC, datetime
 
@@ -21,11 +24,20 @@ def new_id() -> str:
     global _prefix, _random
     now = time.time_ns() // 1_000_000
     if _prefix[0] != now:
-        _prefix = now, "".join(_CROCKFORD[now >> shift & 31] for shift in range(45, -1, -5))
+        _prefix = now, _letters(now)
     if not _random:  # many at once: one system call, and one pass through base 32
         letters = base64.b32encode(os.urandom(2560)).translate(_FROM_RFC4648).decode()
         _random = [letters[at : at + 16] for at in range(0, len(letters), 16)]
     return _prefix[1] + _random.pop()
+
+
+def first_id(seconds: float) -> str:
+    """What comes before every ID that was made from this moment on, and after all made before."""
+    return _letters(int(seconds * 1000))
+
+
+def _letters(milliseconds: int) -> str:
+    return "".join(_CROCKFORD[milliseconds >> shift & 31] for shift in range(45, -1, -5))
 
 
 def rfc3339(seconds: float) -> str:
@@ -50,3 +62,9 @@ def traceparent(id: str) -> str:
     """The W3C traceparent header of a job: always the same for one job, and so not stored."""
     digest = hashlib.blake2b(id.encode(), digest_size=24).hexdigest()
     return f"00-{digest[:32]}-{digest[32:]}-01"
+
+
+def process_name() -> str:
+    """A name for this process that no other has, and that can be a part of a NATS subject."""
+    host = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:24]
+    return f"{host}-{os.getpid()}-{secrets.token_hex(3)}"

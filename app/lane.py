@@ -11,6 +11,7 @@ from collections.abc import Callable
 from app.contract import JobMessage, Outcome, failure
 from app.jobs.executor import execute, report
 from app.queue.deltas import Written
+from app.queue.names import PROCESS
 from app.queue.pull import Delivery, Pull
 from app.tasks import Task
 from ml_clients import Stop
@@ -23,8 +24,8 @@ class Run:
     """One attempt that this worker holds, and every delivery of it. The thread that runs it calls `wrote` and `progressed`."""
 
     __slots__ = (
-        *("announced", "deliveries", "ended", "first_piece", "lane", "message", "name", "progress", "progress_at"),
-        *("started", "stop", "task", "written"),
+        *("announced", "deliveries", "ended", "first_piece", "lane", "message", "name", "process", "progress"),
+        *("progress_at", "started", "stop", "task", "written"),
     )
 
     def __init__(
@@ -33,6 +34,7 @@ class Run:
         """`first_piece` is called in the thread as soon as it has written something."""
         self.lane, self.message, self.task, self.first_piece = lane, message, task, first_piece
         self.deliveries = [delivery.reply]
+        self.process = (delivery.header(PROCESS) or "") if delivery.headers else ""
         self.name = secrets.token_hex(8)  # a name of its own for each execution
         self.started: float | None = None  # set by the thread that runs it
         self.announced = self.ended = False

@@ -34,6 +34,13 @@ class Members:
         self._people[person.id] = person
         self._connections[person.id] = self._connections.get(person.id, 0) + 1
 
+    def suppose(self, person: Person) -> None:
+        """One connection of this person that the room knows of already: there is nothing to tell."""
+        is_news = person.id in self._changed
+        self.add(person)
+        if not is_news:
+            del self._changed[person.id]
+
     def remove(self, person: Person) -> None:
         """One connection of this person less."""
         self._connections[person.id] -= 1
@@ -52,11 +59,19 @@ class Members:
         start = bisect_right(self._ids, after) if after is not None else 0
         return [self._people[id] for id in self._ids[start : start + PAGE]], len(self._ids) > start + PAGE
 
-    def changes(self, room: str) -> MembersChanged | None:
-        """What the room has not been told yet; None when nobody came, went, or has another name."""
+    def everybody(self) -> list[Person]:
+        """All who are here."""
+        return list(self._people.values())
+
+    def news(self) -> tuple[list[Person], list[str]]:
+        """Who came, or has another name, and the ids of those who went, since this was last asked."""
         before, self._changed = self._changed, {}
         joined = [self._people[id] for id, told in before.items() if self._people.get(id, told) != told]
-        left = [id for id, told in before.items() if told is not None and id not in self._people]
+        return joined, [id for id, told in before.items() if told is not None and id not in self._people]
+
+    def changes(self, room: str) -> MembersChanged | None:
+        """What the room has not been told yet; None when nobody came, went, or has another name."""
+        joined, left = self.news()
         if not joined and not left:
             return None
         if len(joined) + len(left) > MAX_NAMED:

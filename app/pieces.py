@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
+
 from app.contract import JobDelta
 from app.effects import Piece
 from app.rooms import Room, packet
 
 LOOK_SECONDS = 0.1  # between two looks whether those who were behind have caught up
+
+DELTA = b'["job:delta"'
+_read_delta = msgspec.json.Decoder(tuple[str, JobDelta]).decode
 
 Broadcast = Callable[[Iterable[Any], bytes], None]
 
@@ -57,6 +62,14 @@ class Pieces:
         room, piece = self._kept.pop((connection, job))
         if piece.text:
             self._broadcast([connection], piece_packet(room, piece))
+
+
+def read_piece(told: bytes) -> Piece | None:
+    """The piece in `job:delta` as it goes over the wire; None of any other event."""
+    if not told.startswith(DELTA):
+        return None
+    _, delta = _read_delta(told)
+    return Piece(delta.job, delta.attempt, delta.offset, delta.text)
 
 
 def piece_packet(room: Room, piece: Piece) -> bytes:

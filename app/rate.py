@@ -32,6 +32,7 @@ class Buckets:
 
     def __init__(self) -> None:
         self._buckets: dict[str, Bucket] = {}
+        self.spent: dict[str, float] | None = None  # by name, since it was last told; None: nobody is to be told
 
     def of(self, name: str, rate: float, size: float) -> Bucket:
         """The bucket of this name."""
@@ -44,7 +45,19 @@ class Buckets:
     def wait(self, name: str, rate: float) -> float:
         """Count one thing that this name does; returns 0, or for how many seconds it must wait first."""
         wait = self.of(name, rate, rate * BURST).take()
+        if self.spent is not None and not wait:
+            self.spent[name] = self.spent.get(name, 0.0) + 1.0
         return max(0.001, round(wait, 3)) if wait else 0.0
+
+    def news(self) -> dict[str, float]:
+        """What was spent since this was last asked."""
+        spent, self.spent = self.spent or {}, {}
+        return spent
+
+    def take_elsewhere(self, name: str, amount: float, rate: float) -> None:
+        """So much was spent in this name at another process: it may leave a debt, of at most what fits in."""
+        bucket = self.of(name, rate, rate * BURST)
+        bucket.left = max(bucket.left - amount, -bucket.size)
 
     def forget(self, name: str) -> None:
         """Nobody will ask for it any more."""

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, delete, func, literal_column, select, text
-from sqlalchemy.dialects.sqlite import insert as upsert
+from sqlalchemy import Connection, case, delete, select, text
 
 from app.contract import FINAL
+from app.store.portable import json_text, stored_order, upsert
 from app.store.schema import jobs, messages, rooms, uploads
 from app.store.store import Store
 
@@ -22,8 +22,7 @@ UNUSED_SECONDS = 3600.0
 UNUSED_LOOK_SECONDS = 600.0
 AT_ONCE = 500  # rows in one write, so that nobody waits long behind it
 
-_rowid: Any = literal_column("messages.rowid")
-_upload = func.json_extract(jobs.c.args, "$.upload")
+_upload = json_text(jobs.c.args, "upload")
 _of_delayed_jobs = select(_upload).where(text("due IS NOT NULL"), jobs.c.state == "accepted", _upload.is_not(None))
 
 
@@ -59,7 +58,7 @@ async def remove(store: Store, before: float, discard: Discard) -> int:
 
 
 def _remove_unused(connection: Connection, before: float) -> list[str]:
-    unused = select(uploads.c.id).where(text("used = 0"), uploads.c.at < before).limit(AT_ONCE)
+    unused = select(uploads.c.id).where(~uploads.c.used, uploads.c.at < before).limit(AT_ONCE)
     files = list(connection.execute(unused).scalars())
     connection.execute(delete(uploads).where(uploads.c.id.in_(files)))
     return files
@@ -82,14 +81,16 @@ def _remove_jobs(connection: Connection, before: float) -> int:
 
 def _remove_messages(connection: Connection, before: float) -> int:
     """Messages lie in the order in which they were stored; a room goes on counting where it was."""
-    oldest = select(_rowid.label("place"), messages.c.room, messages.c.seq, messages.c.at).order_by(_rowid)
+    oldest = select(messages.c.room, messages.c.seq, messages.c.at).order_by(stored_order(messages.c.at))
     old = [row for row in connection.execute(oldest.limit(AT_ONCE)) if row.at < before]
-    reached: dict[str, int] = {}
+    by_room: dict[str, list[int]] = {}
     for row in old:
-        reached[row.room] = max(reached.get(row.room, 0), row.seq)
-    for room, seq in reached.items():
-        change = upsert(rooms).values(name=room, seq=seq)
-        highest = func.max(rooms.c.seq, change.excluded.seq)
-        connection.execute(change.on_conflict_do_update(index_elements=[rooms.c.name], set_={"seq": highest}))
-    places = [row.place for row in old]
-    return connection.execute(delete(messages).where(_rowid.in_(places))).rowcount
+        by_room.setdefault(row.room, []).append(row.seq)
+    for room, seqs in by_room.items():
+        upsert(connection, rooms, {"name": room, "seq": max(seqs)}, {"seq": _highest})
+        connection.execute(delete(messages).where(messages.c.room == room, messages.c.seq.in_(seqs)))
+    return len(old)
+
+
+def _highest(given: Any) -> Any:
+    return case((given.seq > rooms.c.seq, given.seq), else_=rooms.c.seq)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from app.contract import Person
 from app.jobs.job import Job
 from app.jobs.line import Line
 from app.members import Members
@@ -17,12 +18,37 @@ MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
 
 
 class Room:
-    """One room in memory; `seq` is that of its newest stored message, `next_seq` counts what is being stored."""
+    """One room in memory; `seq` is that of its newest stored message, `next_seq` counts what is being stored.
 
-    __slots__ = ("holders", "jobs", "lines", "listeners", "members", "members_due", "name", "newest", "next_seq", "seq")
+    Where there are several web processes it may be another's: then `listeners` and `members` are those of this process,
+    `seq` is what they were shown, and what happens in it is decided and told by its owner.
+    """
+
+    __slots__ = (
+        *(
+            "ended",
+            "epoch",
+            "held",
+            "holders",
+            "jobs",
+            "lines",
+            "listeners",
+            "members",
+            "members_due",
+            "name",
+            "newest",
+            "next_seq",
+        ),
+        *("others", "ours", "owner", "seq", "told"),
+    )
 
     def __init__(self, name: str, seq: int) -> None:
         self.name, self.seq, self.next_seq = name, seq, seq
+        self.ours, self.owner, self.epoch = True, "", 0  # which process it is, and how often that has changed
+        self.others: dict[str, dict[str, Person]] = {}  # people here by id, at each other process; of a room of ours
+        self.ended: dict[str, None] = {}  # jobs of another process's room that people here saw end, the newest last
+        self.told: dict[str, Person] = {}  # who is here by id, as the owner of another process's room told it
+        self.held: list[Any] | None = None  # what the owner told while this process reads what it missed
         self.listeners: dict[Any, None] = {}  # connections, in the order in which they came
         self.members = Members()  # who is behind them
         self.members_due = False  # who is here is about to be told
@@ -45,14 +71,11 @@ class Room:
         self.members.remove(connection.who.person)
         return True
 
-    def who_may_see_drafts(self) -> list[Any]:
-        """The connections of those who answer people."""
-        return [connection for connection in self.listeners if connection.who.grant.may_see_drafts]
-
     @property
     def idle(self) -> bool:
         """Whether it can be forgotten: everything about it is in the database."""
-        return not (self.listeners or self.jobs or self.lines or self.holders) and self.seq == self.next_seq
+        in_use = self.listeners or self.others or self.jobs or self.lines or self.holders
+        return not in_use and self.seq == self.next_seq
 
     @property
     def idle_so_far(self) -> bool:
@@ -94,11 +117,16 @@ class Rooms:
         """Forget the room some time, if nothing happens in it any more."""
         if not room.idle:
             return
+        if not room.ours:  # what is kept here of it would soon be old
+            if self._rooms.get(room.name) is room:
+                del self._rooms[room.name]
+            return
         self._idle[room.name] = None
         self._idle.move_to_end(room.name)
         while len(self._idle) > MAX_IDLE_ROOMS:
             name, _ = self._idle.popitem(last=False)
-            if self._rooms[name].idle:
+            old = self._rooms.get(name)
+            if old is not None and old.idle:
                 del self._rooms[name]
 
     @contextmanager

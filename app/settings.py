@@ -126,10 +126,8 @@ def _inbox(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    if value.startswith("postgresql"):
-        raise ValueError("a sqlite:/// URL (PostgreSQL is not built yet)")
-    if value and not re.fullmatch(r"sqlite:///.+", value):
-        raise ValueError("empty, or a sqlite:///PATH URL")
+    if value and not re.fullmatch(r"sqlite:///.+|postgresql://[^\s/]*/[^\s/?]+(\?\S*)?", value):
+        raise ValueError("empty, sqlite:///PATH, or postgresql://USER@HOST:PORT/NAME")
     return value
 
 
@@ -195,11 +193,13 @@ class Settings:
 
     host: str = setting("127.0.0.1", _words, "address the web process listens on")
     port: int = setting("5000", _number(0, 65535), "port it listens on")
+    web: int = setting("1", _number(1, 64), "web processes that make run starts, on PORT and those that follow")
+    front_port: int = setting("0", _number(0, 65535), "port of nginx in front of several (default: PORT + 100)")
     public_url: str = setting(
         "", lambda v: _url(v) if v else "", "how workers reach the web process (default: HOST and PORT)"
     )
     data_dir: Path = setting("var", Path, "folder of the database, uploads and secrets")
-    database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)")
+    database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)", secret=True)
     nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue", secret=True)
     nats_creds: str = setting("", _words, "path of a NATS .creds file")
     nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
@@ -241,6 +241,7 @@ class Settings:
         "50", _rate, "events a second a connection, and ten times as many events and requests an address; or off"
     )
     upload_rate: float | None = setting("30", _rate, "images a minute a person, or off")
+    uploads_dir: str = setting("", _words, "folder of images (default: in DATA_DIR); one for all web processes")
     max_upload_bytes: int = setting("10485760", _number(1, 1 << 30), "size of one upload")
     ack_wait: float = setting("10", _number(0.2, 3600, float), "seconds without a heartbeat until a job is given again")
     drain_seconds: float = setting("10", _number(0, 3600, float), "seconds given to running jobs when stopping")
@@ -260,12 +261,21 @@ class Settings:
             raise SettingInvalid(
                 f"HOST={self.host} with AUTH=open lets anybody in under any name: set HOST to 127.0.0.1, or ALLOW_OPEN=1"
             )
+        self._check_database()
         self._check_auth()
         self._check_callbacks()
         if self.nats_creds and not Path(self.nats_creds).is_file():
             raise SettingInvalid(f"NATS_CREDS={self.nats_creds} is not allowed: the path of a readable .creds file is")
+        if self.web > 1 and not self.is_shared:
+            raise SettingInvalid(f"WEB={self.web} needs a database that they share: set DATABASE_URL=postgresql://...")
         if self.default_path == "queued" and not self.nats_url:
             raise SettingInvalid("DEFAULT_PATH=queued is not allowed without NATS_URL: simple is, or set NATS_URL")
+
+    def _check_database(self) -> None:
+        if self.is_shared and not self.secret_key:
+            raise SettingInvalid(
+                "DATABASE_URL=postgresql:// needs SECRET_KEY: every process that shares it signs links"
+            )
 
     def _check_auth(self) -> None:
         given = [name for name in ("AUTH_SECRET", "AUTH_KEYS") if getattr(self, name.lower())]
@@ -289,6 +299,26 @@ class Settings:
     def database(self) -> str:
         """URL of the database."""
         return self.database_url or f"sqlite:///{self.data_dir / 'spillway.db'}"
+
+    @property
+    def database_name(self) -> str:
+        """The database as words for people: without user and password."""
+        return _without_login(self.database).partition("?")[0]
+
+    @property
+    def uploads(self) -> Path:
+        """The folder of images, which all web processes must reach."""
+        return Path(self.uploads_dir) if self.uploads_dir else self.data_dir / "uploads"
+
+    @property
+    def front(self) -> int:
+        """The port of what stands in front of several web processes."""
+        return self.front_port or self.port + 100
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether the database is one that several web processes may share."""
+        return not self.database.startswith("sqlite:")
 
     @property
     def url(self) -> str:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -24,7 +24,15 @@ READY_TIMEOUT_SECONDS = 120.0
 MAX_RESTART_PAUSE_SECONDS = 5.0
 HEALTH_CHECK_SECONDS = 2.0  # between two health checks of all parts
 STOP_EXTRA_SECONDS = 12.0  # beyond a part's drain until it is killed: the web process exits by itself after 10
-STOP_ORDER = ["web process", "worker", "model server", "language model", "broker"]
+STOP_ORDER = [
+    "nginx",
+    "web process",
+    "worker",
+    "model server",
+    "language model",
+    "broker",
+    "database",
+]  # how the names of the parts begin
 MAX_RELAYED_BYTES = 32_768  # of one line that a part prints
 
 
@@ -76,6 +84,11 @@ class Part:
         )
         return has_said_so and self.answers()
 
+    def ask_to_stop(self) -> None:
+        """Send SIGTERM; `stop` waits."""
+        if self.process is not None and self.alive():
+            self.process.terminate()
+
     def stop(self) -> None:
         """Send SIGTERM, wait for its drain, then send SIGKILL to whatever is left of its process group."""
         if self.process is None:
@@ -101,8 +114,8 @@ class Supervisor:
         self._stopping = Event()
         self._next_health_check = 0.0
 
-    def run(self, ready: str) -> None:
-        """Start every part, print the ready line when all are ready, and watch them until a signal asks to stop."""
+    def run(self, ready: Iterable[str]) -> None:
+        """Start every part, print these as ready when all are, and watch the parts until a signal asks to stop."""
         for number in stop_signals():
             signal.signal(number, lambda *_: self._stopping.set())
         try:
@@ -111,13 +124,21 @@ class Supervisor:
                 part.start()
             self._wait_until_ready()
             if not self._stopping.is_set():
-                print(f"ready {ready}", flush=True)
+                for address in ready:
+                    print(f"ready {address}", flush=True)
             while not self._stopping.wait(0.1):
                 self._restart_dead()
                 self._restart_unhealthy()
         finally:
-            # The web process first: while it drains it still needs the others.
-            for part in sorted(self._parts, key=lambda part: STOP_ORDER.index(part.name)):
+            self._stop_all()
+
+    def _stop_all(self) -> None:
+        """Web processes first, side by side: while they drain they still need the others."""
+        for kind in STOP_ORDER:
+            together = [part for part in self._parts if part.name.startswith(kind)]
+            for part in together[1:]:
+                part.ask_to_stop()
+            for part in together:
                 part.stop()
 
     def _wait_until_ready(self) -> None:

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import msgspec
 import structlog
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from app.concurrency import Concurrency
 from app.ids import new_id
@@ -21,6 +20,7 @@ from app.payload import Refused
 from app.pictures import look_at
 from app.rate import Buckets
 from app.store.hand_back import hand_back
+from app.store.portable import upsert
 from app.store.schema import jobs, uploads
 from app.store.store import Store
 
@@ -83,9 +83,7 @@ class Uploads:
             log.error("an image cannot be kept", error=str(error))
             raise Refused("busy", "the image could not be kept just now: try again", retry_after=1.0) from None
         values = msgspec.structs.asdict(upload)
-        change = upsert(uploads).values(**values, used=False)
-        change = change.on_conflict_do_update(index_elements=[uploads.c.id], set_=values)
-        await self._store.change(lambda connection: connection.execute(change) and None)
+        await self._store.change(lambda connection: upsert(connection, uploads, {**values, "used": False}, values))
         _remember(self._sizes, upload.id, (width, height))
         return upload.id
 

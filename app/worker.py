@@ -18,13 +18,15 @@ from functools import partial
 from pathlib import Path
 
 import click
+import msgspec
 import structlog
 
 import ml_clients
 from app import logs, streams
 from app import tasks as declared
-from app.contract import JobMessage, Outcome, ResultMessage, failure
+from app.contract import Doing, JobMessage, Outcome, ResultMessage, WorkerDoing, failure
 from app.data_dir import say_ready
+from app.ids import process_name
 from app.jobs.executor import GRACE_SECONDS
 from app.jobs.job import STOPPED
 from app.lane import Lane, Run
@@ -48,6 +50,8 @@ MAX_ANSWERED = 10_000  # attempts remembered: a worker that was stopped for a wh
 GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
 ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
 CLOCK_SET_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
+TELL_SECONDS = 2.0  # between two words on what is done here
+MAX_TOLD = 20  # jobs in one of them
 TICK_SECONDS = 0.028  # between two looks at what runs; each second one sends what is new of a text
 PROGRESS_SECONDS = 0.25  # at least between two words on how far a run has come
 NOT_SERVED_SECONDS = (
@@ -76,6 +80,7 @@ class Worker:
         self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
         self._listening_since = 0.0  # when it began to hear of cancelled jobs
+        self._name = process_name()
         self._clock_offset = time.time() - time.monotonic()
         self._clock_set: list[tuple[float, float]] = []  # when, as the clock stood before; and by how many seconds
 
@@ -107,6 +112,7 @@ class Worker:
             self._listening_since = time.time()
             self._queue.on_reconnect = self._results.publish_again
             self._loops.tick(TICK_SECONDS, "tick", self._tick)
+            self._loops.tick(TELL_SECONDS, "doing", self._tell)
             self._loops.tick(self._settings.ack_wait / 3, "heartbeat", self._beat)
         for lane in self._lanes.values():
             take = partial(self._take, lane)
@@ -172,7 +178,7 @@ class Worker:
         """Ask whether the job is over first: its word may have been missed, or it may be one that kills its workers."""
         said = f'["{run.name}",{run.message.attempt}]'.encode() if again else b""
         run.announced = again
-        if await self._queue.ask_cancelled(run.message.id, said):
+        if await self._queue.ask_cancelled(run.message.id, said, run.process):
             self._end(run, Outcome(state="cancelled"))
         else:
             run.lane.waiting.put(run)
@@ -193,7 +199,7 @@ class Worker:
             job=message.id, attempt=message.attempt, run=run.name, state=outcome.state,  # type: ignore[arg-type]
             error=outcome.error, ms=outcome.ms,
         )  # fmt: skip
-        self._results.put(message.task, result, outcome.result, lambda: self._acknowledge(run))
+        self._results.put(message.task, result, outcome.result, lambda: self._acknowledge(run), run.process)
 
     def _acknowledge(self, run: Run) -> None:
         self._queue.ack(run.deliveries)
@@ -250,7 +256,7 @@ class Worker:
                 continue
             if not run.announced and now - run.started > ANNOUNCE_SECONDS:
                 run.announced = True
-                self._results.announce(run.message.task, run.message.id, run.message.attempt, run.name)
+                self._results.announce(run.message.task, run.message.id, run.message.attempt, run.name, run.process)
             self._tell_how_far(run, now)
             if now - run.started > run.task.timeout + GRACE_SECONDS:
                 # The thread cannot be stopped; its answer is dropped, and it keeps its place until it ends.
@@ -263,8 +269,18 @@ class Worker:
         self._deltas.send_due(run.written, now)
         if run.progress is not None and now - run.progress_at >= PROGRESS_SECONDS:
             progress, run.progress, run.progress_at = run.progress, None, now
-            message = run.message
-            self._results.announce(message.task, message.id, message.attempt, run.name, progress)
+            about = run.message
+            self._results.announce(about.task, about.id, about.attempt, run.name, run.process, progress)
+
+    def _tell(self) -> None:
+        """Say what is done here right now."""
+        now, running = time.monotonic(), list[Doing]()
+        for run in self._runs.values():
+            if run.started is not None and len(running) < MAX_TOLD:
+                about = run.message
+                running.append(Doing(about.id, about.task, about.room, round(now - run.started, 1)))
+        doing = WorkerDoing(self._name, list(self._lanes), self._concurrency, running)
+        self._queue.tell_doing(self._name, msgspec.json.encode(doing))
 
     def _beat(self) -> None:
         """Say that everything held here is still being worked on."""

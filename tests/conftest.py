@@ -19,6 +19,7 @@ import requests
 from app.compare.system import ROOT, System
 from app.store.store import Store
 from tests.broker import RealBroker
+from tests.cluster import Cluster, find_binaries, running
 from tests.guest import SECRETS, WAIT, Guest, signed
 from tests.logs import assert_no_traceback
 from tests.own_loop import OwnLoop
@@ -82,15 +83,25 @@ def own_broker(tmp_path: Path) -> Iterator[RealBroker]:
 
 
 @pytest.fixture(scope="session")
-def systems(parts: None) -> Iterator[Callable[[str], System]]:
-    """Running systems by ASYNC_MODE, and AUTH where it follows: each is started once, when somebody first asks for it."""
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL server for all who take a database of their own, and do it no harm."""
+    need(find_binaries(), "PostgreSQL")
+    with running() as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def systems(parts: None, request: pytest.FixtureRequest) -> Iterator[Callable[[str], System]]:
+    """Running systems by ASYNC_MODE, with AUTH and database where they follow: each is started when first asked for."""
     running: dict[str, System] = {}
     secret = secrets.token_hex(32)
     with ExitStack() as stack:
 
         def system(mode: str) -> System:
             if mode not in running:
-                library, _, tokens = mode.partition(" ")
+                library, *more = mode.split()
+                tokens = "tokens" in more
+                database = request.getfixturevalue("cluster").database() if "postgresql" in more else ""
                 started = System(
                     ASYNC_MODE=library,
                     RATE_LIMIT="off",
@@ -99,6 +110,8 @@ def systems(parts: None) -> Iterator[Callable[[str], System]]:
                     MAX_UPLOAD_BYTES="1000000",
                     AUTH="token" if tokens else "open",
                     AUTH_SECRET=secret if tokens else "",
+                    DATABASE_URL=database,
+                    SECRET_KEY=secret,
                 )
                 if tokens:
                     SECRETS[started.url] = secret
@@ -130,15 +143,19 @@ def ml_url(systems: Callable[[str], System]) -> str:
 
 SITES = [  # each path, each library and each way of proving who one is once, and in `make slow` the product
     ("auto", "eventlet"),
-    ("queued", "threading with tokens"),
+    ("queued", "threading with tokens on postgresql"),
     *(  # the simple path alone is what test_bad_input.py, tests/browser and most others are on
         pytest.param((path, mode), marks=pytest.mark.slow)
         for path, mode in [
             ("simple", "eventlet"),
             ("queued", "eventlet"),
             *((path, mode) for path in ("simple", "queued", "auto") for mode in ("threading", "eventlet with tokens")),
-            ("simple", "threading with tokens"),
-            ("auto", "threading with tokens"),
+            *(
+                (path, f"{mode} on postgresql")
+                for path in ("simple", "queued", "auto")
+                for mode in ("eventlet", "threading")
+            ),
+            *((path, "threading with tokens") for path in ("simple", "queued", "auto")),
         ]
     ),
 ]

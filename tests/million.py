@@ -15,7 +15,8 @@ from typing import Any
 
 from app.compare.system import ROOT
 from app.ports import free_port
-from app.store.statements import JOB_COLUMNS, STATEMENTS
+from app.store.sqlite import SQL
+from app.store.statements import JOB_COLUMNS
 from tests.web import environment
 
 JOBS, HERE, ROOMS = 1_000_000, 50_000, 1_000
@@ -63,7 +64,7 @@ def start(folder: Path) -> tuple[float, float]:
 def fill(database: Path, count: int, parked: bool) -> None:
     """Put jobs into the ledger, half of an ordered task: as the broker has had them for a while, or as they wait here."""
     connection = sqlite3.connect(database)
-    connection.executemany(STATEMENTS["job"], rows(time.time(), count, parked))
+    connection.executemany(SQL["job"], rows(time.time(), count, parked))
     mark = int(time.time() * 1e6) + 1 << 10 if parked else 0
     connection.execute("INSERT OR REPLACE INTO marks VALUES ('unfinished', ?)", (mark,))
     connection.commit()

@@ -10,6 +10,8 @@ import pytest
 from app.settings import SettingInvalid, Settings, from_env
 
 WRONG = {
+    "WEB": ["", "0", "65", "two", "3"],
+    "FRONT_PORT": ["", "-1", "65536"],
     "PORT": ["-1", "65536", "http", "1.5", ""],
     "PUBLIC_URL": ["chat.example.org", "ftp://x"],
     "DATABASE_URL": ["postgresql://db/x", "mysql://x", "var/x.db"],
@@ -77,6 +79,7 @@ def test_every_setting_that_can_be_wrong_is_tried() -> None:
         "AUTH_ISSUER",
         "AUTH_AUDIENCE",
         "METRICS_TOKEN",
+        "UPLOADS_DIR",
     }  # see below
     assert {each.name.upper() for each in dataclasses.fields(Settings)} - free - set(WRONG) == set()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from app.answers.answer import Answer, Count, ErrorView, FlagPath, FlagSet
-from app.contract import JobPath, JobState, JobView, Time
+from app.contract import Doing, JobPath, JobState, JobView, Time
 
 
 class ErrorAnswer(Answer):
@@ -124,7 +124,7 @@ class QueueNow(Answer):
 
 
 class Now(Answer):
-    """The figures of this moment; `queue` is null while no queue is in use."""
+    """The figures of this moment, of all web processes; `queue` is null while no queue is in use."""
 
     running: Count
     backlog: Count
@@ -132,6 +132,30 @@ class Now(Answer):
     hub_lag_ms: float
     dead_letters: Count
     queue: QueueNow | None
+    processes: list[WebProcess]
+    workers: list[WorkerSeen]
+
+
+class WebProcess(Answer):
+    """One web process, and what it does right now."""
+
+    id: str
+    address: str
+    draining: bool
+    running: Count
+    backlog: Count
+    clients: Count
+    hub_lag_ms: float
+    jobs: list[Doing]
+
+
+class WorkerSeen(Answer):
+    """One worker that was heard lately, and what it does right now."""
+
+    id: str
+    lanes: list[str]
+    concurrency: Count
+    running: list[Doing]
 
 
 class Minute(Answer):

@@ -73,6 +73,8 @@ class Callbacks:
         self._next = NextDue(due, loop, "callbacks", self._look)
         self._under_way: dict[str, str] = {}  # hosts by ID
         self._tries: set[Task[None]] = set()
+        self.owner: str | None = None  # this process, where others may own rooms, too
+        self.replayed: Callable[[], None] = lambda: None  # one may be due that another process has to send
 
     def check(self, url: str) -> None:
         """Raise Refused(bad_request) with `field` callback, unless this address may be called back."""
@@ -96,6 +98,7 @@ class Callbacks:
         body = await self._store.change(lambda connection: kept.try_again(connection, id))
         if body is not None:
             self.expect()
+            self.replayed()
         return Raw(body.encode()) if body is not None else None
 
     async def _look(self) -> float | None:
@@ -105,9 +108,9 @@ class Callbacks:
             ids, now = list(self._under_way), time.time()
             if len(ids) >= AT_ONCE:
                 return None  # it is looked again when one of them ends
-            found = await self._store.read(lambda c: kept.next_to_try(c, now, busy, ids))  # noqa: B023 - awaited here
+            found = await self._store.read(lambda c: kept.next_to_try(c, now, busy, ids, self.owner))  # noqa: B023 - awaited here
             if found is None:
-                return await self._store.read(lambda c: kept.next_due(c, busy, ids))  # noqa: B023 - likewise
+                return await self._store.read(lambda c: kept.next_due(c, busy, ids, self.owner))  # noqa: B023 - likewise
             self._begin(found)
 
     def _begin(self, callback: Callback) -> None:

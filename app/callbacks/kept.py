@@ -15,7 +15,7 @@ from app.ids import rfc3339
 from app.jobs.job import Job, view
 from app.payload import Refused
 from app.store.operation import Rows, add_row
-from app.store.schema import callbacks
+from app.store.schema import callbacks, rooms
 
 FAILED = "callback_failed"  # error code of the dead letter
 
@@ -60,21 +60,31 @@ def host_of(url: str) -> str:
 # What is to be sent
 
 
-def next_to_try(connection: Connection, now: float, hosts: Collection[str], ids: Collection[str]) -> Callback | None:
-    """The callback that is due for longest, of none of these hosts and none of these itself."""
-    query = select(callbacks).where(*_waiting(hosts, ids), callbacks.c.due <= now)
+def next_to_try(
+    connection: Connection, now: float, hosts: Collection[str], ids: Collection[str], owner: str | None = None
+) -> Callback | None:
+    """The callback that is due for longest, of none of these hosts and none of these itself.
+
+    Of the rooms of this process, where one is named: several may share a database.
+    """
+    query = select(callbacks).where(*_waiting(hosts, ids, owner), callbacks.c.due <= now)
     row = connection.execute(query.order_by(callbacks.c.due).limit(1)).first()
     return Callback(*row) if row is not None else None
 
 
-def next_due(connection: Connection, hosts: Collection[str], ids: Collection[str]) -> float | None:
+def next_due(
+    connection: Connection, hosts: Collection[str], ids: Collection[str], owner: str | None = None
+) -> float | None:
     """When the next of the others is due, or None."""
-    query = select(callbacks.c.due).where(*_waiting(hosts, ids)).order_by(callbacks.c.due).limit(1)
+    query = select(callbacks.c.due).where(*_waiting(hosts, ids, owner)).order_by(callbacks.c.due).limit(1)
     return connection.execute(query).scalar()
 
 
-def _waiting(hosts: Collection[str], ids: Collection[str]) -> tuple[Any, ...]:
-    return text("due is not null"), callbacks.c.host.not_in(hosts), callbacks.c.id.not_in(ids)
+def _waiting(hosts: Collection[str], ids: Collection[str], owner: str | None) -> tuple[Any, ...]:
+    waiting = text("due is not null"), callbacks.c.host.not_in(hosts), callbacks.c.id.not_in(ids)
+    if owner is None:
+        return waiting
+    return *waiting, callbacks.c.room.in_(select(rooms.c.name).where(rooms.c.owner == owner))
 
 
 def forget(connection: Connection, id: str) -> bool:

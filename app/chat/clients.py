@@ -4,21 +4,30 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.auth.grant import Grant
 from app.contract import Person
 
 
+class Joined(NamedTuple):
+    """What somebody was shown of a room when they joined it: up to this message, and these jobs as over."""
+
+    seq: int
+    ended: frozenset[str]
+
+
 class Client:
     """One connection of a person; somebody with two tabs has two."""
 
-    __slots__ = ("address", "connection", "grant", "pages", "person", "rooms", "waiting")
+    __slots__ = ("address", "connection", "grant", "is_visitor", "joined", "pages", "person", "rooms", "waiting")
 
     def __init__(self, connection: Any, grant: Grant, address: str) -> None:
         self.connection, self.address = connection, address
         self.grant, self.person = grant, grant.person
+        self.is_visitor = False  # connected to another process, which asks for them
         self.rooms: set[str] = set()
+        self.joined: dict[str, Joined] = {}  # by room, where it may be another process's
         self.pages: dict[str, int] = {}  # by room: the message with which its last page ended, where there are more
         self.waiting: deque[tuple[bytes, bytes]] | None = None  # events behind one that is still being answered
 

@@ -16,6 +16,7 @@ from app.auth.admission import Admission
 from app.chat.clients import Client
 from app.chat.events import Answer, Events
 from app.chat.expiry import Expiry
+from app.chat.others import Elsewhere, Others
 from app.chat.rate import Rates
 from app.contract import Create
 from app.effects import Effects, Reply
@@ -80,6 +81,7 @@ class Desk:
         self._publish, self._full, self._loop = publish, full, loop
         self._admission, self._expiry = admission, expiry
         self._table = {name.encode(): Event(name, *each) for name, each in events.table().items()}
+        self.others: Others | None = None  # where rooms may be those of other processes
         self._counters = {name: partial(metrics.event_answered, name) for name in (*events.table(), "unknown")}
         self.clients: set[Client] = set()
 
@@ -103,14 +105,17 @@ class Desk:
 
     def take(self, connection: Any, id: bytes, body: bytes) -> bool:
         """Answer an event, or keep it until those before it are answered; always ours."""
-        client: Client = connection.who
+        self.receive(connection.who, id, body)
+        return True
+
+    def receive(self, client: Client, id: bytes, body: bytes) -> None:
+        """As `take`, for a client who may be connected to another process."""
         if client.waiting is None:
             self._take(client, id, body)
         elif len(client.waiting) < MAX_WAITING:
             client.waiting.append((id, body))
         else:
-            connection.close()
-        return True
+            client.connection.close()
 
     def why_not(self, name: str, data: tuple[Any, ...]) -> Refused:
         """Why an event that came with binary data, or that is none, is refused."""
@@ -128,16 +133,19 @@ class Desk:
         event = self._table.get(body[2 : body.find(b'"', 2)]) if body[:2] == b'["' else None
         reply = Reply(client.connection, id, self._counters[event.name if event else "unknown"])
         try:
-            self._rates.check(client.sid, client.address)
+            if not client.is_visitor:  # whose process has looked
+                self._rates.check(client.sid, client.address)
             if event is None:
                 raise _not_known(body)
             answer = event.answer(client, event.read(body))
         except Exception as error:  # whatever it was, the client gets an answer
             self._refuse(reply, error)
             return
-        if type(answer) is CoroutineType:
+        if type(answer) is Elsewhere:
+            self._forward(answer, client, reply, body)
+        elif type(answer) is CoroutineType:
             client.waiting = deque()
-            self._loop.create_task(self._answer_later(client, reply, answer))
+            self._loop.create_task(self._answer_later(client, reply, answer, body))
         else:
             self._answer(reply, cast("dict[str, Any] | Operation", answer))
 
@@ -151,9 +159,13 @@ class Desk:
             effects.reply(reply, answer)
             self._publish(effects)
 
-    async def _answer_later(self, client: Client, reply: Reply, answer: Coroutine[Any, Any, Any]) -> None:
+    async def _answer_later(self, client: Client, reply: Reply, answer: Coroutine[Any, Any, Any], body: bytes) -> None:
         try:
-            self._answer(reply, await answer)
+            found = await answer
+            if type(found) is Elsewhere:
+                self._forward(found, client, reply, body)
+            else:
+                self._answer(reply, found)
         except Exception as error:  # as above
             self._refuse(reply, error)
         waiting, client.waiting = client.waiting or deque(), None
@@ -161,6 +173,11 @@ class Desk:
             self._take(client, *waiting.popleft())
             if client.put_behind(waiting):
                 return
+
+    def _forward(self, answer: Elsewhere, client: Client, reply: Reply, body: bytes) -> None:
+        if self.others is not None:
+            again = partial(self.receive, client, reply.id, body)  # when the room is ours by then
+            self.others.forward(answer.room, client, reply, body, again)
 
     def _refuse(self, reply: Reply, error: Exception) -> None:
         if isinstance(error, Refused):

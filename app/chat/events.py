@@ -7,15 +7,16 @@ that ends in one of both where something must be read first. A refusal is raised
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from app.auth.tokens import Tokens
 from app.chat import reading
-from app.chat.clients import Client
+from app.chat.clients import Client, Joined
 from app.chat.expiry import Expiry
 from app.chat.intake import Intake
 from app.chat.loading import Loading
+from app.chat.others import Elsewhere, Others
 from app.chat.post import with_link
 from app.chat.waiting import Waiting
 from app.contract import (
@@ -34,6 +35,8 @@ from app.contract import (
     Typing,
     Who,
 )
+from app.effects import Effects
+from app.jobs import ledger
 from app.jobs.job import Job, view
 from app.jobs.lifecycle import Lifecycle
 from app.payload import Refused
@@ -43,8 +46,10 @@ from app.store.operation import Operation
 from app.store.store import Store
 from app.uploads import Uploads
 
-Answer = dict[str, Any] | Operation | Coroutine[Any, Any, dict[str, Any] | Operation]
+Found = dict[str, Any] | Operation | Elsewhere
+Answer = Found | Coroutine[Any, Any, Found]
 
+JOINED_SECONDS = 10.0  # longer than it takes until the rooms of a dead process have another owner
 MEMBERS_SECONDS = 0.25  # who is here is told at most so often to a room
 
 
@@ -59,14 +64,17 @@ class Events:
         life: Lifecycle,
         intake: Intake,
         waiting: Waiting,
+        publish: Callable[[Effects], None],
         broadcast: Callable[[Any, bytes], None],
         uploads: Uploads,
         loop: AbstractEventLoop,
         tokens: Tokens | None,
         expiry: Expiry,
     ) -> None:
+        self.others: Others | None = None  # where rooms may be those of other processes
         self._store, self._rooms, self._loading, self._life, self._intake = store, rooms, loading, life, intake
-        self._waiting, self._broadcast, self._uploads, self._loop = waiting, broadcast, uploads, loop
+        self._waiting, self._publish, self._broadcast = waiting, publish, broadcast
+        self._uploads, self._loop = uploads, loop
         self._tokens, self._expiry = tokens, expiry
 
     def table(self) -> dict[str, tuple[type[Any], Callable[[Client, Any], Answer]]]:
@@ -102,13 +110,16 @@ class Events:
             self.forget(who)
         self.tell_members(room)
         continued = who.pages.pop(room.name, None) == what.after is not None
-        unfinished = dict(room.jobs)
+        people = await self.others.introduce(room) if self.others is not None and not room.ours else None
+        unfinished = await self._unfinished(room)
         page = await self._read_page(room, what.after, continued)
         await self._store.committed()  # jobs in memory are shown as they are in the ledger
         theirs = {job.n: unfinished.get(job.n, job) for job in page.jobs}  # those in memory are newer
         if not continued:
             known = seq_of_last(page, what.after)
             theirs |= {n: job for n, job in unfinished.items() if job.message is None or job.message <= known}
+        if self.others is not None:
+            self._note_joined(who, room, page.seq, theirs.values())
         if page.more:
             who.pages[room.name] = page.messages[-1].seq
         more = {name: True for name in ("more", "more_jobs", "reset") if getattr(page, name)}
@@ -118,15 +129,29 @@ class Events:
             "seq": page.seq,
             "messages": self._linked(page.messages),
             "jobs": self._views(who, [theirs[n] for n in sorted(theirs)][: reading.JOBS_PAGE]),
-            "members": room.members.page()[0],
-            "member_count": room.members.count,
+            "members": people.members if people is not None else room.members.page()[0],
+            "member_count": people.count if people is not None else room.members.count,
             "upload_token": self._uploads.links.token(room.name, who.person.id),
             "wait": self._waiting.seconds(),
             **more,
         }
 
+    def _note_joined(self, who: Client, room: Room, seq: int, jobs: Iterable[Job]) -> None:
+        """Remember for a moment what they were shown: should the room change hands, they must not be shown it twice."""
+        joined = Joined(seq, frozenset(f"{job.id}.{job.attempt}" for job in jobs if job.delivered))
+        if self.others is not None:
+            who.joined[room.name] = joined
+            self.others.was_shown(room, joined.ended)
+            self._loop.call_later(JOINED_SECONDS, who.joined.pop, room.name, None)
+
+    async def _unfinished(self, room: Room) -> dict[int, Job]:
+        if room.ours:
+            return dict(room.jobs)
+        found = await self._store.read(lambda connection: ledger.unfinished_of(connection, room.name))
+        return {job.n: job for job in found}
+
     async def _read_page(self, room: Room, after: int | None, continued: bool) -> reading.Page:
-        if after is None and room.idle_so_far and not self._life.parked_jobs:
+        if after is None and room.ours and room.idle_so_far and not self._life.parked_jobs:
             return reading.Page(0, [], [])  # nothing was ever said or asked here
         texts = [name for name, task in self._life.tasks.items() if task.streams]
         return await self._store.read(lambda connection: reading.page(connection, room.name, after, continued, texts))
@@ -148,10 +173,13 @@ class Events:
         theirs, more = found
         return {"jobs": self._views(who, theirs), **({"more_jobs": True} if more else {})}
 
-    def who(self, who: Client, what: Who) -> dict[str, Any]:
+    def who(self, who: Client, what: Who) -> Answer:
         """The people in a room, those after an id."""
         _check_in_room(who, what.room)
-        here = self._rooms[what.room].members
+        room = self._rooms[what.room]
+        if not room.ours:
+            return Elsewhere(room)
+        here = room.members
         people, more = here.page(what.after)
         return {"members": people, "count": here.count, **({"more": True} if more else {})}
 
@@ -169,8 +197,11 @@ class Events:
     def typing(self, who: Client, what: Typing) -> dict[str, Any]:
         """Tell the others that somebody types, or stopped."""
         _check_in_room(who, what.room)
-        others = [each for each in self._rooms[what.room].listeners if each is not who.connection]
-        self._broadcast(others, packet("typing", {"room": what.room, "sender": who.person, "on": what.on}))
+        room = self._rooms[what.room]
+        told = packet("typing", {"room": what.room, "sender": who.person, "on": what.on})
+        self._broadcast([each for each in room.listeners if each is not who.connection], told)
+        if self.others is not None:
+            self.others.typing(room, told)
         return {}
 
     def tell_members(self, room: Room) -> None:
@@ -181,12 +212,18 @@ class Events:
 
     def _tell_members(self, room: Room) -> None:
         room.members_due = False
+        if not room.ours and self.others is not None:
+            self.others.tell_members(room)
+            return
         changes = room.members.changes(room.name)
-        if changes is not None and room.listeners:
-            self._broadcast(room.listeners, packet("room:members", changes))
+        if changes is not None and (room.listeners or room.others):
+            effects = Effects()
+            effects.show("room:members", room, changes)
+            self._publish(effects)
 
     def _take_out(self, who: Client, name: str) -> None:
         who.rooms.discard(name)
+        who.joined.pop(name, None)
         room = self._rooms.find(name)
         if room is not None and room.let_out(who.connection):
             self.tell_members(room)
@@ -219,22 +256,37 @@ class Events:
         _check_in_room(who, what.room)
         if what.draft is not None and not who.grant.may_see_drafts:
             raise Refused("forbidden", "drafts are for those who answer: role staff or operator", "draft")
+        self._check_open(who)
+        room = self._rooms[what.room]
+        if not room.ours:
+            return Elsewhere(room)
         return self._intake.message(who.person, what)
 
     def create(self, who: Client, what: Create) -> Answer:
         """Accept a job; a resend changes nothing."""
         _check_in_room(who, what.room)
         self._intake.check_draft(what.task, who.grant)
+        self._check_open(who)
+        room = self._rooms[what.room]
+        if not room.ours:
+            return Elsewhere(room)
         return self._intake.job(who.person, what)
 
-    async def cancel(self, who: Client, what: Cancel) -> dict[str, Any]:
+    async def cancel(self, who: Client, what: Cancel) -> Found:
         """Cancel a job; a finished one is returned unchanged."""
-        return {"job": view(await self._intake.cancel(await self._job_of_a_room(who, what.job)))}
-
-    async def retry(self, who: Client, what: Retry) -> dict[str, Any]:
-        """Give a job that failed for good its attempts once more, for the person who asked for it."""
-        self._intake.check_open()
         job = await self._job_of_a_room(who, what.job)
+        room = self._rooms.find(job.room)
+        if room is not None and not room.ours:
+            return Elsewhere(room)
+        return {"job": view(await self._intake.cancel(job))}
+
+    async def retry(self, who: Client, what: Retry) -> Found:
+        """Give a job that failed for good its attempts once more, for the person who asked for it."""
+        self._check_open(who)
+        job = await self._job_of_a_room(who, what.job)
+        room = self._rooms.find(job.room)
+        if room is not None and not room.ours:
+            return Elsewhere(room)
         if job.sender_id != who.person.id:
             raise Refused("forbidden", "only the person who asked for a job can try it again", "job")
         if not job.dead:
@@ -259,6 +311,11 @@ class Events:
             if piece is not None:
                 who.connection.emit(piece_packet(self._rooms[job.room], piece))
         return [view(job) for job in seen]
+
+    def _check_open(self, who: Client) -> None:
+        """Another process asks only while the room is ours, and then has nobody else to ask."""
+        if not who.is_visitor:
+            self._intake.check_open()
 
     def _linked(self, found: list[MessageView]) -> list[MessageView]:
         return [with_link(message, self._life.link) for message in found]

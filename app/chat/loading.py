@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from app.chat import reading
 from app.rooms import Room, Rooms
@@ -14,9 +14,17 @@ class Loading:
 
     def __init__(self, store: Store, rooms: Rooms) -> None:
         self._store, self._rooms = store, rooms
+        self.owned: Callable[[str], Awaitable[Room]] | None = (
+            None  # gives a room with its owner, where there are several
+        )
 
     async def room(self, name: str) -> Room:
-        """The room, counting from where it is in the database; raises StoreUnavailable."""
+        """The room, counting from where it is in the database; raises StoreUnavailable.
+
+        Where there are several web processes it may be another's.
+        """
+        if self.owned is not None:
+            return await self.owned(name)
         found = self._rooms.find(name)
         if found is None:
             await self.all_of({name})
@@ -28,6 +36,9 @@ class Loading:
         seqs = await self._store.read(lambda connection: reading.newest_seqs(connection, names))
         for name, seq in seqs.items():
             self._rooms.take_up(name, seq)
+
+    async def nothing(self, names: Iterable[str]) -> None:
+        """These are loaded already."""
 
     async def history(self, room: str, limit: int) -> list[dict[str, str]]:
         """What people wrote last, what is being stored at this moment included; raises StoreUnavailable."""

@@ -18,7 +18,7 @@ from app.jobs.lifecycle import Lifecycle
 from app.jobs.transitions import ANSWER_SECONDS, NOT_STORED, Accept
 from app.payload import Refused
 from app.rooms import Room
-from app.store.operation import Find, Operation, Rows, add_row
+from app.store.operation import Look, Operation, Rows, add_row
 from app.store.statements import message_row
 
 Wrote = Callable[[str, str, float], None]  # room, sender and time of a user message that was stored
@@ -86,7 +86,7 @@ class Post(Operation):
         message = Raw(msgspec.json.encode(with_link(self.message, self.life.link)))  # once for both
         if self.reply is not None:
             effects.reply(self.reply, {"message": message})
-        effects.show("message:new", self.room, message)
+        effects.show("message:new", self.room, message, self.message.seq)
         for accept in self.accepts:
             accept.done(effects)
 
@@ -95,9 +95,12 @@ class Post(Operation):
         if self.reply is not None:
             effects.refuse(self.reply, NOT_STORED)
 
-    def conflict(self, effects: Effects, find: Find) -> None:
+    def by_key(self) -> Look:
+        """The message under the sender's key."""
+        return reading.FIND_BY_KEY, (self.room.name, self.who.id, self.what.key)
+
+    def conflict(self, effects: Effects, row: Any) -> None:
         """A resend: the message is there already, unless the key was used for another."""
-        row = find(reading.FIND_BY_KEY, (self.room.name, self.who.id, self.what.key))
         if self.reply is None or row is None:
             self.failed(effects, LookupError("a key in use, and no message that has it"))
             return

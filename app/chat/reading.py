@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, literal_column, or_, select, text, union_all
+from sqlalchemy import Connection, bindparam, func, or_, select, union_all
 
 from app.contract import MessageView, Person
 from app.ids import rfc3339
 from app.jobs import ledger
 from app.jobs.job import Job
+from app.store.portable import stored_order
 from app.store.prepared import Prepared
 from app.store.schema import jobs, messages, rooms
 from app.store.statements import MESSAGE_COLUMNS
@@ -22,9 +23,6 @@ JOBS_PAGE = 1000  # jobs in one answer
 ENDED_TEXTS = 20  # of those that came to an end that somebody sees who joins for the first time
 
 FIND_BY_KEY = f"SELECT {', '.join(MESSAGE_COLUMNS)} FROM messages WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
-
-
-_rowid: Any = literal_column("messages.rowid")
 
 
 class Page(NamedTuple):
@@ -83,8 +81,8 @@ def history(connection: Connection, room: str, limit: int) -> list[dict[str, str
 def newest_by_people(connection: Connection, limit: int) -> list[tuple[str, str, float]]:
     """Room, sender and time of the newest user messages of all rooms, oldest first."""
     newest = select(messages.c.room, messages.c.sender_id, messages.c.at, messages.c.kind)
-    # By rowid, which is in the order of storing and needs no index; tasks wrote some of them.
-    found = connection.execute(newest.order_by(_rowid.desc()).limit(limit * 4))
+    # Tasks wrote some of them.
+    found = connection.execute(newest.order_by(stored_order(messages.c.at).desc()).limit(limit * 4))
     return [(room, sender, at) for room, sender, at, kind in found if kind == "user"][:limit][::-1]
 
 
@@ -163,7 +161,7 @@ def further_jobs(connection: Connection, room: str, after: str) -> tuple[list[Jo
     place = ledger.place_of(connection, room, after)
     if place is None:
         return None
-    indexes = (jobs.c.message.is_not(None), jobs.c.changed.is_not(None), jobs.c.parked == 1)
+    indexes = (jobs.c.message.is_not(None), jobs.c.changed.is_not(None), jobs.c.parked)
     wanted = union_all(*(select(jobs.c.n).where(jobs.c.room == room, known, jobs.c.n > place) for known in indexes))
     query = select(jobs).where(jobs.c.n.in_(wanted)).order_by(jobs.c.n).limit(JOBS_PAGE + 1)
     found = [ledger.from_row(row) for row in connection.execute(query)]
@@ -207,4 +205,4 @@ _older = or_(jobs.c.message.is_(None), jobs.c.message <= bindparam("after"))
 _places = select(jobs.c.n).where(jobs.c.room == bindparam("room")).order_by(jobs.c.n).limit(bindparam("limit"))
 _changed_since = Prepared(_places.where(jobs.c.changed >= bindparam("after"), jobs.c.changed.is_not(None), _older))
 _of_last_seen = Prepared(_places.where(jobs.c.message == bindparam("after"), jobs.c.message.is_not(None)))
-_parked_before = Prepared(_places.where(text("parked = 1"), _older))
+_parked_before = Prepared(_places.where(jobs.c.parked, _older))

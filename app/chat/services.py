@@ -14,6 +14,7 @@ from app.auth.grant import Grant
 from app.chat import reading
 from app.chat.intake import Accepted, Intake, Wishes
 from app.chat.loading import Loading
+from app.chat.others import Others
 from app.chat.post import with_link
 from app.chat.rate import Rates
 from app.contract import Create, JobRequest, JobView, NewJob, NewMessage, Person, RoomPage, Send, Sender
@@ -45,6 +46,8 @@ MAX_REQUESTS = 1000  # over NATS that are answered at a time
 MISTAKE = Refused("internal", "something went wrong on our side")
 
 _read_request = Reader(JobRequest).read
+_read_message = msgspec.json.Decoder(NewMessage).decode
+_read_job = msgspec.json.Decoder(NewJob).decode
 _read_ack = msgspec.json.Decoder(Ack).decode
 
 
@@ -64,11 +67,12 @@ class Services:
         self._intake, self._rooms, self._loading, self._life = intake, rooms, loading, life
         self._store, self._rates, self._loop = store, rates, loop
         self._requests = 0  # that are under way
+        self.others: Others | None = None  # where rooms may be those of other processes
 
     async def send(self, sender: Person, address: str | None, room: str, what: NewMessage) -> Ack:
         """Store a message, show it to the room and start its jobs; raises Refused."""
-        message = Send(room=room, key=what.key, text=what.text, upload=what.upload)
-        return await self._acknowledged(sender, address, room, lambda: self._intake.message(sender, message))
+        self._check(sender, address)
+        return _accepted(await self._message(sender, room, what))
 
     async def ask(
         self, sender: Person, address: str | None, room: str, what: NewJob, grant: Grant | None = None
@@ -76,9 +80,25 @@ class Services:
         """Accept a job; raises Refused. Whoever asks over NATS has no grant, and may ask for anything."""
         if grant is not None:
             self._intake.check_draft(what.task, grant)
-        job = Create(room=room, key=what.key, task=what.task, args=what.args)
-        wishes = Wishes(what.callback, what.delay_s)
-        return await self._acknowledged(sender, address, room, lambda: self._intake.job(sender, job, wishes))
+        self._check(sender, address)
+        return _accepted(await self._job(sender, room, what))
+
+    async def serve_message(self, room: str, id: str, name: str, body: bytes) -> bytes:
+        """As `send`, for another process that was asked: the ack as JSON."""
+        return await _or_refused(self._message(Person(id, name), room, _read_message(body)))
+
+    async def serve_job(self, room: str, id: str, name: str, body: bytes) -> bytes:
+        """As `ask`, likewise."""
+        return await _or_refused(self._job(Person(id, name), room, _read_job(body)))
+
+    async def serve_cancel(self, _: str, id: str) -> bytes:
+        """Cancel a job of a room of ours, likewise: its view as JSON, empty when there is none."""
+        job = await self._life.find(id)
+        return msgspec.json.encode(view(await self._intake.cancel(job))) if job is not None else b""
+
+    async def serve_replay(self, _: str, id: str) -> bytes:
+        """Try a dead letter of a room of ours again, likewise."""
+        return await _or_refused(self._replay_here(id))
 
     async def answer(self, room: str, task: str, body: bytes) -> bytes:
         """What is answered to a request over NATS: the ack, as JSON. Whoever may publish it may speak for others."""
@@ -123,19 +143,44 @@ class Services:
         if job is None or not (may_enter and self.may_see(grant, job)):
             raise Refused("not_found", "there is no such job")
         unfinished = not job.final
+        answer = await self._elsewhere(job.room, "cancel", id) if unfinished else None
+        if answer:
+            return msgspec.json.decode(answer, type=JobView), unfinished
         return view(await self._intake.cancel(job)), unfinished
 
-    async def _acknowledged(
-        self, sender: Person, address: str | None, room: str, accept: Callable[[], Accepted]
-    ) -> Ack:
+    async def replay(self, id: str) -> bytes:
+        """Give a dead letter its attempts once more; returns its view as JSON. Raises Refused."""
+        letter = await self._life.look_up(id)
+        answer = await self._elsewhere(letter.room, "replay", id) if letter is not None else None
+        return bytes(_accepted(answer or await self._replay_here(id)).job)
+
+    async def _replay_here(self, id: str) -> bytes:
+        return msgspec.json.encode(Ack(ok=True, job=Raw(msgspec.json.encode(view(await self._life.replay(id))))))
+
+    async def _message(self, sender: Person, room: str, what: NewMessage) -> bytes:
+        message = Send(room=room, key=what.key, text=what.text, upload=what.upload)
+        answer = await self._elsewhere(room, "message", sender.id, sender.name, msgspec.json.encode(what))
+        return answer or await self._acknowledged(room, lambda: self._intake.message(sender, message))
+
+    async def _job(self, sender: Person, room: str, what: NewJob) -> bytes:
+        job = Create(room=room, key=what.key, task=what.task, args=what.args)
+        wishes = Wishes(what.callback, what.delay_s)
+        answer = await self._elsewhere(room, "job", sender.id, sender.name, msgspec.json.encode(what))
+        return answer or await self._acknowledged(room, lambda: self._intake.job(sender, job, wishes))
+
+    async def _elsewhere(self, room: str, kind: str, *values: Any) -> bytes | None:
+        """What the room's owner answers; None when that is us."""
+        return await self.others.call(room, kind, *values) if self.others is not None else None
+
+    def _check(self, sender: Person, address: str | None) -> None:
+        self._intake.check_open()
         self._rates.check(f"sender {sender.id}", address)
+
+    async def _acknowledged(self, room: str, accept: Callable[[], Accepted]) -> bytes:
         with self._rooms.hold(await self._loading.room(room)):
             accepted = accept()
             operation = await accepted if isinstance(accepted, Coroutine) else accepted
-            ack = _read_ack(await self._committed(operation))
-        if ack.error is not None:
-            raise Refused(**ack.error)
-        return ack
+            return await self._committed(operation)
 
     def _committed(self, operation: Operation) -> Future[bytes]:
         """The ack of an operation, once it is committed or given up."""
@@ -144,6 +189,21 @@ class Services:
         operation.urgent, operation.expires = True, operation.expires or self._loop.time() + ANSWER_SECONDS
         self._store.add(operation)
         return acknowledged
+
+
+async def _or_refused(answer: Coroutine[Any, Any, bytes]) -> bytes:
+    """The ack, or one that says what was refused."""
+    try:
+        return await answer
+    except Refused as refused:
+        return msgspec.json.encode(Ack(ok=False, error=refused.as_error()))
+
+
+def _accepted(body: bytes) -> Ack:
+    ack = _read_ack(body)
+    if ack.error is not None:
+        raise Refused(**ack.error)
+    return ack
 
 
 def person_of(sender: Sender) -> Person:

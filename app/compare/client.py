@@ -144,10 +144,16 @@ class ChatClient:
                 if refusal.error["code"] not in RETRYABLE_CODES or time.monotonic() > until:
                     raise
                 await asyncio.sleep(refusal.error.get("retry_after", 0.2))
+                if refusal.error["code"] == "not_in_room":  # its last join was refused
+                    await self._join_again()
             except (ConnectionError, OSError):
                 if time.monotonic() > until:
                     raise
                 await asyncio.sleep(0.1)
+
+    async def _join_again(self) -> None:
+        with contextlib.suppress(ConnectionError, NotAccepted, OSError):
+            await self.connect()
 
     async def reconnect(self, seconds: float = 60.0) -> None:
         """Connect and join, as many attempts as it takes; raises the last error after `seconds`."""
@@ -254,15 +260,14 @@ class Findings:
         return bool(self.lost or self.doubled or self.disordered)
 
 
-async def stored_room(url: str, name: str) -> Room:
+async def stored_room(reader: ChatClient) -> Room:
     """Everything the server stored of a room, as a client sees it that was never there."""
-    reader = ChatClient(url, "Auditor", name)
     reader.record.messages[0] = {"seq": 0}  # so that the join asks for everything from the beginning
     await reader.reconnect()
     await reader.close()
     del reader.record.messages[0]
     messages = [reader.record.messages[seq] for seq in sorted(reader.record.messages)]
-    return Room(name, messages, list(reader.record.jobs.values()))
+    return Room(reader.room, messages, list(reader.record.jobs.values()))
 
 
 def audit(room: Room, records: Iterable[ClientRecord]) -> Findings:

@@ -155,7 +155,7 @@ class RoomUnderLoad:
 
     async def audit(self) -> Findings:
         """What was lost, doubled or out of order, compared with what the server stored."""
-        room = await stored_room(self._assignment.url, self.name)
+        room = await stored_room(ChatClient(self._assignment.url, "Auditor", self.name))
         if not self._assignment.has_ledger:  # without a ledger only clients that were connected know of jobs
             room.jobs = list(self._watcher.record.jobs.values())
         records = [self._watcher.record, *(writer.client.record for writer in self._writers.values())]

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
-from sqlalchemy.dialects.sqlite import insert as upsert
 
 from app.flags.provider import ask_with
 from app.flags.rollout import ALL, Flag, in_force
 from app.payload import Refused, read
 from app.settings import Settings
+from app.store.portable import upsert
 from app.store.schema import flags
 from app.store.store import Store
 
@@ -45,11 +45,8 @@ class Flags:
             raise Refused("conflict", f"path {flag.path} needs a queue, and none is configured: set NATS_URL", "path")
         if flag.path != "simple" and not self._settings.ledger:
             raise Refused("conflict", f"path {flag.path} needs the ledger, and LEDGER is off", "path")
-        statement = upsert(flags).values(task=task, path=flag.path, percent=flag.percent)
-        change = statement.on_conflict_do_update(
-            index_elements=[flags.c.task], set_={"path": flag.path, "percent": flag.percent}
-        )
-        return await self._write(task, lambda connection: connection.execute(change))
+        row = {"task": task, "path": flag.path, "percent": flag.percent}
+        return await self._write(task, lambda connection: upsert(connection, flags, row))
 
     async def unset(self, task: str) -> dict[str, Any]:
         """Remove a task's own flag, so that `*` or the default holds again."""

@@ -6,7 +6,7 @@ from asyncio import AbstractEventLoop
 from collections import deque
 from collections.abc import Callable
 
-from app.jobs.job import Job
+from app.jobs.job import LOST, Job
 
 QUICK_SECONDS = 0.05  # a job that is done sooner is shown once, with its answer
 
@@ -53,7 +53,7 @@ class Announcer:
         slow = []
         while self._watched and self._watched[0][0] <= now:
             _, job = self._watched.popleft()
-            if not (job.delivered or job.parked or job.n in self._known):
+            if not (job.delivered or job.parked or job.attempt == LOST or job.n in self._known):
                 self._known.add(job.n)
                 slow.append(job)
         if slow:

@@ -15,8 +15,8 @@ import structlog
 
 from app.contract import MAX_RESULT_BYTES, Outcome, failure
 from app.jobs.job import Job
+from app.store.group import Threads
 from app.store.hand_back import hand_back
-from app.store.writer import Threads
 from app.tasks import Said, Task
 
 T = TypeVar("T")

@@ -16,6 +16,7 @@ from app.ids import rfc3339, traceparent
 from app.jobs import ledger
 from app.jobs.job import Job, public_error
 from app.payload import Refused
+from app.store.portable import json_text
 from app.store.schema import jobs, letters
 
 MIN_PREFIX = 6  # characters of an ID that may stand for the whole
@@ -35,7 +36,7 @@ def every(connection: Connection, task: str | None = None, error: str | None = N
     if task is not None:
         query = query.where(jobs.c.task == task)
     if error is not None:
-        query = query.where(func.json_extract(jobs.c.error, "$.code") == error)
+        query = query.where(json_text(jobs.c.error, "code") == error)
     dead = connection.execute(query.order_by(jobs.c.n.desc()).limit(MAX_LIST))
     found = [_of_job(ledger.from_row(row)) for row in dead]
     if error in (None, callbacks.FAILED):

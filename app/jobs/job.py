@@ -13,6 +13,7 @@ from app.ids import rfc3339
 INTERRUPTED = "cut_off"  # error code: the process ended while a simple attempt ran
 STOPPED = "worker_stopped"  # error code: a worker was told to stop and gave the attempt back; that does not count
 BROKER_LOST = "broker_lost"  # error code: the broker kept an attempt and gave it to nobody; that does not count
+LOST = 0  # the attempt of a job that is another process's now: whatever is still under way for it here is dropped
 MAX_DEATHS = 3  # runs that began and never ended, after which a job counts as poison; `make run` ends at five
 
 

@@ -13,11 +13,10 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
 from app.store.prepared import Prepared
-from app.store.schema import callbacks, jobs, marks, pieces
+from app.store.schema import callbacks, jobs, marks, pieces, rooms
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
-IS_DEAD = "SELECT dead FROM jobs WHERE id = ?"
 _DELAYED = "due IS NOT NULL AND state = 'accepted'"
 _AT_BROKER = f"n NOT IN (SELECT n FROM jobs WHERE {_DELAYED})"  # noqa: S608 - our own words
 AT_ONCE = 500  # rows of one look at a long list
@@ -72,6 +71,11 @@ def forget_pieces(rows: Rows, job: Job) -> None:
     add_row(rows, "pieces gone", (job.n,))
 
 
+def must_be_dead(rows: Rows, job: Job) -> None:
+    """Store nothing of this, and report a conflict, unless the ledger has the job as a dead letter."""
+    add_row(rows, "dead", (job.id,))
+
+
 def mark_unfinished(rows: Rows, n: int) -> None:
     """Record that no job below this place is unfinished, but for parked ones: a start looks from there on."""
     add_row(rows, "mark", ("unfinished", n))
@@ -103,71 +107,109 @@ def find_all(connection: Connection, ids: Iterable[str]) -> list[Job]:
     return [from_row(row) for row in connection.execute(select(jobs).where(jobs.c.id.in_(list(ids))))]
 
 
-def unfinished(connection: Connection) -> tuple[list[Job], int]:
-    """Every job that is not delivered and not parked, in the order of acceptance; and the newest place given."""
+def unfinished(connection: Connection, names: list[str] | None = None) -> tuple[list[Job], int]:
+    """Every job that is not delivered and not parked, in the order of acceptance; and the newest place given.
+
+    With names: those of these rooms.
+    """
+    newest = connection.execute(select(func.max(jobs.c.n))).scalar() or 0
+    if names is not None:
+        mine = select(jobs).where(~jobs.c.delivered, jobs.c.room.in_(names), ~jobs.c.parked).order_by(jobs.c.n)
+        return [from_row(row) for row in connection.execute(mine)], newest
     mark = connection.execute(select(marks.c.n).where(marks.c.name == "unfinished")).scalar() or 0
     query = select(jobs).where(jobs.c.n >= mark, ~jobs.c.delivered, ~jobs.c.parked).order_by(jobs.c.n)
-    newest = connection.execute(select(func.max(jobs.c.n))).scalar() or 0
     return [from_row(row) for row in connection.execute(query)], newest
 
 
-def texts(connection: Connection) -> dict[int, tuple[int, str]]:
-    """What running attempts had written, by the job's place: attempt and text."""
+def texts(connection: Connection, places: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """What the running attempts of these jobs have written, by the job's place: attempt and text."""
     found: dict[int, tuple[int, str]] = {}
-    for row in connection.execute(select(pieces).order_by(pieces.c.n, pieces.c.attempt, pieces.c.place)):
+    wanted = select(pieces).where(pieces.c.n.in_(list(places)))
+    for row in connection.execute(wanted.order_by(pieces.c.n, pieces.c.attempt, pieces.c.place)):
         attempt, text = found.get(row.n, (row.attempt, ""))
         found[row.n] = row.attempt, (text if attempt == row.attempt else "") + row.text
     return found
 
 
-def parked_places(connection: Connection, tasks: Iterable[str]) -> tuple[dict[tuple[str, str], array[int]], int]:
+def unfinished_of(connection: Connection, room: str) -> list[Job]:
+    """Every job of a room that is not delivered and not parked, with what people have seen of its text."""
+    found = unfinished(connection, [room])[0]
+    written = texts(connection, [job.n for job in found])
+    for job in found:
+        _, text = written.get(job.n, (0, ""))
+        if len(text) > len(job.text or ""):
+            job.text = text
+    return found
+
+
+def parked_places(
+    connection: Connection, tasks: Iterable[str], names: list[str] | None = None
+) -> tuple[dict[tuple[str, str], array[int]], int]:
     """The places of all jobs of these tasks at the broker in order, by room and task; and how many are parked in all.
+
+    With names: those of these rooms.
 
     Read row by row from an index alone: a million of them must cost neither a list nor a second.
     """
     places: dict[tuple[str, str], array[int]] = {}
+    if names is not None:
+        found = connection.execute(
+            select(jobs.c.room, jobs.c.task, jobs.c.n)
+            .where(jobs.c.parked, jobs.c.room.in_(names), jobs.c.task.in_(list(tasks)), text(_AT_BROKER))
+            .order_by(jobs.c.n)
+        )
+        for room, task, n in found:
+            places.setdefault((room, task), array("q")).append(n)
+        mine = select(func.count()).where(jobs.c.parked, jobs.c.room.in_(names))
+        return places, connection.execute(mine).scalar_one()
     for task in tasks:
         for room, n in _parked_places.each(connection, task=task):
             known = places.get((room, task))
             if known is None:
                 known = places[room, task] = array("q")
             known.append(n)
-    total = connection.execute(select(func.count()).where(jobs.c.parked == 1)).scalar_one()
+    total = connection.execute(select(func.count()).where(jobs.c.parked)).scalar_one()
     return places, total
 
 
-def overdue_parked(connection: Connection, now: float) -> list[str]:
-    """IDs of parked jobs past their deadline, at most 500."""
-    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.deadline < now).limit(AT_ONCE)
+def overdue_parked(connection: Connection, now: float, owner: str | None = None) -> list[str]:
+    """IDs of parked jobs past their deadline, at most 500; of the rooms of this owner, where one is named."""
+    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.deadline < now, *_owned(owner)).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
 
 
-def due_by(connection: Connection, now: float) -> list[str]:
-    """IDs of delayed jobs whose time has come, the first first, at most 500."""
-    query = select(jobs.c.id).where(_delayed, jobs.c.due <= now).order_by(jobs.c.due).limit(AT_ONCE)
+def due_by(connection: Connection, now: float, owner: str | None = None) -> list[str]:
+    """IDs of delayed jobs whose time has come, the first first, at most 500; of this owner's rooms, where one is named."""
+    query = select(jobs.c.id).where(_delayed, jobs.c.due <= now, *_owned(owner)).order_by(jobs.c.due).limit(AT_ONCE)
     return list(connection.execute(query).scalars())
 
 
-def next_due(connection: Connection) -> float | None:
+def next_due(connection: Connection, owner: str | None = None) -> float | None:
     """When the next delayed job is due, or None."""
-    return connection.execute(select(jobs.c.due).where(_delayed).order_by(jobs.c.due).limit(1)).scalar()
+    query = select(jobs.c.due).where(_delayed, *_owned(owner)).order_by(jobs.c.due).limit(1)
+    return connection.execute(query).scalar()
+
+
+def _owned(owner: str | None) -> list[Any]:
+    """The condition that a job's room is this process's; none where every room is."""
+    return [] if owner is None else [jobs.c.room.in_(select(rooms.c.name).where(rooms.c.owner == owner))]
 
 
 def is_any_at_broker(connection: Connection) -> bool:
     """Whether the broker has one of the parked jobs."""
-    query = select(jobs.c.n).where(text("parked = 1"), jobs.c.stream_seq.is_not(None)).limit(1)
+    query = select(jobs.c.n).where(jobs.c.parked, jobs.c.stream_seq.is_not(None)).limit(1)
     return connection.execute(query).first() is not None
 
 
 def parked_at(connection: Connection, stream_seq: int) -> str | None:
     """ID of the parked job whose attempt is at this place on the stream of jobs, or None."""
-    query = select(jobs.c.id).where(jobs.c.parked == 1, jobs.c.stream_seq == stream_seq)
+    query = select(jobs.c.id).where(jobs.c.parked, jobs.c.stream_seq == stream_seq)
     return connection.execute(query).scalar()
 
 
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
     """How many jobs are parked, by task and path."""
-    query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked == 1)
+    query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked)
     return [tuple(row) for row in connection.execute(query.group_by(jobs.c.task, jobs.c.path))]
 
 
@@ -181,13 +223,16 @@ def cancelled_since(connection: Connection, since: float) -> list[str]:
     ]
 
 
-def shift_clock(connection: Connection, seconds: float) -> None:
+def shift_clock(connection: Connection, seconds: float, owner: str | None = None) -> None:
     """Move what was issued before the wall clock jumped by so much: deadlines, delays and retries are durations."""
-    unfinished = (jobs.c.parked == 1) | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
+    unfinished = jobs.c.parked | (~jobs.c.delivered & (jobs.c.n >= func.coalesce(_mark, 0)))
+    which: Any = unfinished if owner is None else ~jobs.c.delivered
     connection.execute(
-        jobs.update().where(unfinished).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
+        jobs.update().where(which, *_owned(owner)).values(deadline=jobs.c.deadline + seconds, due=jobs.c.due + seconds)
     )
     waiting = callbacks.update().where(callbacks.c.due.is_not(None))
+    if owner is not None:
+        waiting = waiting.where(callbacks.c.room.in_(select(rooms.c.name).where(rooms.c.owner == owner)))
     connection.execute(waiting.values(due=callbacks.c.due + seconds, since=callbacks.c.since + seconds))
 
 
@@ -225,8 +270,8 @@ def newest(connection: Connection, limit: int, **which: str | None) -> list[Job]
 
 def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str, str, int]]:
     """Jobs accepted since then, counted by minute since 1970, task, path and state."""
-    minute = func.cast(jobs.c.at / 60, jobs.c.n.type)
     # A job's place is made of the time of its acceptance (app/ids.py), and the primary key's index has it in order.
+    minute = jobs.c.n // (60_000_000 << 10)
     query = (
         select(minute, jobs.c.task, jobs.c.path, jobs.c.state, func.count())
         .where(jobs.c.n >= int(since * 1e6) << 10, jobs.c.at >= since)
@@ -245,12 +290,12 @@ _of_messages = Prepared(
 )
 _parked_places = Prepared(
     select(jobs.c.room, jobs.c.n)
-    .where(text("parked = 1"), jobs.c.task == bindparam("task"), text(_AT_BROKER))
+    .where(jobs.c.parked, jobs.c.task == bindparam("task"), text(_AT_BROKER))
     .order_by(jobs.c.room, jobs.c.n)
 )
 _parked_of = Prepared(
     select(jobs)
-    .where(text("parked = 1"), jobs.c.room == bindparam("room"), jobs.c.n > bindparam("after"))
+    .where(jobs.c.parked, jobs.c.room == bindparam("room"), jobs.c.n > bindparam("after"))
     .order_by(jobs.c.n)
     .limit(bindparam("limit"))
 )

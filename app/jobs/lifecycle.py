@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import time
 from asyncio import AbstractEventLoop, Future
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import msgspec
 import structlog
 
 from app.contract import MAX_RESULT_BYTES, Outcome, failure
@@ -20,7 +21,7 @@ from app.effects import Effects, Receipt
 from app.jobs import dead_letters, ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
-from app.jobs.job import Job
+from app.jobs.job import LOST, Job
 from app.jobs.making import checked, encoded, new_job, too_large
 from app.jobs.reported import Reported
 from app.jobs.settling import Settle, Turn
@@ -37,10 +38,15 @@ from app.tasks import Task
 
 log = structlog.get_logger()
 
+_encode_outcome, _decode_outcome = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder(Outcome).decode
+
 MARK_SECONDS = 2.0  # between two notes of where a restart begins to look
 CANCELLED_SECONDS = 24 * 3600.0  # for which cancelled jobs are told to workers who ask
 RELEASE_SECONDS = 0.1  # at least between two looks for delayed jobs that are due
 SWEEP_SECONDS = 1.0  # between two looks for parked jobs past their deadline
+
+
+CallOwner = Callable[..., Coroutine[Any, Any, bytes | None]]  # room, kind and values to the answer of the room's owner
 
 
 class Lifecycle(Reported):
@@ -70,6 +76,8 @@ class Lifecycle(Reported):
         self.releasing: set[str] = set()  # IDs of delayed jobs whose start is about to be committed
         self.delays = NextDue(due, loop, "delayed jobs", self._release)
         self.call_back: Callable[[], None] = lambda: None  # an outcome was committed that somebody is to be told
+        self.owner: str | None = None  # this process, where others may own rooms, too
+        self.call_owner: CallOwner | None = None
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
 
     # Acceptance
@@ -128,13 +136,13 @@ class Lifecycle(Reported):
     async def _release(self) -> float | None:
         """Start the delayed jobs whose time has come; returns when the next one is due."""
         now = time.time()
-        for id in await self.store.read(lambda connection: ledger.due_by(connection, now)):
+        for id in await self.store.read(lambda connection: ledger.due_by(connection, now, self.owner)):
             job = await self.find(id)
             if job is not None and job.delayed and id not in self.releasing:
                 self.releasing.add(id)
                 self.store.add(Release(self, job))
         await self.store.settled()
-        at = await self.store.read(ledger.next_due)
+        at = await self.store.read(lambda connection: ledger.next_due(connection, self.owner))
         return None if at is None else max(at, now + RELEASE_SECONDS)
 
     async def cancelled_lately(self) -> list[str]:
@@ -163,16 +171,25 @@ class Lifecycle(Reported):
 
     # How it ends
 
-    def settle(self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None = None) -> None:
+    def settle(
+        self,
+        job: Job,
+        attempt: int,
+        outcome: Outcome,
+        receipt: Receipt | None = None,
+        waiter: Future[Job] | None = None,
+    ) -> None:
         """Commit how an attempt ended, with all that follows from it."""
         if outcome.state == "failed":
             self._due.look_at_clock()  # whether there is time for another attempt must not depend on it
         if outcome.result is not None and len(outcome.result) > MAX_RESULT_BYTES:
             outcome = too_large("the result", len(outcome.result))
+        if job.attempt == LOST:
+            return  # the room is another process's, which has another attempt of it, or gets this outcome
         if leads_to_nothing(self.tasks, job, outcome):
-            self.store.add(Settle(self, job, attempt, outcome, NOTHING, receipt))
+            self.store.add(Settle(self, job, attempt, outcome, NOTHING, receipt, waiter))
         else:
-            self.spawn(self._settle_with_consequences(job, attempt, outcome, receipt))
+            self.spawn(self._settle_with_consequences(job, attempt, outcome, receipt, waiter))
 
     def settle_by_id(self, id: str, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None:
         """As `settle`, for a job that may be parked, or that nobody knows."""
@@ -181,8 +198,32 @@ class Lifecycle(Reported):
             self.settle(job, attempt, checked(self.tasks, job, outcome), receipt)
         else:
             self.when_loaded(
-                id, lambda job: self.settle(job, attempt, checked(self.tasks, job, outcome), receipt), receipt
+                id,
+                lambda job: self.settle(job, attempt, checked(self.tasks, job, outcome), receipt),
+                receipt,
+                lambda job: self._settle_elsewhere(job, attempt, outcome, receipt),
             )
+
+    async def _settle_elsewhere(self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None:
+        """Hand an outcome to the owner of the job's room; it is acknowledged once that has committed it."""
+        if self.call_owner is None:
+            return
+        try:
+            await self.call_owner(job.room, "settle", job.id, attempt, _encode_outcome(outcome))
+        except (Refused, StoreUnavailable):
+            return  # it comes again
+        effects = Effects()
+        effects.received(receipt)
+        self.store.writer.publish(effects)
+
+    async def serve_settle(self, _: str, id: str, attempt: int, outcome: bytes) -> bytes:
+        """Settle an outcome that another process got, of a job in a room of ours; answered once it is committed."""
+        job, ended = await self.find(id), _decode_outcome(outcome)
+        if job is not None and id in self.jobs:
+            done: Future[Job] = self._loop.create_future()
+            self.settle(job, attempt, checked(self.tasks, job, ended), waiter=done)
+            await done
+        return b"settled"
 
     async def cancel(self, job: Job) -> Job:
         """Make the job final at once, unless it is; returns it as it is then. What still runs has its outcome dropped."""
@@ -235,21 +276,14 @@ class Lifecycle(Reported):
         task = self.tasks.get(job.task)
         if task is None:
             raise Refused("conflict", f"there is no task {job.task} any more: the dead letter can only be dropped")
-        await self._load_room(job.room)
+        if not (await self._load_room(job.room)).ours:
+            raise Refused("busy", "its room has another owner now: try again", retry_after=1.0)
         done: Future[Job | None] = self._loop.create_future()
         self.store.add(Replay(self, job, task, done))
         replayed = await done
         if replayed is None:
             raise Refused("conflict", "this dead letter was replayed or dropped just now")
         return replayed
-
-    def is_dead(self, id: str) -> bool:
-        """Whether the ledger has it as a dead letter at this moment; for an operation that is being prepared."""
-        try:
-            row = self.store.find(ledger.IS_DEAD, (id,))
-        except StoreUnavailable:
-            return False
-        return row is not None and bool(row[0])
 
     def replayed(self, job: Job) -> None:
         """A dead letter was committed as accepted again."""
@@ -263,6 +297,7 @@ class Lifecycle(Reported):
         loops.every(SWEEP_SECONDS, "deadlines", self.sweep)
         if self.durable:
             self._due.on_jump = self._clock_jumped
+        if self.durable and self.owner is None:
             loops.tick(MARK_SECONDS, "mark", self._mark)
 
     def _mark(self) -> None:
@@ -274,7 +309,7 @@ class Lifecycle(Reported):
         if not self.parked_jobs or self._due.look_at_clock():
             return  # where the clock was set, the ledger is moving their deadlines
         now = time.time()
-        for id in await self.store.read(lambda connection: ledger.overdue_parked(connection, now)):
+        for id in await self.store.read(lambda connection: ledger.overdue_parked(connection, now, self.owner)):
             job = await self.find(id)
             if job is not None and not job.final:
                 self.expire(job)
@@ -294,12 +329,13 @@ class Lifecycle(Reported):
         for job in self.jobs.values():
             job.deadline += seconds
             job.due = job.due + seconds if job.due is not None else None
-        self.spawn(self.store.change(lambda connection: ledger.shift_clock(connection, seconds)))
+        self.spawn(self.store.change(lambda connection: ledger.shift_clock(connection, seconds, self.owner)))
 
     async def _settle_with_consequences(
-        self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None
+        self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None, waiter: Future[Job] | None
     ) -> None:
         outcome.ms, ms = None, outcome.ms
         outcome, consequences = await consequences_of(self._user_code, self.tasks, job, outcome, self._history)
         outcome.ms = ms
-        self.store.add(Settle(self, job, attempt, outcome, consequences, receipt))
+        if job.attempt != LOST:
+            self.store.add(Settle(self, job, attempt, outcome, consequences, receipt, waiter))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import AbstractEventLoop, Future
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -15,7 +15,7 @@ from app.effects import Effects, Receipt
 from app.jobs import ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import Consequences
-from app.jobs.job import Job
+from app.jobs.job import LOST, Job
 from app.metrics import Metrics
 from app.rooms import Room, Rooms
 from app.store.errors import StoreUnavailable
@@ -26,6 +26,10 @@ log = structlog.get_logger()
 
 
 RETRY_SECONDS = 0.5  # until a job that could not be loaded is looked for again
+
+
+async def _left_to_its_owner(job: Job) -> None:
+    """It is none of ours."""
 
 
 class Memory:
@@ -70,7 +74,7 @@ class Memory:
         return declared is not None and declared.draft
 
     async def find(self, id: str) -> Job | None:
-        """The job, taken up from the ledger when it is unfinished and was parked; None when there is none."""
+        """The job, taken up from the ledger when it is unfinished, was parked and its room is ours; None when there is none."""
         known = self.jobs.get(id)
         if known is not None:
             return known
@@ -85,7 +89,7 @@ class Memory:
 
     def is_stale(self, job: Job) -> bool:
         """Whether this object is not the job any more: it was parked, and perhaps loaded again, since it was handed out."""
-        return not job.final and self.jobs.get(job.id) is not job
+        return not job.final and job.attempt != LOST and self.jobs.get(job.id) is not job
 
     def again(self, operation: Any) -> None:
         """Do on the job what an operation wanted to do on an object that is not the job any more."""
@@ -107,7 +111,9 @@ class Memory:
             job = await self.store.read(lambda connection: ledger.find(connection, id))
             if job is None or (job.final and job.delivered):
                 return job
-            await self._load_room(job.room)
+            room = await self._load_room(job.room)
+            if not room.ours:
+                return job  # its owner goes on with it
             if id not in self.jobs:
                 self.parked_jobs -= job.parked
                 job.parked = False  # the ledger says so with the next step
@@ -116,7 +122,15 @@ class Memory:
         finally:
             del self._loading[id]
 
-    def when_loaded(self, id: str, then: Callable[[Job], None], receipt: Receipt | None = None) -> None:
+    def when_loaded(
+        self,
+        id: str,
+        then: Callable[[Job], None],
+        receipt: Receipt | None = None,
+        elsewhere: Callable[[Job], Coroutine[Any, Any, None]] = _left_to_its_owner,
+    ) -> None:
+        """Do this with the job once it is in memory; with one of another process's rooms, the other."""
+
         async def load() -> None:
             try:
                 job = await self.find(id)
@@ -125,6 +139,9 @@ class Memory:
                 return
             if job is not None and id in self.jobs:
                 then(job)
+                return
+            if job is not None and not (job.final and job.delivered):
+                await elsewhere(job)
                 return
             if receipt is not None:
                 self.metrics.outcome_dropped("unknown job" if job is None else "already final")
@@ -145,6 +162,17 @@ class Memory:
             line.leave(job.n)  # a parked job has its place already
             line.join(job.n)
         self._announcer.is_known(job, from_now_on=True)  # clients may have seen it
+
+    def lose(self, room: Room) -> None:
+        """The room is another process's now, which goes on with its jobs."""
+        for job in list(room.jobs.values()):
+            self.jobs.pop(job.id, None)
+            self.consequences.pop(job.n, None)
+            self.forget_deadline(job)
+            self._announcer.forget(job)
+            job.attempt = LOST
+        room.jobs.clear()
+        room.lines.clear()
 
     def moved(self, job: Job, before: int) -> None:
         """A job in memory was committed at another place."""

@@ -16,6 +16,7 @@ from app.jobs.memory import Memory
 from app.jobs.settling import Settle
 from app.jobs.texts import Texts
 from app.jobs.transitions import Note
+from app.rooms import Room
 
 MAX_STRANGERS = 10_000  # jobs remembered that are not looked up again for each piece of their text
 
@@ -34,6 +35,12 @@ class Reported(Memory):
     def _life(self) -> Life:
         """What it is a part of: app/jobs/lifecycle.py has the rest."""
         return self  # type: ignore[return-value]
+
+    def lose(self, room: Room) -> None:
+        """As Memory."""
+        for job in room.jobs.values():
+            self.texts.forget(job)
+        super().lose(room)
 
     def settle(self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None = None) -> None:
         """Commit how an attempt ended."""

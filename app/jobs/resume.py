@@ -18,14 +18,20 @@ from app.jobs.transitions import Launch
 log = structlog.get_logger()
 
 
-async def resume(life: Lifecycle, load_rooms: Any) -> None:
-    """Hold every unfinished job in memory again, and go on with it; parked ones only get their place in line."""
+async def resume(life: Lifecycle, load_rooms: Any, names: list[str] | None = None) -> None:
+    """Hold every unfinished job in memory again, and go on with it; parked ones only get their place in line.
+
+    With names: those of these rooms, which have become ours and are in memory.
+    """
     ordered = [name for name, task in life.tasks.items() if task.ordered]
 
     def read(connection: Connection) -> Any:
-        return ledger.unfinished(connection), ledger.parked_places(connection, ordered), ledger.texts(connection)
+        found = ledger.unfinished(connection, names)
+        texts = ledger.texts(connection, [job.n for job in found[0]])
+        return found, ledger.parked_places(connection, ordered, names), texts
 
-    (jobs, life.newest), (places, life.parked_jobs), texts = await life.store.read(read)
+    (jobs, newest), (places, parked), texts = await life.store.read(read, patient=True)
+    life.newest, life.parked_jobs = max(life.newest, newest), life.parked_jobs + parked
     await load_rooms({job.room for job in jobs} | {room for room, _ in places})
     for (room, task), some in places.items():
         life.rooms[room].line(task).begin_with(some)
@@ -36,8 +42,8 @@ async def resume(life: Lifecycle, load_rooms: Any) -> None:
     for job in jobs:
         await _go_on(life, job)
     life.delays.expect(time.time())  # where one is delayed: it looks for itself
-    if jobs or life.parked_jobs:
-        log.info("took up unfinished jobs", jobs=len(jobs), parked=life.parked_jobs)
+    if jobs or parked:
+        log.info("took up unfinished jobs", jobs=len(jobs), parked=parked)
 
 
 async def _go_on(life: Lifecycle, job: Job) -> None:

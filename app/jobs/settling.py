@@ -13,7 +13,7 @@ from app.effects import Effects, Piece, Receipt
 from app.ids import new_id, rfc3339
 from app.jobs import ledger
 from app.jobs.consequences import NOTHING, Consequences, words_of_failure
-from app.jobs.job import INTERRUPTED, Job, context, error_text, with_error
+from app.jobs.job import INTERRUPTED, LOST, Job, context, error_text, with_error
 from app.jobs.life import Life
 from app.jobs.retries import next_attempt
 from app.jobs.texts import longer
@@ -160,6 +160,8 @@ class Settle(Operation):
         if self.stale:
             self.life.again(self)
             return
+        if self.job.attempt == LOST:
+            return  # nothing is acknowledged: it comes again, to whoever owns the room now
         effects.received(self.receipt)
         effects.answer(self.waiter, self.job)
         if self.rest is not None and not self.dropped:
@@ -256,7 +258,7 @@ class Delivered:
         if self.message is not None:
             self.room.seq = self.message.seq
             self.life.metrics.message_stored(self.message.kind)
-            effects.show("message:new", self.room, self.message)
+            effects.show("message:new", self.room, self.message, self.message.seq)
         for accept in self.followers:
             accept.done(effects)
         if self.job.callback is not None:

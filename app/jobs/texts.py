@@ -207,7 +207,6 @@ class Write(Operation):
         for text in self.written:
             self.texts.stored(text)
 
-
     def failed(self, effects: Effects, error: Exception) -> None:
         """A mistake of ours: the next pieces take these with them."""
         for text in self.written:

@@ -20,7 +20,7 @@ from app.jobs import ledger
 from app.jobs.job import Job, view, with_error
 from app.jobs.life import Life
 from app.payload import Refused
-from app.store.operation import Find, Operation, Rows, add_row
+from app.store.operation import Look, Operation, Rows, add_row
 from app.tasks import Task
 
 ANSWER_SECONDS = 4.5  # within which whoever asks is told that it is stored, or that it will not be
@@ -83,9 +83,12 @@ class Accept(Operation):
         if self.reply is not None:
             effects.refuse(self.reply, NOT_STORED)
 
-    def conflict(self, effects: Effects, find: Find) -> None:
+    def by_key(self) -> Look:
+        """The job under the asker's key."""
+        return ledger.FIND_BY_KEY, (self.job.room, self.job.sender_id, self.job.key)
+
+    def conflict(self, effects: Effects, row: Any) -> None:
         """A resend: the job it asked for is there already, unless the key was used for another."""
-        row = find(ledger.FIND_BY_KEY, (self.job.room, self.job.sender_id, self.job.key))
         if self.reply is None or row is None:
             self.failed(effects, LookupError("a key in use, and no job that has it"))
             return
@@ -304,8 +307,9 @@ class Replay(Operation):
         """Unless somebody else did, or dropped it, meanwhile."""
         job, now = self.job, time.time()
         self.before = None
-        if not job.dead or job.id in self.life.jobs or not self.life.is_dead(job.id):
+        if not job.dead or job.id in self.life.jobs:
             return
+        ledger.must_be_dead(rows, job)
         self.before = copy(job)
         job.errors = with_error(job, msgspec.json.decode(job.error or '{"code":"","message":""}', type=JobError))
         job.state, job.attempt, job.attempts = "accepted", job.attempt + 1, job.attempt + self.task.attempts
@@ -330,6 +334,10 @@ class Replay(Operation):
             self.life.replayed(self.job)
             effects.show_job(self.life.rooms[self.job.room], self.job)
         effects.answer(self.waiter, copy(self.job) if self.before is not None else None)
+
+    def conflict(self, effects: Effects, row: Any) -> None:
+        """The ledger does not have it as a dead letter any more."""
+        effects.answer(self.waiter, None)
 
 
 class Mark(Operation):

@@ -14,6 +14,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from app.ids import rfc3339
 from app.live import times
 
@@ -23,6 +25,7 @@ SLOTS = 60
 STEPS = {10: 10, 60: 60}  # seconds of a slot, by the minutes that its ring covers
 COUNTS = ("accepted", "succeeded", "failed", "cancelled", "skipped", "retried")
 GAUGES = ("running", "backlog", "outbox", "queue_messages", "queue_bytes", "hub_lag_ms", "clients")
+OF_THE_WHOLE = ("queue_messages", "queue_bytes", "hub_lag_ms")  # not added up where several processes report them
 FEW = 20  # below so many answers the slowest twentieth is one answer or none
 CHANGES = 200  # changes of flags remembered; setting `*` is one for each task
 
@@ -30,6 +33,14 @@ _PLACES = {name: place for place, name in enumerate(COUNTS)}
 _UNDER_WAY = len(COUNTS)  # in a cell: the counts, the most jobs under way, then the bins
 _BINS = _UNDER_WAY + 1
 _EMPTY = bytes(4 * (_BINS + times.BINS))
+
+
+class Extract(msgspec.Struct):
+    """The slots of one task, by number: counts by path, and the highest readings."""
+
+    began: float
+    cells: dict[int, dict[str, list[int]]]
+    highest: dict[int, dict[str, float]]
 
 
 class Slot:
@@ -124,20 +135,34 @@ class Record:
         """From now on another flag is in force: `{task, path, percent}`."""
         self._changes.append((self._clock(), flag))
 
-    def report(self, task: str, minutes: int, since: float = 0.0) -> dict[str, Any]:
-        """What GET /api/live shows of a task, or of ALL; only the points that were not complete at `since`."""
-        now, ring = self._clock(), self._rings[minutes]
+    def extract(self, task: str, minutes: int) -> Extract:
+        """What another process needs to add this one's last hour to its own, of a task or of ALL."""
         with self._lock:
-            slots = ring.lately(now)
+            slots = self._rings[minutes].lately(self._clock())
+            cells = {
+                s.number: {path: list(s.cells[path][task]) for path in PATHS if task in s.cells[path]} for s in slots
+            }
+            return Extract(self._began, cells, {slot.number: dict(slot.highest) for slot in slots})
+
+    def report(self, task: str, minutes: int, since: float = 0.0, others: Iterable[Extract] = ()) -> dict[str, Any]:
+        """What GET /api/live shows of a task, or of ALL; only the points that were not complete at `since`.
+
+        `others` are the extracts of other processes: what is shown is that of all together.
+        """
+        now, ring = self._clock(), self._rings[minutes]
+        others = list(others)
+        with self._lock:
+            slots = _with(ring.lately(now), task, others) if others else ring.lately(now)
+            began = min([self._began, *(other.began for other in others)])
             return {
                 "at": rfc3339(now),
-                "began": rfc3339(self._began),
+                "began": rfc3339(began),
                 "task": task,
                 "minutes": minutes,
                 "step": ring.step,
                 "paths": {path: _figures(_sum(slots, path, task)) for path in PATHS},
                 "points": [
-                    self._point(slot, ring.step, task, now) for slot in slots if (slot.number + 1) * ring.step > since
+                    _point(slot, ring.step, task, now, began) for slot in slots if (slot.number + 1) * ring.step > since
                 ],
                 "changes": [
                     {"at": rfc3339(at), **flag}
@@ -164,15 +189,37 @@ class Record:
         now = self._clock()
         return [ring.now(now) for ring in self._rings.values()]
 
-    def _point(self, slot: Slot, step: int, task: str, now: float) -> dict[str, Any]:
-        start = slot.number * step
-        lasted = min(start + step, now) - max(start, self._began)
-        highest = {name: slot.highest.get(name) for name in GAUGES}
-        point: dict[str, Any] = {"at": rfc3339(start), "seconds": round(max(lasted, 0.0), 1), **highest}
-        for path in PATHS:
-            cell = slot.cells[path].get(task)
-            point[path] = {**_figures(cell), "under_way": cell[_UNDER_WAY] if cell else 0}
-        return point
+
+def _point(slot: Slot, step: int, task: str, now: float, began: float) -> dict[str, Any]:
+    start = slot.number * step
+    lasted = min(start + step, now) - max(start, began)
+    highest = {name: slot.highest.get(name) for name in GAUGES}
+    point: dict[str, Any] = {"at": rfc3339(start), "seconds": round(max(lasted, 0.0), 1), **highest}
+    for path in PATHS:
+        cell = slot.cells[path].get(task)
+        point[path] = {**_figures(cell), "under_way": cell[_UNDER_WAY] if cell else 0}
+    return point
+
+
+def _with(slots: list[Slot], task: str, others: list[Extract]) -> list[Slot]:
+    """Slots in which what the others had is added; of what the broker holds each has the whole, and the highest counts."""
+    whole: dict[int, Slot] = {}
+    mine = Extract(
+        0.0,
+        {s.number: {path: list(s.cells[path][task]) for path in PATHS if task in s.cells[path]} for s in slots},
+        {slot.number: slot.highest for slot in slots},
+    )
+    for each in (mine, *others):
+        for number in each.cells.keys() | each.highest.keys():
+            slot = whole.setdefault(number, Slot(number))
+            for path, counts in each.cells.get(number, {}).items():
+                cell = slot.cell(path, task)
+                for place, count in enumerate(counts):
+                    cell[place] += count
+            for name, value in each.highest.get(number, {}).items():
+                known = slot.highest.get(name, 0.0)
+                slot.highest[name] = max(known, value) if name in OF_THE_WHOLE else known + value
+    return [whole[number] for number in sorted(whole)]
 
 
 def _sum(slots: list[Slot], path: str, task: str) -> list[int] | None:

@@ -13,6 +13,7 @@ from app.contract import Outcome, ResultMessage, failure
 from app.effects import Receipt
 from app.jobs.job import BROKER_LOST
 from app.queue.connection import Queue
+from app.queue.names import PROCESS
 from app.queue.orphans import Orphan
 from app.queue.pull import Delivery, Pull
 from app.queue.wire import Undecodable, read_job, read_results
@@ -21,6 +22,7 @@ from app.store.errors import StoreUnavailable
 log = structlog.get_logger()
 
 ORPHAN = b"orphan"  # in place of a reply subject: what a committed receipt takes off its stream by itself
+Forward = Callable[[str, Delivery], bool]  # hands a delivery to a web process; no, when there is none of this name
 ADVISORY = b"$JS.EVENT.ADVISORY."
 MAX_LETTER = 65_536  # characters kept of a message nobody could read
 RETRY_SECONDS = 1.0  # until a dead letter that could not be kept is given again
@@ -34,6 +36,9 @@ class Inbox:
         self.results: Pull | None = None
         self.dead: Pull | None = None
         self.cancelled: set[str] = set()  # jobs that workers may still meet on the stream
+        self.process = ""  # this one, where there may be several
+        self.forward: Forward = lambda process, delivery: False
+        self._forwarded: set[bytes] = set()  # results that another process took off the stream and handed on
         self.settle: Callable[[str, int, Outcome, Receipt | None], None] = lambda id, attempt, outcome, receipt: None
         self.announced: Callable[[str, int, str, str | None], None] = lambda id, attempt, run, progress: None
         self.job_at: Callable[[int], Coroutine[Any, Any, tuple[str, int] | None]]  # place on the stream to job, attempt
@@ -41,12 +46,24 @@ class Inbox:
 
     def take(self, delivery: Delivery) -> None:
         """One message of results: an object, or an array of them."""
+        process = delivery.header(PROCESS) if self.process and delivery.headers else None
+        if process not in (None, self.process) and self.forward(process or "", delivery):
+            self._free(self.results)  # it acknowledges them itself
+            return
+        self._take(delivery)
+
+    def take_forwarded(self, delivery: Delivery) -> None:
+        """Results of jobs in our rooms that another process was given."""
+        self._forwarded.add(delivery.reply)
+        self._take(delivery)
+
+    def _take(self, delivery: Delivery) -> None:
         try:
             messages = read_results(delivery.data)
         except Undecodable as error:
             log.warning("result cannot be read", subject=delivery.subject.decode("utf-8", "replace"), error=str(error))
             self._queue.bury(delivery, self._queue.names.results, str(error))
-            self._free(self.results)
+            self._release([delivery.reply])
             return
         final = [message for message in messages if message.state != "running"]
         receipt = Receipt(delivery.reply, len(final))
@@ -63,7 +80,7 @@ class Inbox:
         """Take committed results off their stream."""
         given = [reply for reply in receipts if not reply.startswith(ORPHAN)]
         self._queue.ack(given)
-        self._free(self.results, len(given))
+        self._release(given)
         for reply in receipts:
             if reply.startswith(ORPHAN):
                 _, stream, seq = reply.decode().split(" ")
@@ -133,6 +150,12 @@ class Inbox:
         log.warning("dead letter", subject=subject, error=why)
         id = f"{self._queue.names.dead}-{delivery.stream_seq}"
         await self.bury(id, subject, data.decode("utf-8", "replace")[:MAX_LETTER], why)
+
+    def _release(self, replies: list[bytes]) -> None:
+        """There is room for as many more of those that were given to us."""
+        forwarded = self._forwarded.intersection(replies) if self._forwarded else ()
+        self._forwarded.difference_update(forwarded)
+        self._free(self.results, len(replies) - len(forwarded))
 
     @staticmethod
     def _free(pull: Pull | None, count: int = 1) -> None:

@@ -11,16 +11,18 @@ import structlog
 from msgspec import Raw
 
 from app.concurrency import Concurrency
-from app.contract import JobMessage, Outcome
+from app.contract import JobMessage, Outcome, WorkerDoing
 from app.effects import Receipt
 from app.ids import rfc3339, traceparent
 from app.jobs.job import Job
 from app.loops import Loops
 from app.paths.deltas import Deltas
+from app.paths.heard import Heard
 from app.paths.inbox import Inbox
 from app.paths.outbox import Outbox
 from app.queue.connection import CONFIRM_SECONDS, Queue, QueueUnavailable
-from app.queue.names import DEAD_CONSUMER, RESULTS_CONSUMER
+from app.queue.names import DEAD_CONSUMER, PROCESS, RESULTS_CONSUMER
+from app.queue.pull import Delivery
 from app.settings import Settings
 from app.tasks import Task
 
@@ -99,6 +101,7 @@ class JetStream:
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         queue.on_reconnect = self._reconnected
         self._answering = self._taking = self._hearing = False
+        self.heard = Heard(loops.loop)
         self.ask: Ask | None = None  # makes the answer to a request of room, task and body
         self._stops = [
             loops.keep("queue", self._connect),
@@ -125,6 +128,10 @@ class JetStream:
         """Whether the broker is there and takes jobs."""
         return self._open and self._queue.connected and not self.outbox.refused
 
+    def workers(self) -> list[WorkerDoing]:
+        """Workers that were heard lately, and what they do."""
+        return self.heard.lately()
+
     def cancelled(self, job: Job) -> None:
         """Tell the workers; those who connect later ask."""
         self.inbox.cancelled.add(job.id)
@@ -134,6 +141,11 @@ class JetStream:
     def acknowledge(self, receipts: list[bytes]) -> None:
         """Take committed results off their stream."""
         self.inbox.acknowledge(receipts)
+
+    def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """Results that another web process was given."""
+        if self._open:
+            self.inbox.take_forwarded(Delivery(subject, reply, headers, data))
 
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Publish how a job ended; returns why it was not taken, or None."""
@@ -174,7 +186,8 @@ class JetStream:
         names, inbox = self._queue.names, self.inbox
         inbox.cancelled.update(await self._cancelled_lately())
         if not self._answering:
-            await self._queue.answer_workers(lambda id, said: id in inbox.cancelled or self._is_over(id, said))
+            await self._queue.answer_workers(self._over)
+            await self._queue.hear_workers(self.heard.take)
             self._answering = True
         if not self._hearing:
             await self._queue.hear_texts(self._deltas.take)
@@ -186,6 +199,12 @@ class JetStream:
             inbox.results = await self._queue.pull(names.results, RESULTS_CONSUMER, RESULTS_IN_FLIGHT, inbox.take)
         if inbox.dead is None:
             inbox.dead = await self._queue.pull(names.dead, DEAD_CONSUMER, RESULTS_IN_FLIGHT, inbox.take_dead)
+
+    def _over(self, id: str, said: bytes, process: str) -> bool | asyncio.Future[bool] | None:
+        """What a worker is told that asks about a job; None where another process answers, whose job it is."""
+        inbox = self.inbox
+        over = id in inbox.cancelled or self._is_over(id, said)
+        return over if over or not inbox.process or process == inbox.process else None
 
     def _message(self, job: Job) -> tuple[str, bytes, bytes]:
         """Subject, payload and headers of an attempt."""
@@ -200,6 +219,8 @@ class JetStream:
             links=self._links(job) if task is not None and "links" in task.given else None,
         )
         headers = f"Nats-Msg-Id: {job.id}.{job.attempt}\r\ntraceparent: {traceparent(job.id)}\r\n"
+        if self.inbox.process:
+            headers += f"{PROCESS}: {self.inbox.process}\r\n"  # so that its result comes here
         subject = self._queue.names.job(task.lane if task else "ml", job.task)
         return subject, msgspec.json.encode(message), headers.encode()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from app.contract import WorkerDoing
 from app.jobs.job import Job
 from app.paths.auto import Auto
 
@@ -40,6 +41,12 @@ class QueuedRunner(Runner, Protocol):
 
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Publish how a job ended; returns why it was not taken, or None."""
+
+    def workers(self) -> list[WorkerDoing]:
+        """Workers that were heard lately, and what they do."""
+
+    def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """Results that another web process was given."""
 
     async def close(self, seconds: float) -> None:
         """Publish nothing more, and disconnect."""
@@ -104,6 +111,11 @@ class Routing:
         if self.queued is None:
             return "there is no NATS any more"
         return await self.queued.call_back(subject, headers, body)
+
+    def hand_over(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """Results of jobs of ours that another web process was given; without a queue here yet they come again."""
+        if self.queued is not None:
+            self.queued.take(subject, reply, headers, data)
 
     def open_queue(self) -> Runner:
         """The runner of the queued path, connecting from now on; the simple one where there is no queue."""

@@ -64,6 +64,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         names.job("*", "*"),
         names.cancel("*"),
         names.text("*"),
+        names.process("*"),
         names.undecodable(names.results),
         *(f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE") for stream in streams),
         *_consumers(streams),
@@ -74,7 +75,12 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         *callbacks,
     ]
     return _user(
-        names, "web", publish, [names.cancelled("*"), names.delta("*", "*"), names.requests], password, answers=True
+        names,
+        "web",
+        publish,
+        [names.cancelled("*"), names.requests, names.delta("*", "*"), names.process("*"), names.worker("*")],
+        password,
+        answers=True,
     )
 
 
@@ -134,7 +140,7 @@ def _user(
 
 def _serve(names: Names, lanes: Lanes) -> list[str]:
     """What a worker publishes: it takes jobs, answers for them, and says what cannot be read."""
-    rights = [names.cancelled("*"), names.undecodable(names.jobs)]
+    rights = [names.cancelled("*"), names.undecodable(names.jobs), names.worker("*")]
     for lane, tasks in lanes.items():
         rights += _take(names.jobs, lane)
         rights += [subject for task in tasks for subject in (names.result(task), names.delta(task, "*"))]

@@ -17,9 +17,9 @@ from nats.aio.client import Client
 from app.loops import Loops
 from app.queue.accounts import inbox_of
 from app.queue.link import Link
-from app.queue.names import RESULTS_CONSUMER, Names
+from app.queue.names import PROCESS, RESULTS_CONSUMER, Names
 from app.queue.orphans import Orphan, Orphans
-from app.queue.pull import Delivery, Pull
+from app.queue.pull import Delivery, Pull, header
 from app.queue.streams import bring_up_to_date
 from app.settings import Settings
 
@@ -72,6 +72,20 @@ def identity(settings: Settings) -> dict[str, Any]:
     """Who we are to the broker, as nats-py's connect takes it; a user or a token may be in the URL instead."""
     own: dict[str, Any] = {"inbox_prefix": settings.nats_inbox or inbox_of(settings.broker_user)}
     return {**own, "user_credentials": settings.nats_creds} if settings.nats_creds else own
+
+
+def dialling(settings: Settings, tls: Any = None) -> dict[str, Any]:
+    """How every lasting connection is made, as nats-py's connect takes it: it is kept for ever."""
+    return {
+        "servers": list(settings.nats_url),
+        "name": "spillway",
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.25,  # seconds; nats-py sleeps for as long as it is told
+        "connect_timeout": 2,
+        "ping_interval": 5,
+        "tls": tls,
+        **identity(settings),
+    }
 
 
 class Queue:
@@ -136,17 +150,10 @@ class Queue:
 
     async def _dial(self) -> None:
         await self._client.connect(
-            servers=list(self._settings.nats_url),
-            name="spillway",
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.25,  # type: ignore[arg-type]  # seconds; nats-py sleeps for as long as it is told
-            connect_timeout=2,
-            ping_interval=5,
             error_cb=self._on_error,
             reconnected_cb=self._on_reconnected,
             disconnected_cb=self._on_disconnected,
-            tls=self._tls,
-            **identity(self._settings),
+            **dialling(self._settings, self._tls),
         )
 
     @property
@@ -235,27 +242,33 @@ class Queue:
             self.names.cancel("*"), lambda subject, *_: heard(subject.decode().rpartition(".")[2])
         )
 
-    async def answer_workers(self, asked: Callable[[str, bytes], bool | asyncio.Future[bool]]) -> None:
-        """Answer workers who ask whether a job is cancelled, or over: `asked` gets its ID and what they say of the run.
+    def tell_doing(self, worker: str, what: bytes) -> None:
+        """Say what this worker does."""
+        self.link.publish(self.names.worker(worker).encode(), what)
 
-        Where it is not known yet, the answer waits.
+    async def hear_workers(self, heard: Callable[[bytes], None]) -> None:
+        """Hear what workers do."""
+        await self.link.subscribe(self.names.worker("*"), lambda _, __, ___, data: heard(data))
+
+    async def answer_workers(self, asked: Callable[[str, bytes, str], bool | asyncio.Future[bool] | None]) -> None:
+        """Answer workers who ask whether a job is cancelled, or over.
+
+        `asked` gets its ID, what they say of the run, and the web process that the job is one of, where they know it; it
+        returns None where another process answers, and where it is not known yet, the answer waits.
         """
 
-        def answer(reply: bytes, over: bool) -> None:
-            self._answer(reply, b"1" if over else b"0")
-
-        def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
-            over = asked(subject.decode().rpartition(".")[2], data)
-            if isinstance(over, bool):
-                answer(reply, over)
-            else:
-                over.add_done_callback(lambda done: answer(reply, done.result()))
+        def take(subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+            said = asked(subject.decode().rpartition(".")[2], data, header(headers, PROCESS) or "")
+            if isinstance(said, bool):
+                self._answer(reply, b"%d" % said)
+            elif said is not None:
+                said.add_done_callback(lambda done: self._answer(reply, b"%d" % done.result()))
 
         await self.link.subscribe(self.names.cancelled("*"), take)
 
-    def _answer(self, reply: bytes, data: bytes) -> None:
+    def _answer(self, reply: bytes, data: bytes | None) -> None:
         """Whoever asks names the subject of the answer: ours must not become a job, or an event, in our name."""
-        if reply and not self.names.owns(reply.decode("utf-8", "replace")):
+        if data is not None and reply and not self.names.owns(reply.decode("utf-8", "replace")):
             self.link.publish(reply, data)
 
     async def hear_texts(self, heard: Callable[[str, bytes], None]) -> None:
@@ -268,9 +281,7 @@ class Queue:
         """Answer whoever asks what a job has written here, unless there is nothing to say."""
 
         def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
-            answer = asked(subject.decode().rpartition(".")[2], data)
-            if answer is not None:
-                self._answer(reply, answer)
+            self._answer(reply, asked(subject.decode().rpartition(".")[2], data))
 
         await self.link.subscribe(self.names.text("*"), take)
 
@@ -315,10 +326,11 @@ class Queue:
             return None  # an answer in words of its own
         return refused.description if refused is not None else None
 
-    async def ask_cancelled(self, job: str, run: bytes = b"") -> bool:
+    async def ask_cancelled(self, job: str, run: bytes = b"", process: str = "") -> bool:
         """Whether the job is cancelled or over; no, when nobody answers in half a second."""
+        headers = {PROCESS: process} if process else None
         try:
-            answer = await self._client.request(self.names.cancelled(job), run, timeout=0.5)
+            answer = await self._client.request(self.names.cancelled(job), run, timeout=0.5, headers=headers)
         except (nats.errors.Error, TimeoutError):
             return False
         return answer.data == b"1"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 RESULTS_CONSUMER = "chat"
 DEAD_CONSUMER = "ledger"
+PROCESS = "Spillway-Process"  # header of jobs, results and questions: the web process that the job is one of
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,14 @@ class Names:
         """Subject on which a worker is asked for the text of a job."""
         return self._subject(f"text.{job}")
 
+    def worker(self, worker: str) -> str:
+        """Subject on which a worker says what it does."""
+        return self._subject(f"workers.{worker}")
+
+    def process(self, process: str) -> str:
+        """Subject on which one web process hears the others; `all` is every one of them."""
+        return self._subject(f"web.{process}")
+
     @property
     def requests(self) -> str:
         """Every subject on which jobs are asked for (NATS_INTAKE): `requests.ROOM.TASK`."""
@@ -73,7 +82,10 @@ class Names:
 
     def owns(self, subject: str) -> bool:
         """Whether what is published on this subject means something to Spillway, or to the broker itself."""
-        kinds = ("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "deltas.", "text.")
+        kinds = (
+            *("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "web.", "workers."),
+            *("deltas.", "text."),
+        )
         return subject.startswith(("$", *map(self._subject, kinds)))
 
     def _stream(self, name: str) -> str:

@@ -46,11 +46,16 @@ class Delivery:
 
     def header(self, name: str) -> str | None:
         """One header, or None."""
-        wanted = name.lower() + ":"
-        for line in self.headers.decode("utf-8", "replace").split("\r\n"):
-            if line.lower().startswith(wanted):
-                return line[len(wanted) :].strip()
-        return None
+        return header(self.headers, name)
+
+
+def header(headers: bytes, name: str) -> str | None:
+    """One of these headers, or None."""
+    wanted = name.lower() + ":"
+    for line in headers.decode("utf-8", "replace").split("\r\n"):
+        if line.lower().startswith(wanted):
+            return line[len(wanted) :].strip()
+    return None
 
 
 class Pull:

@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from app.contract import MAX_RESULT_BYTES, JobError, ResultMessage
 from app.queue.connection import CONFIRM_SECONDS, Confirmation, Queue
+from app.queue.names import PROCESS
 from app.queue.wire import MAX_BATCH_BYTES
 
 log = structlog.get_logger()
@@ -26,10 +27,10 @@ _encode = msgspec.json.Encoder().encode
 class _Batch:
     """Results of one task in one message, and what follows once it is stored."""
 
-    __slots__ = ("due", "id", "items", "pause", "sent_at", "task", "token")
+    __slots__ = ("due", "id", "items", "pause", "process", "sent_at", "task", "token")
 
-    def __init__(self, task: str, items: list[Item]) -> None:
-        self.task, self.items = task, items
+    def __init__(self, task: str, process: str, items: list[Item]) -> None:
+        self.task, self.process, self.items = task, process, items
         first = items[0][0]
         self.id = f"{first.job}.{first.attempt}.{first.run}"  # kept when it is sent again
         self.token = b""
@@ -46,11 +47,16 @@ class Results:
 
     def __init__(self, loop: AbstractEventLoop, queue: Queue) -> None:
         self._loop, self._queue = loop, queue
-        self._new: dict[str, list[Item]] = {}
+        self._new: dict[tuple[str, str], list[Item]] = {}  # by task and web process
         self._batches: set[_Batch] = set()
 
-    def put(self, task: str, message: ResultMessage, result: bytes | None, stored: Callable[[], None]) -> None:
-        """Publish with this loop round's other results of the task; `stored` is called once the broker has it."""
+    def put(
+        self, task: str, message: ResultMessage, result: bytes | None, stored: Callable[[], None], process: str = ""
+    ) -> None:
+        """Publish with this loop round's other results of the task; `stored` is called once the broker has it.
+
+        `process` is the web process that the job is one of, where it said so.
+        """
         if result is not None and len(result) > MAX_RESULT_BYTES:
             message.state = "failed"
             message.error = JobError(
@@ -60,14 +66,16 @@ class Results:
             message.result = Raw(result)
         if not self._new:
             self._loop.call_soon(self._send_new)
-        self._new.setdefault(task, []).append((message, _encode(message), stored))
+        self._new.setdefault((task, process), []).append((message, _encode(message), stored))
 
-    def announce(self, task: str, job: str, attempt: int, run: str, progress: str | None = None) -> None:
+    def announce(
+        self, task: str, job: str, attempt: int, run: str, process: str = "", progress: str | None = None
+    ) -> None:
         """Say that a run goes on, and how far it has come; nobody waits for a confirmation, and it may be lost."""
         message = ResultMessage(job=job, attempt=attempt, run=run, state="running")
         if progress is not None:
             message.progress = Raw(progress.encode())
-        self._queue.link.publish(self._queue.names.result(task).encode(), _encode(message))
+        self._queue.link.publish(self._queue.names.result(task).encode(), _encode(message), headers=_of(process))
 
     def check(self) -> None:
         """Publish again what was refused and is due, and what was not confirmed in time; to be called often."""
@@ -83,21 +91,21 @@ class Results:
 
     def _send_new(self) -> None:
         new, self._new = self._new, {}
-        for task, items in new.items():
+        for (task, process), items in new.items():
             size, some = 0, list[Item]()
             for item in items:
                 if some and size + len(item[1]) > MAX_BATCH_BYTES - 1024:
-                    self._send(_Batch(task, some))
+                    self._send(_Batch(task, process, some))
                     size, some = 0, []
                 some.append(item)
                 size += len(item[1]) + 1
-            self._send(_Batch(task, some))
+            self._send(_Batch(task, process, some))
 
     def _send(self, batch: _Batch) -> None:
         self._queue.forget(batch.token)
         self._batches.add(batch)
         batch.due, batch.sent_at = 0.0, time.monotonic()
-        headers = f"Nats-Msg-Id: {batch.id}\r\n".encode()
+        headers = f"Nats-Msg-Id: {batch.id}\r\n".encode() + _of(batch.process)
         subject = self._queue.names.result(batch.task)
         batch.token = self._queue.publish(subject, batch.body(), headers, lambda answer: self._confirmed(batch, answer))
 
@@ -122,7 +130,12 @@ class Results:
                 error = JobError("result_too_large", f"the broker refuses the result: {why}")
                 message = _failed(message, error)
                 body = _encode(message)
-            self._send(_Batch(batch.task, [(message, body, stored)]))
+            self._send(_Batch(batch.task, batch.process, [(message, body, stored)]))
+
+
+def _of(process: str) -> bytes:
+    """The header that says whose job it is, so that the result finds its way."""
+    return f"{PROCESS}: {process}\r\n".encode() if process else b""
 
 
 def _failed(message: ResultMessage, error: JobError) -> ResultMessage:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 Rows = dict[str, list[tuple[Any, ...]]]  # by the name of a statement in app/store/statements.py
-Find = Callable[[str, tuple[Any, ...]], Any]  # statement and arguments to the first row, or None
+Look = tuple[str, tuple[Any, ...]]  # a statement with ?, and its arguments
 
 
 class Effects(Protocol):
@@ -35,8 +34,12 @@ class Operation:
     def failed(self, effects: Any, error: Exception) -> None:
         """It is given up, and will never be stored: tell whoever waits."""
 
-    def conflict(self, effects: Any, find: Find) -> None:
-        """A row with its key is there already: answer with that one."""
+    def by_key(self) -> Look | None:
+        """What finds the row that has its key, when one is there already; None where it has none."""
+        return None
+
+    def conflict(self, effects: Any, row: Any) -> None:
+        """A row with its key is there already, this one (or None): answer with that."""
 
 
 def add_row(rows: Rows, statement: str, row: tuple[Any, ...]) -> None:

@@ -5,9 +5,26 @@ A change here needs a migration in app/store/migrations, and the database that t
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, Table, Text, text
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Float, MetaData, Table, and_, text
+from sqlalchemy import Index as AnyIndex
+from sqlalchemy import Integer as Number
+from sqlalchemy import Text as Words
 
 metadata = MetaData()
+
+# Words in the order of their bytes, as SQLite has them: PostgreSQL's usual order depends on the system's language, and
+# costs more. Whole numbers of 64 bits, as SQLite's are; there "INTEGER" alone makes a primary key the row's own number.
+Text = Words().with_variant(Words(collation="C"), "postgresql")
+Integer = BigInteger().with_variant(Number(), "sqlite")
+
+
+def Index(name: str, *columns: Column[Any], where: ColumnElement[bool], unique: bool = False) -> AnyIndex:  # noqa: N802
+    """An index of those rows alone for which this holds."""
+    holds = and_(where)  # SQLite compares with a number: `parked = 1`
+    return AnyIndex(name, *columns, unique=unique, sqlite_where=holds, postgresql_where=holds)
+
 
 rooms = Table(
     "rooms",
@@ -15,6 +32,9 @@ rooms = Table(
     Column("name", Text, primary_key=True),
     # The room's `seq` before the messages that are still there: written when retention removes messages.
     Column("seq", Integer, nullable=False),
+    # Of several web processes: the one that holds the room, and how often it has changed hands (docs/adr/0002).
+    Column("owner", Text),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
 )
 
 messages = Table(
@@ -34,13 +54,10 @@ messages = Table(
     Column("at", Float, nullable=False),
 )
 Index(
-    "message_key",
-    messages.c.room,
-    messages.c.sender_id,
-    messages.c.key,
-    unique=True,
-    sqlite_where=text("key is not null"),
+    "message_key", messages.c.room, messages.c.sender_id, messages.c.key, unique=True, where=messages.c.key.is_not(None)
 )
+# SQLite has its rows in the order in which they were stored.
+AnyIndex("message_at", messages.c.at).ddl_if(dialect="postgresql")
 
 jobs = Table(
     "jobs",
@@ -88,20 +105,23 @@ jobs = Table(
     Column("replaces", Text),  # the job that it was asked for in place of
     Column("replaces_seq", Integer),  # the message that that one wrote
 )
-Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True, sqlite_where=text("key is not null"))
-Index("job_message", jobs.c.room, jobs.c.message, sqlite_where=text("message is not null"))
-Index("job_changed", jobs.c.room, jobs.c.changed, sqlite_where=text("changed is not null"))
-Index("job_dead", jobs.c.n, sqlite_where=text("dead = 1"))
+Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True, where=jobs.c.key.is_not(None))
+Index("job_message", jobs.c.room, jobs.c.message, where=jobs.c.message.is_not(None))
+Index("job_changed", jobs.c.room, jobs.c.changed, where=jobs.c.changed.is_not(None))
+Index("job_dead", jobs.c.n, where=jobs.c.dead)
 # Only jobs that wait at the broker for longer than a second are parked: the others pay nothing for these.
-Index("job_parked", jobs.c.room, jobs.c.task, jobs.c.n, sqlite_where=text("parked = 1"))
-Index("job_parked_deadline", jobs.c.deadline, sqlite_where=text("parked = 1"))
-Index("job_due", jobs.c.due, sqlite_where=text("due is not null"))  # few: those to be tried again, and the delayed ones
-Index("job_parked_place", jobs.c.stream_seq, sqlite_where=text("parked = 1"))
+Index("job_parked", jobs.c.room, jobs.c.task, jobs.c.n, where=jobs.c.parked)
+Index("job_parked_deadline", jobs.c.deadline, where=jobs.c.parked)
+Index("job_due", jobs.c.due, where=jobs.c.due.is_not(None))  # few: those to be tried again, and the delayed ones
+Index("job_parked_place", jobs.c.stream_seq, where=jobs.c.parked)
+
+# A SQLite file has one process, which looks from a mark on (below), and pays for no index that changes with each job.
+Index("job_unfinished", jobs.c.room, where=~jobs.c.delivered).ddl_if(dialect="postgresql")
 
 pieces = Table(
     "pieces",  # of the texts of running attempts; gone as soon as the attempt has ended
     metadata,
-    Column("n", BigInteger, primary_key=True),  # of the job
+    Column("n", Integer, primary_key=True),  # of the job
     Column("attempt", Integer, primary_key=True),
     Column("place", Integer, primary_key=True),  # its offset in code points
     Column("text", Text, nullable=False),
@@ -142,8 +162,8 @@ callbacks = Table(
     Column("due", Float),  # of the next try; null: none is made any more, it is a dead letter
     Column("error", Text),  # of the last try
 )
-Index("callback_due", callbacks.c.due, callbacks.c.host, callbacks.c.id, sqlite_where=text("due is not null"))
-Index("callback_dead", callbacks.c.since, sqlite_where=text("due is null"))
+Index("callback_due", callbacks.c.due, callbacks.c.host, callbacks.c.id, where=callbacks.c.due.is_not(None))
+Index("callback_dead", callbacks.c.since, where=callbacks.c.due.is_(None))
 
 uploads = Table(
     "uploads",
@@ -157,7 +177,7 @@ uploads = Table(
     Column("at", Float, nullable=False),
     Column("used", Boolean, nullable=False),  # a message shows it, or a job was asked for with it
 )
-Index("upload_unused", uploads.c.at, sqlite_where=text("used = 0"))
+Index("upload_unused", uploads.c.at, where=~uploads.c.used)
 
 flags = Table(
     "flags",
@@ -165,4 +185,14 @@ flags = Table(
     Column("task", Text, primary_key=True),  # or * for all
     Column("path", Text, nullable=False),
     Column("percent", Integer, nullable=False),
+)
+
+processes = Table(
+    "processes",  # web processes that share this database
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("address", Text, nullable=False),  # where the others reach it
+    Column("since", Float, nullable=False),
+    Column("seen", Float, nullable=False),  # when it last said that it lives
+    Column("draining", Boolean, nullable=False),
 )

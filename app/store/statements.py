@@ -1,19 +1,17 @@
-"""The statements of the hot path, made once from the schema: each takes many rows in one transaction."""
+"""The statements of the hot path: each takes many rows in one transaction. How SQL says it, each database knows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from sqlalchemy import Table
 
 from app.contract import MessageView
-from app.store.schema import callbacks, jobs, messages, pieces
+from app.store.schema import callbacks, jobs, marks, messages, pieces, uploads
 
 MESSAGE_COLUMNS = tuple(column.name for column in messages.columns)
 JOB_COLUMNS = tuple(column.name for column in jobs.columns)
-PIECE_COLUMNS = tuple(column.name for column in pieces.columns)
-CALLBACK_COLUMNS = tuple(column.name for column in callbacks.columns)
 START_COLUMNS = ("path", "state", "started")
 SETTLE_COLUMNS = (
     *("state", "deaths", "started", "finished", "ms", "result", "error", "delivered", "dead", "changed", "parked"),
@@ -39,15 +37,6 @@ LIFE_COLUMNS = (
 )
 
 
-def _insert(table: str, columns: Iterable[str]) -> str:
-    names = list(columns)
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608 - our names
-
-
-def _update(columns: Iterable[str]) -> str:
-    return f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in columns)} WHERE n = ?"  # noqa: S608 - our names
-
-
 def message_row(message: MessageView, at: float) -> tuple[Any, ...]:
     """The row of a message that was written at this time, for the statement "message"."""
     data = msgspec.json.encode(message.data).decode() if message.data is not None else None
@@ -58,19 +47,58 @@ def message_row(message: MessageView, at: float) -> tuple[Any, ...]:
     )
 
 
+class Insert(NamedTuple):
+    """New rows; with `replace` in the place of those that have their primary key."""
+
+    table: Table
+    replace: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """What each row holds."""
+        return [column.name for column in self.table.columns]
+
+
+class Update(NamedTuple):
+    """Other values for rows that are there: of these columns, and `fixed`, where the key is the last value given."""
+
+    table: Table
+    columns: tuple[str, ...]
+    key: str
+    fixed: str = ""
+
+
+class Delete(NamedTuple):
+    """Rows that go: those with this value of the key."""
+
+    table: Table
+    key: str
+
+
+class MustBe(NamedTuple):
+    """Nothing of the transaction is stored, and a conflict is reported, unless there is a row of which this holds."""
+
+    table: Table
+    key: str
+    condition: str
+
+
+Statement = Insert | Update | Delete | MustBe
+
 # In the order in which they run: a job's message before the job, the job before what happens to it. Later ones win, so
 # a job that changes twice in one group must do so by the same statement, or by a later one.
-STATEMENTS = {
-    "message": _insert("messages", MESSAGE_COLUMNS),
-    "job": _insert("jobs", JOB_COLUMNS),
-    "move": "UPDATE jobs SET n = ?, at = ? WHERE n = ?",
-    "start": _update(START_COLUMNS),
-    "park": _update(PARK_COLUMNS),
-    "life": _update(LIFE_COLUMNS),
-    "settle": _update(SETTLE_COLUMNS),
-    "piece": _insert("pieces", PIECE_COLUMNS),
-    "pieces gone": "DELETE FROM pieces WHERE n = ?",
-    "callback": _insert("callbacks", CALLBACK_COLUMNS).replace("INSERT", "INSERT OR REPLACE", 1),
-    "use": "UPDATE uploads SET used = 1 WHERE id = ?",
-    "mark": "INSERT OR REPLACE INTO marks (name, n) VALUES (?, ?)",
+STATEMENTS: dict[str, Statement] = {
+    "dead": MustBe(jobs, "id", "dead"),
+    "message": Insert(messages),
+    "job": Insert(jobs),
+    "move": Update(jobs, ("n", "at"), "n"),
+    "start": Update(jobs, START_COLUMNS, "n"),
+    "park": Update(jobs, PARK_COLUMNS, "n"),
+    "life": Update(jobs, LIFE_COLUMNS, "n"),
+    "settle": Update(jobs, SETTLE_COLUMNS, "n"),
+    "piece": Insert(pieces, replace=True),
+    "pieces gone": Delete(pieces, "n"),
+    "callback": Insert(callbacks, replace=True),
+    "use": Update(uploads, (), "id", fixed="used = true"),
+    "mark": Insert(marks, replace=True),
 }

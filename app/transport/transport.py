@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from app.concurrency import Concurrency
@@ -72,6 +72,14 @@ class Transport(Hooks):
     def flush(self) -> None:
         """Send everything gathered so far, now."""
         self._output.flush()
+
+    def spread(self, tell: Callable[[bytes], None]) -> None:
+        """Tell other processes what python-socketio's own handlers emit; `take` gets what they tell."""
+        self.server.manager.spread = tell
+
+    def take(self, message: bytes) -> None:
+        """What handlers of another process emitted."""
+        self.server.manager.take(message)
 
     def plug_into(self, flask_socketio: Any) -> None:
         """Have a Flask-SocketIO object use this transport."""

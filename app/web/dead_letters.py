@@ -10,11 +10,10 @@ from flask.typing import ResponseReturnValue
 
 from app.answers.http import Dropped, Letter, LetterList
 from app.callbacks.callbacks import Callbacks
+from app.chat.services import Services
 from app.contract import JobView
 from app.documents.route import route
 from app.jobs import dead_letters as letters
-from app.jobs.job import view
-from app.jobs.lifecycle import Lifecycle
 from app.payload import Refused, ready
 from app.store.store import Store
 from app.web.access import Access
@@ -31,7 +30,7 @@ class Which(msgspec.Struct):
     error: str | None = None
 
 
-def dead_letters(store: Store, life: Lifecycle, callbacks: Callbacks, access: Access, wait: Wait) -> Blueprint:
+def dead_letters(store: Store, services: Services, callbacks: Callbacks, access: Access, wait: Wait) -> Blueprint:
     """GET /api/dead-letters[/ID], POST .../ID/replay, DELETE .../ID."""
     blueprint = Blueprint("dead_letters", __name__, url_prefix="/api/dead-letters")
 
@@ -58,7 +57,7 @@ def dead_letters(store: Store, life: Lifecycle, callbacks: Callbacks, access: Ac
     )  # fmt: skip
     def replay(id: str) -> ResponseReturnValue:
         sent = wait(callbacks.replay(id))
-        return json(sent if sent is not None else view(wait(life.replay(id))))
+        return json(sent if sent is not None else msgspec.Raw(wait(services.replay(id))))
 
     @blueprint.delete("/<id>")
     @route("Forget it", Dropped, needs="operator", errors=("not_found",))

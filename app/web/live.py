@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -14,7 +14,7 @@ from msgspec import Meta
 from app.answers.http import LastHour
 from app.documents.route import route
 from app.flags.flags import Flags
-from app.live.record import ALL, Record
+from app.live.record import ALL, Extract, Record
 from app.payload import Refused, ready
 from app.tasks import Task
 from app.web.access import Access
@@ -30,8 +30,14 @@ class Wanted(msgspec.Struct, forbid_unknown_fields=True):
     since: Annotated[datetime, Meta(tz=True)] | None = None
 
 
-def live(record: Record, tasks: Mapping[str, Task], flags: Flags, access: Access) -> Blueprint:
-    """The route; every answer also says which flags are in force."""
+def live(
+    record: Record,
+    tasks: Mapping[str, Task],
+    flags: Flags,
+    access: Access,
+    others: Callable[[str, int], list[Extract]] = lambda task, minutes: [],
+) -> Blueprint:
+    """The route; every answer also says which flags are in force. `others` gives what other processes noted."""
     blueprint = Blueprint("live", __name__, url_prefix="/api")
 
     @blueprint.get("/live")
@@ -43,7 +49,8 @@ def live(record: Record, tasks: Mapping[str, Task], flags: Flags, access: Access
             known = ", ".join(tasks)
             raise Refused("not_found", f"there is no task {wanted.task!r}: * or one of {known} is right", "task")
         since = wanted.since.timestamp() if wanted.since else 0.0
-        report = record.report(wanted.task, int(wanted.minutes), since)
+        minutes = int(wanted.minutes)
+        report = record.report(wanted.task, minutes, since, others(wanted.task, minutes))
         force = [flag for flag in flags.all() if flag["task"] != ALL and wanted.task in (ALL, flag["task"])]
         return jsonify(**report, flags=force)
 

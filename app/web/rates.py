@@ -18,17 +18,17 @@ class Rated:
 
     def __init__(self, wsgi: Any, rate: float | None) -> None:
         """`rate` is RATE_LIMIT, what one connection may do; an address may do ten times as much, as for events."""
-        self._wsgi, self._rate = wsgi, rate
-        self._buckets, self._lock = Buckets(), threading.Lock()
+        self._wsgi = wsgi
+        self.rate = rate * ADDRESS if rate is not None else None  # of an address
+        self.addresses, self._lock = Buckets(), threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         path = str(environ.get("PATH_INFO", ""))
-        if self._rate is None or path in FREE or path.startswith(FREE_BELOW):
+        if self.rate is None or path in FREE or path.startswith(FREE_BELOW):
             return self._wsgi(environ, start_response)
-        rate = self._rate * ADDRESS
         with self._lock:
-            wait = self._buckets.wait(str(environ.get("REMOTE_ADDR", "")), rate)
+            wait = self.addresses.wait(str(environ.get("REMOTE_ADDR", "")), self.rate)
         if not wait:
             return self._wsgi(environ, start_response)
-        why = f"more than {rate:g} requests a second from one address"
+        why = f"more than {self.rate:g} requests a second from one address"
         return answer_wsgi(environ, start_response, Refused("rate_limited", why, retry_after=wait))

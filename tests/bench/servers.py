@@ -84,7 +84,7 @@ class Servers:
         """Start a process on these cores and wait until it is ready; raises NotStarted. `piped`: the bench reads its output."""
         before = os.sched_getaffinity(0)
         path = self.folder / f"{name}.log"
-        with path.open("w") as log, _on(cores, before):  # a child begins on the cores of its parent
+        with path.open("w") as log, on_cores(cores, before):  # a child begins on the cores of its parent
             process = subprocess.Popen(
                 command,
                 cwd=cwd,
@@ -123,7 +123,8 @@ class Servers:
 
 
 @contextmanager
-def _on(cores: set[int], before: set[int]) -> Iterator[None]:
+def on_cores(cores: set[int], before: set[int]) -> Iterator[None]:
+    """What is started meanwhile runs on these cores."""
     os.sched_setaffinity(0, cores)
     try:
         yield

@@ -17,6 +17,7 @@ from app.compare.samples import FINAL
 from app.compare.system import System
 from app.queue.accounts import inbox_of
 from app.settings import from_env
+from tests.faults.several import Several
 
 TEXTS = (
     "I have had a headache for two days and nothing helps",
@@ -43,10 +44,16 @@ class Crowd:
     async def gather(self) -> None:
         """Everybody comes."""
         for number in range(self.rooms):
-            self.people += [ChatClient(self.system.url, f"{who}{number}", f"room-{number}") for who in ("ann", "bob")]
+            self.people += [self.client(f"{who}{number}", f"room-{number}") for who in ("ann", "bob")]
         for person in self.people:
             person.ack_timeout = 3.0
         await asyncio.gather(*(person.reconnect() for person in self.people))
+
+    def client(self, name: str, room: str) -> ChatClient:
+        """Somebody in a room; where there are several web processes, connected to any of them."""
+        if isinstance(self.system, Several):
+            return self.system.client(name, room)
+        return ChatClient(self.system.url, name, room)
 
     async def chat(self, gap: float) -> None:
         """Everybody writes, one message each `gap` seconds on average, and sometimes asks for a summary, until told to stop."""
@@ -63,7 +70,8 @@ class Crowd:
 
     async def room(self, number: int) -> Room:
         """A room as the server has it."""
-        return await stored_room(self.system.url, f"room-{number}")
+        name = f"room-{number}"
+        return await stored_room(self.client("Auditor", name))
 
     async def audit(self) -> tuple[Findings, dict[str, int]]:
         """What is wrong, and how many jobs ended in each state."""

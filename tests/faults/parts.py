@@ -88,8 +88,8 @@ class Proxy:
         self.target, self.port = target, free_port()
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        self._open = threading.Event()
-        self._open.set()
+        self._asking, self._answering = threading.Event(), threading.Event()
+        self.release()
         threading.Thread(target=self._accept, daemon=True).start()
 
     def cut(self) -> None:
@@ -103,11 +103,17 @@ class Proxy:
 
     def hold(self) -> None:
         """Let nothing through, and cut nothing."""
-        self._open.clear()
+        self._asking.clear()
+        self._answering.clear()
+
+    def hold_answers(self) -> None:
+        """Let through what is asked, and no answer."""
+        self._answering.clear()
 
     def release(self) -> None:
         """Let everything through again."""
-        self._open.set()
+        self._asking.set()
+        self._answering.set()
 
     def close(self) -> None:
         """Stop."""
@@ -124,13 +130,13 @@ class Proxy:
                     return
                 continue
             self._pairs.append((here, there))
-            for source, sink in ((here, there), (there, here)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            for source, sink, open_ in ((here, there, self._asking), (there, here, self._answering)):
+                threading.Thread(target=self._pump, args=(source, sink, open_), daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, is_open: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
-                self._open.wait()
+                is_open.wait()
                 sink.sendall(data)
         for each in (source, sink):
             with contextlib.suppress(OSError):

@@ -14,10 +14,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from app.compare.client import ChatClient, Findings
+from app.compare.client import Findings
 from app.compare.system import System
+from app.ownership.processes import LEASE_SECONDS
+from tests.faults import databases
 from tests.faults.load import Crowd, dead_letters, left_on_streams
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
+from tests.faults.several import COUNT, Several, several
 from tests.logs import assert_no_traceback
 
 ROOMS, GAP = 5, 0.5  # five pairs, each person writes twice a second
@@ -165,6 +168,70 @@ async def kill_supervisor(crowd: Crowd, rng: Random, took: Recovery, times: int)
         took.new.append(await _until_answered(crowd, "web"))
 
 
+async def kill_one_web(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
+    """kill -9 of one of three web processes, of which each owns rooms; recovery is until another answers."""
+    for _ in range(times):
+        system, number = _several(crowd), rng.randrange(COUNT)
+        await asyncio.sleep(rng.uniform(0, 2))
+        caught = asyncio.create_task(_until_final(crowd))
+        await asyncio.to_thread(system.hit, number, signal.SIGKILL)
+        took.new.append(await _until_answered(crowd, "web"))
+        took.caught.append(await caught)
+        await _until_ready(system, number)
+        await asyncio.sleep(rng.uniform(1, KILL_EVERY / COUNT))
+
+
+async def pause_one_web(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
+    """A web process stops past its lease, others take its rooms, and it goes on."""
+    for _ in range(times):
+        system, number = _several(crowd), rng.randrange(COUNT)
+        caught = asyncio.create_task(_until_final(crowd))
+        await asyncio.to_thread(system.hit, number, signal.SIGSTOP)
+        await asyncio.sleep(LEASE_SECONDS + rng.uniform(1, 3))
+        await asyncio.to_thread(system.hit, number, signal.SIGCONT)
+        took.caught.append(await caught)
+        await asyncio.sleep(rng.uniform(1, 2))
+
+
+async def rolling_restart(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
+    """SIGTERM to one web process after the other, as a deploy does it."""
+    for _ in range(times):
+        system = _several(crowd)
+        for number in range(COUNT):
+            await asyncio.to_thread(system.hit, number, signal.SIGTERM)
+            took.new.append(await _until_answered(crowd, "web"))
+            await _until_ready(system, number)
+            await asyncio.sleep(rng.uniform(0.5, 1))
+
+
+def _several(crowd: Crowd) -> Several:
+    assert isinstance(crowd.system, Several)
+    return crowd.system
+
+
+async def _until_ready(system: Several, number: int) -> None:
+    until = time.monotonic() + RECOVERED
+    while not system.is_ready(number):
+        assert time.monotonic() < until, "a web process does not come back"
+        await asyncio.sleep(0.1)
+
+
+def to_database(blow: Callable[[Crowd, Random], Awaitable[None]]) -> Any:
+    """This is done to the database again and again."""
+
+    async def harm(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
+        for _ in range(times):
+            await asyncio.sleep(rng.uniform(0, 2))
+            await blow(crowd, rng)
+            took.new.append(await _until_answered(crowd, "web"))
+
+    return harm
+
+
+kill_server, fail_over = to_database(databases.kill_server), to_database(databases.fail_over)
+read_only, no_connections = to_database(databases.read_only), to_database(databases.no_connections)
+
+
 async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str) -> None:
     for number in range(times):
         began = time.monotonic()
@@ -184,7 +251,7 @@ async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str
 async def _until_answered(crowd: Crowd, part: str) -> float:
     """Seconds from now, when the part has been started again, until a new job is answered."""
     began = time.monotonic()
-    probe = ChatClient(crowd.system.url, f"probe-{part}-{began}", "probe")
+    probe = crowd.client(f"probe-{part}-{began}", "probe")
     probe.ack_timeout = 2.0
     job = await probe.send_until_acknowledged(lambda key: probe.request_job("language", {"text": "Guten Morgen"}, key))
     while probe.record.jobs[job["id"]]["state"] not in ("succeeded", "failed"):
@@ -261,6 +328,12 @@ SCENARIOS = {
     "restart all in turn, queued": ("queued", {"ACK_WAIT": "3"}, plain, restarts),
     "broker away 30 s, queued": ("queued", {"ACK_WAIT": "3"}, plain, broker_away),
     "broker away 30 s, auto": ("auto", {"ACK_WAIT": "3", "MAX_INFLIGHT": "4"}, plain, broker_away),
+    "kill one of three web, simple": ("simple", {}, several, kill_one_web),
+    "kill one of three web, queued": ("queued", {"ACK_WAIT": "3"}, several, kill_one_web),
+    "web paused past its lease, simple": ("simple", {}, several, pause_one_web),
+    "web paused past its lease, queued": ("queued", {"ACK_WAIT": "3"}, several, pause_one_web),
+    "rolling restart of three web, simple": ("simple", {}, several, rolling_restart),
+    "rolling restart of three web, queued": ("queued", {"ACK_WAIT": "3"}, several, rolling_restart),
     "TCP to the broker cut": ("queued", {"ACK_WAIT": "3"}, behind_proxy, tcp_cut),
     "database locked 2 s": ("simple", {}, plain, database_locked),
     "disk full, simple": ("simple", {}, on_small_disk, disk_full),
@@ -271,14 +344,26 @@ SCENARIOS = {
         with_log_on_small_disk,
         disk_full,
     ),
+    "kill PostgreSQL, simple": ("simple", {}, databases.on_postgres, kill_server),
+    "kill PostgreSQL, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, kill_server),
+    "failover to a standby, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_two, fail_over),
+    "PostgreSQL read-only 10 s": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, read_only),
+    "PostgreSQL without connections 10 s": ("simple", {}, databases.on_postgres, no_connections),
 }
 MOST = {
+    kill_server: 10,
+    fail_over: 3,
+    read_only: 2,
+    no_connections: 2,
     restarts: 8,
     tcp_cut: 20,
     database_locked: 10,
     disk_full: 3,
     broker_away: 5,
     kill_supervisor: 10,
+    kill_one_web: 20,
+    pause_one_web: 5,
+    rolling_restart: 5,
 }  # kills alone are done 50 times
 ROOT_ONLY = {name for name in SCENARIOS if name.startswith("disk full")}
 IS_ROOT = os.geteuid() == 0

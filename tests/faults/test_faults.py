@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from tests.cluster import find_binaries
+from tests.conftest import need
 from tests.faults.scenarios import IS_ROOT, ROOT_ONLY, SCENARIOS, run
 
 QUICK = ("kill web, simple", "kill broker")
@@ -17,6 +19,8 @@ ALL = [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for n
 def test_nothing_is_lost_doubled_or_out_of_order(name: str) -> None:
     if name in ROOT_ONLY and not IS_ROOT:
         pytest.skip("mounting a small disk needs root")
+    if "PostgreSQL" in name or "standby" in name:
+        need(find_binaries(), "PostgreSQL")
 
     outcome = asyncio.run(run(name, seed=7, times=1))
 

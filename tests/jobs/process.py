@@ -27,7 +27,7 @@ from app.chat.loading import Loading
 from app.chat.rate import Rates
 from app.chat.services import Services
 from app.chat.waiting import Waiting
-from app.contract import Outcome, Person
+from app.contract import Outcome, Person, WorkerDoing
 from app.due import Due
 from app.effects import Effects, Receipt
 from app.jobs import ledger
@@ -44,9 +44,11 @@ from app.paths.routing import Routing
 from app.publisher import Publisher
 from app.rooms import Rooms
 from app.store.schema import jobs as jobs_table
+from app.store.sqlite import Sqlite
 from app.store.store import Store
 from app.tasks import Task
 from tests.own_loop import OwnLoop
+from tests.store.inside import kill, other_connection
 
 
 @dataclass(eq=False)
@@ -118,6 +120,13 @@ class Broker:
         """Always."""
         return True
 
+    def workers(self) -> list[WorkerDoing]:
+        """None."""
+        return []
+
+    def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """There is one process."""
+
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Taken."""
         return None
@@ -141,7 +150,9 @@ class Process:
         flag: Callable[[str, str], str] = lambda task, room: "simple",
         slots: int = 2,
         max_backlog: int = 1_000_000,
+        url: str = "",
     ) -> None:
+        self.url = url or f"sqlite:///{folder / 'x.db'}"
         self.own, self.broker, self.folder = OwnLoop(), broker or Broker(), folder
         self.loop = loop = self.own.loop
         self.wire, self.rooms, self.metrics = Wire(), Rooms(), Metrics()
@@ -152,7 +163,7 @@ class Process:
         self.own.run(self._make(tasks, flag, slots, max_backlog, loop))
 
     async def _make(self, tasks: Mapping[str, Task], flag: Any, slots: int, max_backlog: int, loop: Any) -> None:
-        self.store = Store(f"sqlite:///{self.folder / 'x.db'}", self.own, Effects)
+        self.store = Store(self.url, self.own, Effects)
         self.background = Background(self._begin, _now, lambda job: self.outcome, slots)
         self.routing = Routing(flag, self.background, Auto(self.background), max_backlog, lambda: self.broker)
         self.publisher = Publisher(self.wire, self.rooms, self.routing.submit)
@@ -173,8 +184,8 @@ class Process:
         )
         self.services = Services(self.intake, self.rooms, self.loading, self.life, self.store, rates, loop)
         self.events = Events(
-            self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.wire.broadcast,
-            uploads, loop, None, expiry,
+            self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.publisher.apply,
+            self.wire.broadcast, uploads, loop, None, expiry,
         )  # fmt: skip
         self.desk = Desk(
             self.events, self.store, rates, self.metrics, self.publisher.apply, lambda: False, loop,
@@ -243,7 +254,7 @@ class Process:
 
     def read(self, query: Callable[[Connection], Any]) -> Any:
         """What the database says, by a connection of its own, whatever the store is doing."""
-        with self.store._database.connect() as connection:
+        with other_connection(self.store, self.url) as connection:
             return query(connection)
 
     def stored(self, id: str) -> Job:
@@ -259,17 +270,13 @@ class Process:
 
     def kill(self) -> None:
         """The process is gone: what was not committed is lost, and nothing is said to anybody."""
-        store = self.store
-        store.writer.stop()
-        store._checkpoints.stop()
-        for _ in range(2):
-            store._reads.put(None)
+        kill(self.store, self.own)
         if self.user_code._work is not None:
             self.user_code._work.put(None)
         self.own.join()
         self.own.close()
-        store._changer.close()
-        store._database.close()
+        if isinstance(self.store._database, Sqlite):
+            self.store._database.let_go()
 
 
 class AnyUpload:

@@ -27,10 +27,11 @@ from app.jobs.job import Job
 from app.payload import Refused
 from app.retention import remove
 from app.store.schema import messages, rooms
-from app.store.sqlite import Database
+from app.store.sqlite import Sqlite
 from app.tasks import Said, Task, task
 from tests.jobs.process import Broker, Guest, Process
 from tests.own_loop import wall_clock_of
+from tests.store.inside import local_of, sqlite_of
 
 ROOMS = ("lobby", "ward")
 KEYS = ("k1", "k2", "k3")
@@ -95,7 +96,7 @@ async def nothing_to_discard(ids: list[str]) -> None:
 class Refusals:
     """Has the next transactions refused in the middle: all is written, and rolled back."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Sqlite) -> None:
         self.left, self.any, self._write = 0, False, database.write
         database.write = self.write  # type: ignore[method-assign]
 
@@ -139,15 +140,26 @@ class Life(RuleBasedStateMachine):
         self.base: dict[str, int] = {}
         self.requests = 0  # of programs
 
+    # Where it is kept; tests/jobs/test_life_on_postgres.py has others
+
+    url = ""  # a file in the folder
+    expected: frozenset[str] = frozenset({"write failed"})  # errors in the log
+
+    @staticmethod
+    def refusals_of(process: Process) -> Any:
+        """What has its transactions fail."""
+        return Refusals(sqlite_of(process.store))
+
     # Lives of the process
 
     @initialize()
     def begin(self) -> None:
         """A process starts on what is there."""
         ahead = self.ahead
-        self.process = p = Process(self.folder, TASKS, self.broker, lambda task, _: self.flags.get(task, "simple"))
+        flag = lambda task, _: self.flags.get(task, "simple")  # noqa: E731 - three words
+        self.process = p = Process(self.folder, TASKS, self.broker, flag, url=self.url)
         p.own.clock.ahead = ahead
-        self.refusals = Refusals(p.store._database)
+        self.refusals = self.refusals_of(p)
         before = p.all_jobs()
         self.guests = [p.guest(name, *ROOMS) for name in ("ann", "ben")]
         self.shown = 0
@@ -174,7 +186,7 @@ class Life(RuleBasedStateMachine):
     def kill(self, under_way: bool) -> None:
         """The process dies, perhaps while a group is being committed in the thread; another takes over."""
         if under_way:
-            self.p.store.writer._quiet_until = float("inf")
+            local_of(self.p.store)._quiet_until = float("inf")
             self.p.own.rounds(1)
         self.note_shown()
         self.read_answers()
@@ -199,7 +211,7 @@ class Life(RuleBasedStateMachine):
     @rule(on=st.booleans())
     def write_in_thread(self, on: bool) -> None:
         """The disk is busy, or not any more."""
-        self.p.store.writer._quiet_until = float("inf") if on else 0.0
+        local_of(self.p.store)._quiet_until = float("inf") if on else 0.0
 
     @rule(times=st.integers(1, 3))
     def refuse(self, times: int) -> None:
@@ -481,7 +493,7 @@ class Life(RuleBasedStateMachine):
 
     def nothing_was_logged_as_a_mistake(self) -> None:
         """Whatever happens is expected."""
-        wrong = [each for each in self.logged if each["log_level"] == "error" and each["event"] != "write failed"]
+        wrong = [each for each in self.logged if each["log_level"] == "error" and each["event"] not in self.expected]
         assert not wrong, wrong
 
     def read_answers(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.contract import WorkerDoing
 from app.jobs.job import Job
 from app.paths import auto
 from app.paths.auto import STAY_SECONDS, Auto
@@ -50,6 +51,13 @@ class Path:
     def ready(self) -> bool:
         """What a test says."""
         return self.there
+
+    def workers(self) -> list[WorkerDoing]:
+        """None."""
+        return []
+
+    def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
+        """There is one process."""
 
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Taken."""

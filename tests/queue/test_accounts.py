@@ -283,7 +283,7 @@ def test_a_question_cannot_name_a_subject_of_ours_for_its_answer(guarded: Guarde
         await web.connect()
         asked: list[str] = []
 
-        def is_over(id: str, _: bytes) -> bool:
+        def is_over(id: str, _: bytes, __: str) -> bool:
             asked.append(id)
             return True
 

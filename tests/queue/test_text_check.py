@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from app.contract import ResultMessage
 from app.queue.names import Names
 from app.queue.text_check import TextCheck
-from tests.broker import RealBroker
+from tests.broker import RealBroker, until
 
 RIGHT = [(0, "one "), (4, "two 😀 "), (10, "three")]
 TEXT = "one two 😀 three"
@@ -49,7 +49,8 @@ def verdict(
             await theirs.publish(names.delta(task, "job"), data)
         await theirs.flush()
         await ours.flush()
-        await asyncio.sleep(0)
+        told = checked._told["job"]
+        await until(lambda: told.pieces + len(told.wrong) >= len(pieces))
         result = Raw(json.dumps({"text": final}).encode())
         found = await checked.wrong(ResultMessage(job="job", attempt=1, run="r", state="succeeded", result=result))
         await ours.close()

@@ -14,6 +14,7 @@ from app.store.operation import Operation, Rows, add_row
 from app.store.schema import messages
 from app.store.store import Store
 from tests.own_loop import OwnLoop
+from tests.store.inside import sqlite_of
 
 KILOBYTE = 1024
 
@@ -91,7 +92,7 @@ def test_a_full_disk_has_the_log_cut_to_nothing(own: OwnLoop, store: Store, log:
     write(own, store, 1, 20)
     assert log.stat().st_size > 0
 
-    store._checkpoints.cut()
+    sqlite_of(store).checkpoints.cut()
     own.until(lambda: log.stat().st_size == 0)
     write(own, store, 21, 22)
 
@@ -107,7 +108,7 @@ def test_one_that_fails_is_made_later(
         reader.execute("SELECT count(*) FROM messages").fetchone()
         write(own, store, 21, 22)
         monkeypatch.setattr(checkpoints, "LOCK_SECONDS", 0.1)
-        store._checkpoints.cut()  # cannot be: somebody reads from the log
-    store._checkpoints.cut()
+        sqlite_of(store).checkpoints.cut()  # cannot be: somebody reads from the log
+    sqlite_of(store).checkpoints.cut()
 
     own.until(lambda: log.stat().st_size == 0)

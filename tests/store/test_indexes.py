@@ -15,7 +15,8 @@ from app.callbacks import kept
 from app.chat import reading
 from app.jobs import dead_letters, ledger
 from app.store.schema import jobs, messages, metadata
-from app.store.statements import JOB_COLUMNS, MESSAGE_COLUMNS, STATEMENTS
+from app.store.sqlite import SQL
+from app.store.statements import JOB_COLUMNS, MESSAGE_COLUMNS
 
 QUESTIONS: dict[str, Callable[[Connection], Any]] = {
     "unfinished jobs": ledger.unfinished,
@@ -113,9 +114,9 @@ def test_no_question_looks_at_all_jobs_of_a_room(connection: Connection, questio
     assert not [step for step in wide if "job_parked" not in step]
 
 
-@pytest.mark.parametrize("name", [name for name in STATEMENTS if STATEMENTS[name].startswith("UPDATE")])
+@pytest.mark.parametrize("name", [name for name in SQL if SQL[name].startswith("UPDATE")])
 def test_what_the_hot_path_changes_is_found_by_the_primary_key(connection: Connection, name: str) -> None:
-    statement = STATEMENTS[name]
+    statement = SQL[name]
     plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", (None,) * statement.count("?"))
     assert [row[3] for row in plan] in (
         ["SEARCH jobs USING INTEGER PRIMARY KEY (rowid=?)"],

@@ -14,10 +14,11 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from app.store.errors import StoreConflict, StoreUnavailable
-from app.store.operation import Find, Operation, Rows, add_row
+from app.store.operation import Look, Operation, Rows, add_row
 from app.store.schema import messages, rooms
 from app.store.store import Store
 from tests.own_loop import OwnLoop
+from tests.store.inside import local_of, sqlite_of
 
 numbers = itertools.count(1)
 
@@ -48,10 +49,13 @@ class Put(Operation):
         """It is not, and never will be."""
         self.told.append(f"failed {self.key}")
 
-    def conflict(self, effects: Any, find: Find) -> None:
+    def by_key(self) -> Look:
+        """Those under its key."""
+        return "SELECT count(*) FROM messages WHERE key = ?", (self.key,)
+
+    def conflict(self, effects: Any, row: Any) -> None:
         """It was there before."""
-        (count,) = find("SELECT count(*) FROM messages WHERE key = ?", (self.key,))
-        self.told.append(f"conflict {self.key}, {count} there")
+        self.told.append(f"conflict {self.key}, {row[0]} there")
 
 
 class Wrong(Put):
@@ -97,7 +101,7 @@ def other(store: Store, tmp_path: Path) -> Iterator[sqlite3.Connection]:
 def where(request: pytest.FixtureRequest, store: Store) -> str:
     """Where groups are written."""
     if request.param == "in the thread":
-        store.writer._quiet_until = float("inf")
+        local_of(store)._quiet_until = float("inf")
     return str(request.param)
 
 
@@ -114,7 +118,7 @@ def stored(own: OwnLoop, store: Store) -> list[str]:
 
 def fill_disk(store: Store) -> Callable[[], None]:
     """No page more can be had; returns what makes room again."""
-    run = store._database._connection.execute
+    run = sqlite_of(store)._connection.execute
     most, size = run("PRAGMA max_page_count").fetchone()[0], run("PRAGMA page_count").fetchone()[0]
     run(f"PRAGMA max_page_count={size}")
 
@@ -188,7 +192,7 @@ def test_after_a_conflict_each_is_committed_alone_and_only_one_is_told_so(
         "conflict b, 1 there",
         "done c",
     ]
-    assert published[1:] == [["a", "c"]]
+    assert [each for effects in published[1:] for each in effects] == ["a", "c"]
 
 
 def test_two_under_one_key_in_one_group_are_one_and_a_resend(own: OwnLoop, store: Store, told: list[str]) -> None:
@@ -234,8 +238,8 @@ def test_who_waited_too_long_for_a_lock_is_told_so_and_never_stored_later(
 def test_a_group_that_hangs_in_the_thread_is_rolled_back_once_nobody_waits_any_more(
     own: OwnLoop, store: Store, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.writer._quiet_until = float("inf")
-    write, hanging, go_on = store._database.write, threading.Event(), threading.Event()
+    local_of(store)._quiet_until = float("inf")
+    write, hanging, go_on = sqlite_of(store).write, threading.Event(), threading.Event()
 
     def hang(rows: Rows, still_wanted: Callable[[], bool]) -> None:
         def asked() -> bool:
@@ -245,7 +249,7 @@ def test_a_group_that_hangs_in_the_thread_is_rolled_back_once_nobody_waits_any_m
 
         write(rows, asked)
 
-    monkeypatch.setattr(store._database, "write", hang)
+    monkeypatch.setattr(sqlite_of(store), "write", hang)
     store.add(Put("gone", told, urgent=True, expires=own.loop.time() + 4))
     own.until(hanging.is_set)
     own.clock.ahead += 5
@@ -365,16 +369,16 @@ def _ignored(_: object, value: bool) -> None:
 def test_the_thread_writes_while_a_checkpoint_keeps_the_disk_busy(
     own: OwnLoop, store: Store, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write, writers = store._database.write, list[threading.Thread]()
+    write, writers = sqlite_of(store).write, list[threading.Thread]()
 
     def watched(rows: Rows, still_wanted: Callable[[], bool]) -> None:
         writers.append(threading.current_thread())
         write(rows, still_wanted)
 
-    monkeypatch.setattr(store._database, "write", watched)
+    monkeypatch.setattr(sqlite_of(store), "write", watched)
     for running in (False, True):
         said = property(partial(_says, running), _ignored)  # whatever the checkpoints' own thread says
-        monkeypatch.setattr(type(store._checkpoints), "running", said, raising=False)
+        monkeypatch.setattr(type(sqlite_of(store).checkpoints), "running", said, raising=False)
         store.add(Put(str(running), told))
         own.run(store.settled())
 
@@ -409,10 +413,10 @@ def test_what_comes_after_the_end_is_left_to_the_next_process(
 def test_a_database_answers_for_its_own_errors(store: Store) -> None:
     row = ("r", 1, "i", None, "a", "A", "user", "x", None, None, None, 0.0)
     with pytest.raises(StoreConflict):
-        store._database.write({"message": [row, row]}, lambda: True)
+        sqlite_of(store).write({"message": [row, row]}, lambda: True)
     with pytest.raises(StoreUnavailable, match="took too long"):
-        store._database.write({"message": [row]}, lambda: False)
-    assert store._database.find("SELECT count(*) FROM messages", ()) == (0,)
+        sqlite_of(store).write({"message": [row]}, lambda: False)
+    assert sqlite_of(store).find("SELECT count(*) FROM messages", ()) == (0,)
 
 
 class TooLarge(Put):

@@ -12,6 +12,7 @@ import socketio
 from app.compare.system import ROOT
 from app.transport.upstream import PRIVATE, WRITTEN_FOR
 from app.transport.upstream.engine import Engine
+from app.transport.upstream.everywhere import Everywhere
 from app.transport.upstream.rooms import Rooms
 from app.transport.upstream.server import Server
 
@@ -19,6 +20,7 @@ CLASSES = {
     "engineio.Server": (engineio.Server, Engine),
     "socketio.Server": (socketio.Server, Server),
     "socketio.Manager": (socketio.Manager, Rooms),
+    "socketio.PubSubManager": (socketio.PubSubManager, Everywhere),
 }
 
 

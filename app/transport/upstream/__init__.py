@@ -2,6 +2,7 @@
 
     engine   python-engineio's server: requests for our sessions
     rooms    python-socketio's manager: who is where, and emitting
+    everywhere  the same across several web processes
     server   python-socketio's server: packets, connects and disconnects
 
 Each name that is overridden or called here and is no part of their documented interfaces stands in PRIVATE.
@@ -21,5 +22,9 @@ PRIVATE = {
     "socketio.Manager": (
         "emit", "get_participants", "pre_connect", "connect", "pre_disconnect", "disconnect", "basic_enter_room",
         "basic_leave_room", "basic_disconnect", "sid_from_eio_sid", "eio_sid_from_sid",
+    ),
+    "socketio.PubSubManager": (
+        "_publish", "_handle_emit", "_handle_callback", "_handle_disconnect", "_handle_enter_room", "_handle_leave_room",
+        "_handle_close_room",
     ),
 }  # fmt: skip

@@ -16,7 +16,7 @@ from app.transport.handshake import Upgrade
 from app.transport.packets import Attachment, End, Incoming
 from app.transport.session import Limits, Session
 from app.transport.upstream.engine import Engine
-from app.transport.upstream.rooms import Rooms
+from app.transport.upstream.everywhere import Everywhere
 from app.transport.websocket import Output, Receiver, WebSocket
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ class Server(socketio.Server):  # type: ignore[misc]  # ships no types
         self.concurrency, self._hooks, self._output, self.limits = concurrency, hooks, output, limits
         self.sessions: dict[str, Session] = {}  # by Engine.IO sid, until their last packet is handled
         self.connections: dict[str, Connection] = {}
-        super().__init__(client_manager=Rooms(), async_mode=concurrency.name, async_handlers=False, **options)
+        super().__init__(client_manager=Everywhere(), async_mode=concurrency.name, async_handlers=False, **options)
         self.ping_interval, self.ping_timeout = self.eio.ping_interval, self.eio.ping_timeout
         self.max_message = self.eio.max_http_buffer_size
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 STATEMENTS = """
 ALTER TABLE jobs ADD COLUMN text TEXT;
 ALTER TABLE jobs ADD COLUMN replaces TEXT;
 ALTER TABLE jobs ADD COLUMN replaces_seq INTEGER;
 CREATE TABLE pieces (
-    n BIGINT NOT NULL, attempt INTEGER NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL,
+    n INTEGER NOT NULL, attempt INTEGER NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL,
     PRIMARY KEY (n, attempt, place))
 """
 

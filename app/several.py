@@ -1,0 +1,109 @@
+"""Where several web processes may share a database: this one put among them, and what is shown is that of all."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from app.backplane.backplane import Backplane
+from app.backplane.outside import SOCKETIO
+from app.callbacks.callbacks import Callbacks
+from app.chat.desk import Desk
+from app.chat.events import Events
+from app.chat.loading import Loading
+from app.chat.services import Services
+from app.concurrency import Concurrency
+from app.gauges import Gauges, OfProcess
+from app.jobs.lifecycle import Lifecycle
+from app.jobs.resume import resume
+from app.live.record import Extract, Record
+from app.loops import Loops
+from app.ownership.others import Others
+from app.ownership.processes import Processes
+from app.paths.routing import Routing
+from app.publisher import Publisher
+from app.rooms import Rooms
+from app.settings import Settings
+from app.store.store import Store
+from app.transport.transport import Transport
+
+log = structlog.get_logger()
+
+_encode = msgspec.msgpack.Encoder().encode
+_read_extract, _read_process = msgspec.msgpack.Decoder(Extract).decode, msgspec.msgpack.Decoder(OfProcess).decode
+
+
+def join(
+    name: str,
+    settings: Settings,
+    concurrency: Concurrency,
+    transport: Transport,
+    store: Store,
+    rooms: Rooms,
+    life: Lifecycle,
+    events: Events,
+    desk: Desk,
+    publisher: Publisher,
+    services: Services,
+    callbacks: Callbacks,
+    loading: Loading,
+    routing: Routing,
+    loops: Loops,
+) -> Others | None:
+    """This process among the others; None where there can be none: SQLite has one, and without NATS they hear nothing."""
+    if not (store.shared and settings.nats_url and settings.ledger):
+        return None
+    # Here and not at the top: while there can be no others, nats is never imported.
+    from app.queue.bus import Bus
+
+    processes = Processes(store, name, settings.url, concurrency.loop)
+    backplane = Backplane(Bus(settings, log.info, concurrency.tls()), processes.me, concurrency.loop)
+
+    async def take_up(names: list[str]) -> None:
+        await resume(life, loading.nothing, names)
+        callbacks.expect()  # what the last owner of these rooms left
+
+    others = Others(
+        backplane, processes, store, rooms, concurrency.loop, loops, take_up, life.lose, desk.receive,
+        transport.broadcast, events.tell_members, life.link,
+    )  # fmt: skip
+    events.others = services.others = desk.others = others
+    loading.owned, publisher.relay = others.owners.room, others.mirrors.tell
+    others.mirrors.show = publisher.show_relayed
+    life.owner = callbacks.owner = processes.me
+    life.call_owner = others.call
+    _hear(backplane, callbacks, routing, transport)
+    for kind, serve in (
+        ("settle", life.serve_settle), ("message", services.serve_message), ("job", services.serve_job),
+        ("cancel", services.serve_cancel), ("replay", services.serve_replay),
+    ):  # fmt: skip
+        others.visits.serve(kind, serve)
+    return others
+
+
+def _hear(backplane: Backplane, callbacks: Callbacks, routing: Routing, transport: Transport) -> None:
+    transport.spread(lambda message: backplane.tell(SOCKETIO, message))
+    backplane.handle(SOCKETIO, lambda sender, message: transport.take(message))
+    callbacks.replayed = lambda: backplane.tell("callbacks")
+    backplane.handle("callbacks", lambda sender: callbacks.expect())
+    backplane.handle("results", lambda sender, *delivery: routing.hand_over(*delivery))
+
+
+def show_all(others: Others, record: Record, gauges: Gauges, address: str) -> None:
+    """Have operators shown the figures of all web processes, whichever they ask; this one is reached at the address."""
+    survey = others.survey
+
+    async def elsewhere() -> list[OfProcess]:
+        return [_read_process(each) for each in (await survey.ask("figures")).values()]
+
+    survey.answer("live", lambda task, minutes: _encode(record.extract(task, minutes)))
+    survey.answer("figures", lambda: _encode(gauges.own()))
+    gauges.process, gauges.address = others.processes.me, address
+    gauges.draining, gauges.others = lambda: others.processes.draining, elsewhere
+
+
+async def last_hour(others: Others | None, task: str, minutes: int) -> list[Extract]:
+    """The last hour as the other web processes noted it."""
+    if others is None:
+        return []
+    return [_read_extract(each) for each in (await others.survey.ask("live", task, minutes)).values()]
