@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -29,6 +30,8 @@ from app.live.watch import SAMPLE_SECONDS, sample
 from app.loops import Loops
 from app.metrics import Metrics
 from app.ownership.others import Others
+from app.ownership.processes import LOOK_SECONDS as PROCESSES_SECONDS
+from app.ownership.processes import Processes
 from app.paths.background import Background
 from app.paths.plain import LEDGER_OFF_WARNING, Plain
 from app.paths.routing import Routing
@@ -71,6 +74,8 @@ class Server:
     gauges: Gauges
     uploads: Uploads
     others: Others | None
+    name: str
+    leave: Callable[[], Awaitable[None]] | None = None  # tells the database that this process ends
     holds: Holds = field(default_factory=Holds)
 
     def start(self) -> None:
@@ -91,7 +96,9 @@ class Server:
             self.waiting.wrote(room, sender, at)
         if self.others is not None:
             await self.others.start()
-        elif self.settings.ledger:
+        elif self.store.shared:
+            await self._be_alone()
+        if self.others is None and self.settings.ledger:
             await resume(self.life, self.loading.all_of)
         if self.settings.ledger:
             if self.settings.nats_url and (
@@ -108,6 +115,14 @@ class Server:
         self.loops.every(UNUSED_LOOK_SECONDS, "unused images", partial(remove_unused, self.store, discard))
         if days:
             self.loops.every(LOOK_SECONDS, "retention", partial(remove_old, self.store, days, discard))
+
+    async def _be_alone(self) -> None:
+        """On a database that several could share, be the only one; raises StoreRefused when there is another."""
+        processes = Processes(self.store, self.name, "", self.concurrency.loop)
+        await processes.register()
+        await processes.refuse_unheard()
+        self.loops.every(PROCESSES_SECONDS, "processes", processes.look)
+        self.leave = processes.leave
 
     def drain(self) -> None:
         """Stop gracefully: refuse new work, tell clients, let jobs finish, cut the connections, close the store."""
@@ -127,6 +142,8 @@ class Server:
     async def _leave(self) -> None:
         if self.others is not None:
             await self.others.leave()
+        elif self.leave is not None:
+            await self.leave()
         await self.store.close()
 
     async def _tell_clients(self, seconds: float) -> None:

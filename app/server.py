@@ -126,7 +126,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
         loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
-        others,
+        others, name,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
     flags.changed = partial(_flag_changed, server)

@@ -10,6 +10,8 @@ import pytest
 from app.settings import SettingInvalid, Settings, from_env
 
 WRONG = {
+    "WEB": ["", "0", "65", "two", "3"],
+    "FRONT_PORT": ["", "-1", "65536"],
     "PORT": ["-1", "65536", "http", "1.5", ""],
     "PUBLIC_URL": ["chat.example.org", "ftp://x"],
     "DATABASE_URL": ["postgresql://db/x", "mysql://x", "var/x.db"],
@@ -65,7 +67,15 @@ def test_a_wrong_value_is_refused_in_one_sentence(name: str, value: str) -> None
 
 
 def test_every_setting_that_can_be_wrong_is_tried() -> None:
-    free = {"DATA_DIR", "SECRET_KEY", "AUTH_SECRET", "AUTH_ISSUER", "AUTH_AUDIENCE", "METRICS_TOKEN"}  # see below
+    free = {
+        "DATA_DIR",
+        "SECRET_KEY",
+        "AUTH_SECRET",
+        "AUTH_ISSUER",
+        "AUTH_AUDIENCE",
+        "METRICS_TOKEN",
+        "UPLOADS_DIR",
+    }  # see below
     assert {each.name.upper() for each in dataclasses.fields(Settings)} - free - set(WRONG) == set()
 
 

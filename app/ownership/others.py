@@ -90,8 +90,12 @@ class Others:
         processes.on_arrival, processes.on_death = backplane.meet, self._died
 
     async def start(self) -> None:
-        """Be one of the processes: go on with what nobody does, and hear the others; raises StoreUnavailable."""
+        """Be one of the processes: go on with what nobody does, and hear the others.
+
+        Raises StoreUnavailable, or StoreRefused when there is one that hears nobody.
+        """
         await self.processes.register()
+        await self.processes.refuse_unheard()
         await self.owners.take_over()
         self._loops.every(LOOK_SECONDS, "processes", self.processes.look)
         self._loops.tick(BEAT_SECONDS, "beat", self._beat)

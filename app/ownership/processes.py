@@ -7,6 +7,7 @@ away nobody has looked, so that owners keep what they have.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import structlog
 
 from app.ownership import claims
 from app.ownership.claims import Seen
-from app.store.errors import StoreUnavailable
+from app.store.errors import StoreRefused, StoreUnavailable
 from app.store.store import Store
 
 log = structlog.get_logger()
@@ -26,11 +27,14 @@ LEASE_SECONDS = 3.5  # without a beat, after which a process is dead
 GONE_SECONDS = 1.0  # the same for one that has no session on the server any more: its kernel has closed them
 
 
+WITHOUT_NATS = "several may share one only if each has NATS_URL, by which they hear each other"
+
+
 class Processes:
     """All web processes on this database. On the loop."""
 
     def __init__(self, store: Store, me: str, address: str, loop: AbstractEventLoop) -> None:
-        """`address` is where people and commands reach this process."""
+        """`address` is where people and commands reach this process; empty when it hears no others."""
         self._store, self.me, self._address, self._loop = store, me, address, loop
         self._since = 0.0
         self._seen: dict[str, tuple[float, float]] = {}  # beats, and when on our clock the last one was seen
@@ -46,6 +50,21 @@ class Processes:
         await self._store.change(lambda connection: claims.register(connection, self.me, self._address, since))
         self._store.writer.fence = (self.me, since)
         await self._beat()
+
+    async def refuse_unheard(self) -> None:
+        """Raise StoreRefused when there is a process that cannot hear us, or that we cannot hear, for want of NATS_URL.
+
+        One that was killed just now is waited for until it counts as dead.
+        """
+        first: dict[str, float] = {}
+        while unheard := [
+            each for each in self.known.values() if each.id != self.me and not (self._address and each.address)
+        ]:
+            for each in unheard:
+                if first.setdefault(each.id, each.beats) != each.beats:
+                    raise StoreRefused(f"another web process uses the database: {WITHOUT_NATS}")
+            await asyncio.sleep(LOOK_SECONDS)
+            await self.look()
 
     def lives(self, process: str) -> bool:
         """Whether this process is one of them."""

@@ -98,8 +98,9 @@ class Client:
 class Crowd:
     """Clients of one server, and one epoll for all of them."""
 
-    def __init__(self, port: int, dialect: Dialect) -> None:
-        self.port, self.dialect = port, dialect
+    def __init__(self, port: int, dialect: Dialect, ports: list[int] | None = None) -> None:
+        """With `ports` clients connect to one after the other."""
+        self.port, self.dialect, self._ports = port, dialect, ports or [port]
         self.clients: list[Client] = []
         self._by_fd: dict[int, Client] = {}
         self._poll = select.epoll()
@@ -124,7 +125,7 @@ class Crowd:
         while steps.joined < len(rooms):
             while begun < len(rooms) and begun - steps.joined < CONNECTING_AT_ONCE:
                 number, room = next(waiting)
-                self._add(Client(self.port, f"u{number}", room), steps)
+                self._add(Client(self._ports[number % len(self._ports)], f"u{number}", room), steps)
                 begun += 1
             self.pump(0.1)
             if time.monotonic() > until:

@@ -58,10 +58,10 @@ def must(line: Line, peer: str) -> str:
     words = []
     if line.at_least_times is not None:
         words.append(f"at least {line.at_least_times:g} x {peer}")
-    if line.at_most is not None:
+    if line.at_most:
         words.append(f"at most {number(line.at_most)} {line.unit}")
     if line.at_most_times is not None:
-        words.append(f"or {line.at_most_times:g} x {peer}")
+        words.append(f"{'or' if line.at_most else 'at most'} {line.at_most_times:g} x {peer}")
     if line.below_peer:
         words.append(f"and less than {peer}")
     return " ".join(words)

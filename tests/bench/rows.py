@@ -18,6 +18,7 @@ from tests.bench.jobs import (
     spillway_messages_with_jobs,
 )
 from tests.bench.models import acks_beside_models
+from tests.bench.several import several
 from tests.bench.sides import Measurement, Side, Size, chat_sides, connecting, echo, fan, own_rooms, paced
 from tests.bench.stall import big_writes
 from tests.cluster import find_binaries
@@ -36,7 +37,7 @@ class Line:
     unit: str
     at_least_times: float | None = None  # the first peer's figure
     at_most: float | None = None
-    at_most_times: float | None = None  # the first peer's figure, where that is more than `at_most`
+    at_most_times: float | None = None  # the first peer's figure, where that is more than `at_most` (0: in any case)
     below_peer: bool = False
     worst: bool = False  # the highest of all repetitions counts, not the median
 
@@ -57,7 +58,7 @@ def _ours(open_side: Callable[[Size], AbstractContextManager[Measurement]], name
 
 def rows() -> list[Row]:
     """All rows, in the order of the table."""
-    return [*_chat_rows(), *_job_rows(), *_database_rows(), *_strain_rows()]
+    return [*_chat_rows(), *_job_rows(), *_database_rows(), *_several_rows(), *_strain_rows()]
 
 
 def _chat_rows() -> list[Row]:
@@ -231,6 +232,36 @@ def _database_rows() -> list[Row]:
         ),
         row("postgres-serial", partial(messages_on, clients=1, window=1), "the same, one at a time"),
         row("postgres-job", partial(jobs_on, clients=20, window=5), "simple no-op job on PostgreSQL, 20 x 5 in flight"),
+    ]
+
+
+def _several_rows() -> list[Row]:
+    """Three web processes beside one; none where there is no PostgreSQL."""
+    if find_binaries() is None:
+        return []
+
+    def row(name: str, jobs: bool, title: str, most: float) -> Row:
+        sides = [
+            _ours(partial(several, processes=3, jobs=jobs, rooms=10, window=4)),
+            _ours(partial(several, processes=1, jobs=jobs, rooms=10, window=4), "one web process"),
+        ]
+        lines = [
+            Line(
+                f"{title}, members on three web processes: CPU of all three",
+                "web_us",
+                "us",
+                at_most=0.0,
+                at_most_times=most,
+            ),
+            Line("the same with broker", "all_us", "us"),
+            Line("its time, p50", "p50_ms", "ms"),
+            Line("its time, p99", "p99_ms", "ms"),
+        ]
+        return Row(name, sides, lines)
+
+    return [
+        row("several-message", False, "message stored on PostgreSQL", 2.5),
+        row("several-job", True, "simple no-op job on PostgreSQL", 1.3),
     ]
 
 

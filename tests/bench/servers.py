@@ -168,7 +168,7 @@ def spillway(
         if queued:
             environment |= {"NATS_URL": nats_server(started, others), "DEFAULT_PATH": "queued"}
         command = [sys.executable, "wsgi.py"]
-        started.start("web", command, web, lambda: _answers(started.url, "/livez"), root, environment=environment)
+        started.start("web", command, web, lambda: answers(started.url, "/livez"), root, environment=environment)
         if queued:
             ready = started.folder / "worker.ready"
             command = [sys.executable, "-m", "app.worker", "--ready-file", str(ready)]
@@ -212,7 +212,7 @@ def model_server(started: Servers, kind: str, cores: set[int] = GENERATOR_CORE, 
     command = [sys.executable, "-m", f"ml_clients.{kind}", "--port", str(port)]
     if times:
         command += ["--times", json.dumps(times)]
-    started.start("models", command, cores, lambda: _answers(f"http://127.0.0.1:{port}", "/livez"))
+    started.start("models", command, cores, lambda: answers(f"http://127.0.0.1:{port}", "/livez"))
     return f"http://127.0.0.1:{port}"
 
 
@@ -242,7 +242,7 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _answers(url: str, path: str) -> bool:
+def answers(url: str, path: str) -> bool:
     try:
         with urllib.request.urlopen(url + path, timeout=2) as answer:
             return bool(answer.status == 200)
