@@ -95,7 +95,11 @@ class Post(Operation):
             self.failed(effects, LookupError("a key in use, and no message that has it"))
             return
         known = reading.message(row)
-        if (known.text, known.upload) != (self.what.text, self.what.upload):
+        # Not every database keeps NUL.
+        if (
+            known.text not in (self.what.text, self.what.text.replace("\0", "\ufffd"))
+            or known.upload != self.what.upload
+        ):
             why = "this key was used for another message: a new message needs a new key"
             effects.refuse(self.reply, Refused("conflict", why, "key"))
         else:

@@ -49,7 +49,7 @@ class GroupWriter:
     def __init__(self, connect: Callable[[], Awaitable[Waiting]], loop: asyncio.AbstractEventLoop) -> None:
         self._connect, self._loop = connect, loop
         self._connection: Waiting | None = None
-        self._ticket, self._last_ticket = f"{TICKETS}{new_id()}", ""  # of the next group, and of the one before
+        self._last_ticket = ""  # of the group before
         self._doubt: Doubt | None = None
         self._not_before = 0.0
         self._turn = asyncio.Lock()
@@ -143,16 +143,15 @@ class GroupWriter:
     # One group
 
     async def _send(self, text: str, rows: Rows, until: float) -> None:
-        connection = await self._ready(until)
+        connection, ticket = await self._ready(until), f"{TICKETS}{new_id()}"
         try:
-            await connection.execute(CALL, (text, self._ticket, self._last_ticket), prepare=True)
+            await connection.execute(CALL, (text, ticket, self._last_ticket), prepare=True)
         except psycopg.Error as error:
             if is_lost(connection):
-                self._doubt = Doubt(self._ticket, rows)
-                self._ticket = f"{TICKETS}{new_id()}"
+                self._doubt = Doubt(ticket, rows)
             await (self._drop() if error.sqlstate == OUTRUN else self._failed(error))
             raise
-        self._last_ticket, self._ticket = self._ticket, f"{TICKETS}{new_id()}"
+        self._last_ticket = ticket
 
     async def _find_out(self, doubt: Doubt, group: Group, until: float) -> bool:
         """Whether the group is stored. One that can be withdrawn need not wait for that for ever."""
