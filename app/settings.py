@@ -120,7 +120,7 @@ def _inbox(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    if value and not re.fullmatch(r"sqlite:///.+|postgresql://[^\s/]*/[^\s/]+", value):
+    if value and not re.fullmatch(r"sqlite:///.+|postgresql://[^\s/]*/[^\s/?]+(\?\S*)?", value):
         raise ValueError("empty, sqlite:///PATH, or postgresql://USER@HOST:PORT/NAME")
     return value
 

@@ -24,7 +24,14 @@ READY_TIMEOUT_SECONDS = 120.0
 MAX_RESTART_PAUSE_SECONDS = 5.0
 HEALTH_CHECK_SECONDS = 2.0  # between two health checks of all parts
 STOP_EXTRA_SECONDS = 12.0  # beyond a part's drain until it is killed: the web process exits by itself after 10
-STOP_ORDER = ["nginx", "web process", "worker", "model server", "broker"]  # how the names of the parts begin
+STOP_ORDER = [
+    "nginx",
+    "web process",
+    "worker",
+    "model server",
+    "broker",
+    "database",
+]  # how the names of the parts begin
 MAX_RELAYED_BYTES = 32_768  # of one line that a part prints
 
 

@@ -222,6 +222,7 @@ ABOVE = {
 ENVIRONMENT = {
     "app/settings.py": "reads it, once",
     "app/run.py": "sees whether ML_URL and NATS_URL are set",
+    "app/cluster.py": "as run.py",
     "app/supervisor.py": "hands it on to its children",
     "app/compare/system.py": "hands it on to its children",
     "app/concurrency/green.py": "sets EVENTLET_HUB, which eventlet reads at its import",

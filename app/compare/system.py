@@ -57,8 +57,11 @@ class NotReady(Exception):
 class System:
     """A whole system as a context manager: started on entry, stopped on exit; `queue=False` leaves out broker and worker.
 
-    `folder` is its DATA_DIR and `log` its log, both by default in a temporary folder.
+    `folder` is its DATA_DIR and `log` its log, both by default in a temporary folder; `first_port` its PORT, by default a free
+    one.
     """
+
+    module = "app.run"
 
     def __init__(
         self,
@@ -66,11 +69,12 @@ class System:
         root: Path = ROOT,
         queue: bool = True,
         log: Path | None = None,
+        first_port: str = "",
         **settings: str,
     ) -> None:
         self._folder = TemporaryDirectory(prefix="spillway-")
         self._root, self._options = root, [] if queue else ["--no-queue"]
-        self.port = free_port()
+        self.port = int(first_port) if first_port else free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = Path(folder or self._folder.name)
         self.log = log or Path(self._folder.name) / "run.log"
@@ -98,7 +102,7 @@ class System:
         with self.log.open("a") as log:
             mark = log.tell()
             self.process = subprocess.Popen(  # nosec B603 # our own program
-                [sys.executable, "-m", "app.run", *self._options],
+                [sys.executable, "-m", self.module, *self._options],
                 cwd=self._root,
                 env=self._environment,
                 stdout=log,

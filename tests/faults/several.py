@@ -33,13 +33,10 @@ class Several(System):
             "WEB": str(COUNT),
             "FRONT_PORT": str(free_port()),
         }
-        super().__init__(**several, **settings)
-        first = _ports_in_a_row(COUNT)
-        self.port = first
+        super().__init__(first_port=str(ports_in_a_row(COUNT)), **several, **settings)
+        first = self.port
         self.database: Any = None  # what a scenario needs of it, to break it
-        self._environment["PORT"] = str(first)
         self.urls = [f"http://127.0.0.1:{first + number}" for number in range(COUNT)]
-        self.url = self.urls[0]
         self._next = itertools.count()
 
     def web_process(self, number: int) -> psutil.Process | None:
@@ -93,12 +90,12 @@ def several(settings: dict[str, Any]) -> Iterator[Several]:
         yield system
 
 
-def _ports_in_a_row(count: int) -> int:
-    """The first of so many free ports."""
+def ports_in_a_row(count: int) -> int:
+    """The first of so many free ports, of which the one 100 above is free, too."""
     while True:
         first = free_port()
         with contextlib.suppress(OSError):
-            if all(_is_free(first + number) for number in range(count)):
+            if all(_is_free(first + number) for number in [*range(count), 100]):
                 return first
 
 
