@@ -163,7 +163,9 @@ class System:
                     command = " ".join(child.cmdline())
                     if child.status() != psutil.STATUS_ZOMBIE:
                         kinds = [name for name, word in PARTS.items() if word in command]
-                        does = child.children() if kinds in (["database"], ["nginx"]) else []  # they only watch over those
+                        does = (
+                            child.children() if kinds in (["database"], ["nginx"]) else []
+                        )  # they only watch over those
                         found += [(kind, each) for kind in kinds[:1] for each in (child, *does)]
         return found
 
