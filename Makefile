@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster test slow lint lint-js lock nginx browser postgres screenshot bench bench-peers bench-smoke faults documents compare choosing
+.PHONY: help run cluster llm test slow lint lint-js lock nginx browser postgres screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ run: $(VENV)/installed $(if $(LLM_EXTRA),$(VENV)/installed-llm) assets ## set up
 
 cluster: $(VENV)/installed assets ## what runs on several machines in earnest, as plain processes on this one
 	@exec $(BIN)/python -m app.cluster
+
+llm: $(VENV)/installed-llm ## install the small language model alone, for its tests
+	@$(BIN)/python deploy/assets.py llm
 
 # Three on two cores, as tests wait a good part of their time. Each starts systems of its own.
 SIDE_BY_SIDE := --numprocesses 3 --dist worksteal

@@ -9,6 +9,7 @@ import pytest
 
 from app.compare.system import System
 from ml_clients.small_llm.__main__ import WEIGHTS
+from tests.conftest import need
 from tests.guest import Guest
 from tests.streams.test_streams import joined, pieces
 
@@ -18,8 +19,8 @@ REFRESHES = 20
 @pytest.fixture(scope="module")
 def drafting(parts: None) -> Iterator[System]:
     """A system with the small model."""
-    if importlib.util.find_spec("xllamacpp") is None or not WEIGHTS.is_file():
-        pytest.skip("the small language model is not installed: `LLM=1 make run` does it")
+    there = importlib.util.find_spec("xllamacpp") is not None and WEIGHTS.is_file()
+    need(there, "the small language model, which make llm installs,")
     with System(LLM="1", RATE_LIMIT="off") as running:
         yield running
 
