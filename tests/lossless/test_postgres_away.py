@@ -46,7 +46,8 @@ def readiness(url: str) -> tuple[int, list[str]]:
 def test_while_it_is_away_all_are_refused_in_time_and_afterwards_all_goes_on(
     tmp_path: Path, server: Cluster, guests: Come, mode: str
 ) -> None:
-    with Web(tmp_path, ROOT, **on(server.database(), ASYNC_MODE=mode)) as web:
+    url = server.database().replace("postgres@", "postgres:hunter2@")
+    with Web(tmp_path, ROOT, **on(url, ASYNC_MODE=mode, LOG_LEVEL="debug")) as web:
         people = [guests(web.url, f"Guest {number}") for number in range(12)]
         for each in people:
             each.join("lobby")
@@ -70,6 +71,7 @@ def test_while_it_is_away_all_are_refused_in_time_and_afterwards_all_goes_on(
         stored = {message["key"] for message in people[0].join("lobby", after=0)["messages"]}
         assert stored == {"before", "after"}
         assert all(each.connected for each in people)
+    assert "hunter2" not in web.log.read_text()
 
 
 @pytest.mark.parametrize(
