@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -89,16 +88,3 @@ def test_a_start_without_it_fails_in_one_sentence_that_keeps_the_password(
     assert why in sentence
     assert "hunter2" not in done.stderr + done.stdout
     assert done.returncode == code
-
-
-@pytest.mark.slow
-def test_several_processes_that_start_at_once_make_the_tables_once(tmp_path: Path, server: Cluster) -> None:
-    settings = on(server.database())
-    webs = [Web(tmp_path / name, ROOT, **settings) for name in "abc"]
-    with ThreadPoolExecutor() as threads:
-        try:
-            list(threads.map(Web.start, webs))
-            assert [readiness(web.url) for web in webs] == [(200, [])] * 3
-        finally:
-            for web in webs:
-                web.stop()
