@@ -9,7 +9,10 @@ BIN := $(VENV)/bin
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-run: $(VENV)/installed assets ## set up and start everything on embedded defaults
+# LLM=1 brings a small language model, and starts it; no network is needed afterwards.
+LLM_EXTRA := $(if $(filter 1,$(LLM)),llm)
+
+run: $(VENV)/installed $(if $(LLM_EXTRA),$(VENV)/installed-llm) assets ## set up and start everything on embedded defaults
 	@exec $(BIN)/python -m app.run
 
 cluster: $(VENV)/installed assets ## what runs on several machines in earnest, as plain processes on this one
@@ -40,6 +43,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 lock: $(VENV)/installed-dev ## requirements*.txt anew from requirements*.in (UPGRADE=1, or UPGRADE="flask click")
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	@$(LOCK) requirements-llm.in --output-file requirements-llm.txt
 
 browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowed
 	@deploy/browser.sh
@@ -76,13 +80,17 @@ choosing: $(VENV)/installed-dev assets ## every preset of it, into docs/choosing
 
 .PHONY: assets
 assets: $(VENV)/installed
-	@$(BIN)/python deploy/assets.py
+	@$(BIN)/python deploy/assets.py $(LLM_EXTRA)
 
 $(VENV)/installed: requirements.txt
 	@echo "installing Spillway into $(VENV)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Spillway needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-llm: requirements-llm.txt $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-llm.txt
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw
 
-from app.payload import Identifier, Key, PersonName, RoomName, Text, Upload, ready
+from app.payload import MAX_TEXT, Identifier, Key, PersonName, RoomName, Text, Upload, ready
 
 MAX_RESULT_BYTES = 262_144  # of a job's arguments, and of its result, as JSON
 MAX_TRACEBACK_BYTES = 8192  # kept of a traceback: its end, where the error is
@@ -22,6 +22,7 @@ FINAL = ("succeeded", "failed", "cancelled", "skipped")
 Seq = Annotated[int, Meta(ge=0, le=2**63 - 1)]  # what a database column holds
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Attempt = Annotated[int, Meta(ge=1)]
+Offset = Annotated[int, Meta(ge=0, le=MAX_TEXT)]  # into a text, in code points
 # Words we choose ourselves: nothing checks them when they leave, and documents name them all.
 Time = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 JobState = Annotated[str, Meta(extra_json_schema={"enum": [*UNFINISHED, *FINAL]})]
@@ -88,6 +89,7 @@ class Send(RoomEvent):
     key: Key
     text: Text
     upload: Upload | None = None
+    draft: Id | None = None
 
 
 class Create(RoomEvent):
@@ -96,6 +98,7 @@ class Create(RoomEvent):
     key: Key
     task: Id
     args: dict[str, Any] = {}
+    replaces: Id | None = None
 
 
 class Typing(RoomEvent):
@@ -204,7 +207,8 @@ class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):
 class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
     """A job as `job:update` and `GET /api/jobs/ID` show it.
 
-    `ms` is how long its last run took, `due` when a delayed job is to start.
+    `ms` is how long its last run took, `due` when a delayed job is to start, `text` what people have seen of its text
+    (that of a job which succeeded is in its result), `replaces` the job that it was asked for in place of.
     """
 
     room: str
@@ -222,6 +226,18 @@ class JobView(msgspec.Struct, kw_only=True, omit_defaults=True):
     error: Raw | None = None
     progress: Raw | None = None
     due: str | None = None
+    text: str | None = None
+    replaces: str | None = None
+
+
+class JobDelta(msgspec.Struct):
+    """How the text of a running attempt goes on, as `job:delta` tells it; `offset` is in code points, 0 first."""
+
+    room: str
+    job: str
+    attempt: int
+    offset: int
+    text: str
 
 
 # What programs are answered
@@ -303,6 +319,24 @@ class ResultMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     error: JobError | None = None
     progress: Raw = Raw()
     ms: float | None = None
+
+
+@ready
+class DeltaMessage(msgspec.Struct, kw_only=True):
+    """How the text of a run goes on, on `deltas.TASK.JOB`, and the answer to a request on `text.JOB`: what follows `offset`."""
+
+    attempt: Attempt
+    run: Id
+    offset: Offset
+    text: Annotated[str, Meta(max_length=MAX_TEXT)]
+
+
+@ready
+class TextRequest(msgspec.Struct, kw_only=True):
+    """A request on `text.JOB`: what an attempt has written from this offset on."""
+
+    attempt: Attempt
+    offset: Offset = 0
 
 
 class Doing(msgspec.Struct):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Future
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,6 +33,16 @@ class Reply:
         self.connection, self.id, self.count = connection, id, count
 
 
+class Piece(NamedTuple):
+    """A part of the text of a running attempt; `last`: it will not go on any more."""
+
+    job: str
+    attempt: int
+    offset: int
+    text: str
+    last: bool = False
+
+
 class Effects:
     """Filled by operations in the order of commits, applied by the publisher in this order of kinds."""
 
@@ -40,7 +50,7 @@ class Effects:
 
     def __init__(self) -> None:
         self.replies: list[tuple[Reply, bytes]] = []
-        self.shown: list[tuple[Room, bytes, About]] = []
+        self.shown: list[tuple[Room, bytes | Piece, About, str | None]] = []  # and the task that it tells of
         self.answers: list[tuple[Future[Any], Any]] = []
         self.receipts: list[bytes] = []
         self.starts: list[Job] = []
@@ -55,14 +65,20 @@ class Effects:
         reply.count(refused.code)
         self.replies.append((reply, msgspec.json.encode({"ok": False, "error": refused.as_error()})))
 
-    def show(self, event: str, room: Room, data: Any, about: About = 0) -> None:
-        """Tell everybody in the room."""
-        self.shown.append((room, packet(event, data), about))
+    def show(self, event: str, room: Room, data: Any, about: About = 0, task: str | None = None) -> None:
+        """Tell everybody in the room who may see what this task does."""
+        self.shown.append((room, packet(event, data), about, task))
 
     def show_job(self, room: Room, job: Job) -> None:
-        """Tell everybody in the room how the job stands."""
+        """Tell everybody in the room how the job stands; how its text grows is told by pieces."""
         if room.listeners or room.others:
-            self.show("job:update", room, view(job), f"{job.id}.{job.attempt}" if job.delivered else 0)
+            about = f"{job.id}.{job.attempt}" if job.delivered else 0
+            self.show("job:update", room, view(job, with_text=job.final), about, job.task)
+
+    def show_piece(self, room: Room, task: str, piece: Piece) -> None:
+        """Tell everybody in the room how the text of an attempt of this task goes on."""
+        if room.listeners or room.others:
+            self.shown.append((room, piece, 0, task))
 
     def answer(self, future: Future[Any] | None, value: Any) -> None:
         """Give this to whoever waits for the commit."""

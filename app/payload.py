@@ -34,17 +34,27 @@ _NAME = re.compile(r"(?:unknown|required) field `([^`]+)`")
 class Refused(Exception):
     """A request is refused; `code` is one of the contract's, `field` names what was wrong where it is known."""
 
-    def __init__(self, code: str, message: str, field: str | None = None, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        field: str | None = None,
+        retry_after: float | None = None,
+        job: str | None = None,
+    ) -> None:
+        """`job` is the ID of the one that is in the way."""
         super().__init__(message)
-        self.code, self.message, self.field, self.retry_after = code, message, field, retry_after
+        self.code, self.message, self.field, self.retry_after, self.job = code, message, field, retry_after, job
 
     def as_error(self) -> dict[str, Any]:
-        """The error of an ack or an HTTP answer: `{code, message, field?, retry_after?}`."""
+        """The error of an ack or an HTTP answer: `{code, message, field?, retry_after?, job?}`."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.field is not None:
             error["field"] = self.field
         if self.retry_after is not None:
             error["retry_after"] = self.retry_after
+        if self.job is not None:
+            error["job"] = self.job
         return error
 
 
@@ -104,6 +114,11 @@ def check_name(name: str, field: str) -> None:
     if found:
         why = f"has no tabs, line breaks or characters that turn text around, and here is U+{ord(found[0]):04X}"
         raise Refused("bad_request", f"a name {why}", field)
+
+
+def check_text(text: str) -> None:
+    """Raise Refused(bad_request) for a text with control characters or lone surrogates."""
+    _check_scalar(text, None)
 
 
 def room_name(given: str | None) -> str:

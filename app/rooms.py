@@ -36,6 +36,7 @@ class Room:
             "members",
             "members_due",
             "name",
+            "newest",
             "next_seq",
         ),
         *("others", "ours", "owner", "seq", "told"),
@@ -53,6 +54,7 @@ class Room:
         self.members_due = False  # who is here is about to be told
         self.jobs: dict[int, Job] = {}  # unfinished, by their place in the order of acceptance; not the parked ones
         self.lines: dict[str, Line] = {}  # of ordered tasks
+        self.newest: dict[str, Job] = {}  # the job asked for last, by task, where two must not run at once
         self.holders = 0  # requests from outside that are about to change something here
 
     def let_in(self, connection: Any) -> None:

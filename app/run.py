@@ -26,6 +26,7 @@ from app.queue.health import in_trouble
 from app.queue.names import Names
 from app.settings import LOOPBACK, SettingInvalid, Settings, from_env
 from app.supervisor import Part, PartsFailed, Supervisor
+from ml_clients import small_llm
 
 CHECK_TASKS = """
 import json, sys
@@ -85,7 +86,7 @@ def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
 
 
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
-    """Broker, model server, worker and web process, without those that run elsewhere according to the settings."""
+    """Broker, model servers, worker and web process, without those that run elsewhere according to the settings."""
     parts, environment = [], {"NATS_URL": ",".join(settings.nats_url)}
     if bundled is not None:
         parts.append(_broker(settings, bundled))
@@ -96,6 +97,8 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
         command += ["--niceness", settings.niceness]
         parts.append(Part("model server", command, answers_http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
+    if settings.llm and not settings.llm_url:
+        parts.append(_language_model(settings, environment))
     if queue:
         parts.append(_worker(settings, environment, bundled))
     parts += [web_part(settings, environment, number) for number in range(settings.web)]
@@ -147,6 +150,14 @@ def nginx_part(settings: Settings) -> Part:
 def _nginx_user() -> str:
     """In the foreground; as root its workers stay root, for nobody else may look into DATA_DIR."""
     return "daemon off; user root;" if os.geteuid() == 0 else "daemon off;"
+
+
+def _language_model(settings: Settings, environment: dict[str, str]) -> Part:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment |= {"LLM_URL": f"{url}/v1", "LLM_MODEL": small_llm.NAME, "LLM_CONTEXT": str(small_llm.CONTEXT_TOKENS)}
+    command = [sys.executable, "-m", "ml_clients.small_llm", "--port", str(port), "--niceness", settings.niceness]
+    return Part("language model", command, answers_http(f"{url}/health"), 2.0, relayed=True)
 
 
 def _always() -> bool:

@@ -27,7 +27,6 @@ from app.chat.rate import Rates
 from app.chat.services import Services
 from app.chat.waiting import Waiting
 from app.concurrency import Concurrency
-from app.contract import Outcome, failure
 from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
@@ -36,8 +35,6 @@ from app.gauges import Gauges
 from app.ids import process_name
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
-from app.jobs.executor import execute, report
-from app.jobs.job import Job
 from app.jobs.lifecycle import Lifecycle
 from app.links import Links
 from app.loops import Loops
@@ -46,9 +43,11 @@ from app.outgoing import Outgoing
 from app.ownership.others import Others
 from app.paths.auto import Auto
 from app.paths.background import Background
+from app.paths.here import Here
 from app.paths.plain import Plain
 from app.paths.routing import Routing
 from app.payload import Refused
+from app.pieces import LOOK_SECONDS as PIECES_LOOK_SECONDS
 from app.process import WAIT_SECONDS, Server
 from app.publisher import Publisher
 from app.rooms import Rooms, packet
@@ -66,6 +65,7 @@ from app.web.proxies import Proxied
 from app.web.rates import Rated
 from app.web.rooms import rooms as rooms_routes
 from app.web.uploads import uploads as upload_routes
+from ml_clients import llm
 
 log = structlog.get_logger()
 
@@ -78,7 +78,8 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     """The whole web process from its settings; raises StoreRefused, SettingInvalid or TaskDeclarationInvalid."""
     make_private(settings.data_dir)
     loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
-    ml_clients.configure(settings.ml_url, concurrency.wait_readable)
+    ml_clients.configure(settings.ml_url, concurrency.wait_readable, concurrency.pause)
+    llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
     name = process_name()
     store = Store(settings.database, concurrency, Effects, loops, name)
     flask, sockets, transport = _flask(settings, concurrency)
@@ -86,12 +87,14 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     links = Links(secret_key(settings), settings.url)
     uploads = Uploads(store, concurrency, settings.uploads, links, settings.max_upload_bytes, settings.upload_rate)
     flags = Flags(store, settings, tasks)
-    runner = _runner(settings, concurrency, sockets, tasks, uploads)
+    links_of = uploads.links.of if settings.ledger else uploads.links_of_unkept
+    here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
+    runner = _runner(settings, concurrency, sockets, here)
     queue = _queue(
         settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, lambda: others, loops
     )
     routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
-    publisher = Publisher(transport, rooms, routing.submit)
+    publisher = Publisher(transport, rooms, routing.submit, {name for name, task in tasks.items() if task.draft})
     store.writer.publish = publisher.apply
     announcer = Announcer(loop, publisher.show_jobs, store.writer.when_committed)
     loading = Loading(store, rooms)
@@ -99,7 +102,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, links.to, uploads.size, loading.room,
         loading.history, settings.ledger,
     )  # fmt: skip
-    runner.settle = life.settle
+    runner.settle, here.wrote, here.progressed = life.settle, life.texts.wrote, life.progressed
     if isinstance(runner, Background):
         runner.begin = life.start
     outgoing, expiry = Outgoing(concurrency), Expiry(loop)
@@ -107,6 +110,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     callbacks = Callbacks(settings, store, loop, due, outgoing, routing.call_back, metrics.called_back)
     life.call_back = callbacks.expect
     intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check)
+    intake.configured = settings.given
     events = Events(
         store, rooms, loading, life, intake, waiting, publisher.apply, transport.broadcast, uploads, loop, tokens, expiry,
     )  # fmt: skip
@@ -129,6 +133,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         others, name,
     )  # fmt: skip
     loops.on_failure = metrics.loop_failed
+    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
     flags.changed = partial(_flag_changed, server)
     if others is not None:
         others.spending.share("events", rates.addresses, rates.of_address)
@@ -159,22 +164,12 @@ def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketI
     return flask, sockets, transport
 
 
-def _runner(
-    settings: Settings, concurrency: Concurrency, sockets: SocketIO, tasks: Any, uploads: Uploads
-) -> Background | Plain:
-    links = uploads.links.of if settings.ledger else uploads.links_of_unkept
-
-    def run(job: Job) -> Outcome:
-        task = tasks.get(job.task)
-        if task is None:
-            return failure("unknown_task", f"there is no task {job.task} any more")
-        outcome = execute(task, job.args, links(job) if "links" in task.given else None, concurrency.deadline)
-        report(outcome, job.task, job.id, job.room)
-        return outcome
-
+def _runner(settings: Settings, concurrency: Concurrency, sockets: SocketIO, here: Here) -> Background | Plain:
     if not settings.ledger:
-        return Plain(sockets.start_background_task, concurrency.post, run)
-    return Background(sockets.start_background_task, concurrency.post, run, settings.max_inflight)
+        return Plain(sockets.start_background_task, concurrency.post, here.run)
+    runner = Background(sockets.start_background_task, concurrency.post, here.run, settings.max_inflight)
+    runner.stop = here.stop
+    return runner
 
 
 def _queue(

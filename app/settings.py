@@ -51,6 +51,12 @@ def _keys(value: str) -> str:
     return value
 
 
+def _bearer(value: str) -> str:
+    if not re.fullmatch(r"[!-~]*", value):
+        raise ValueError("a key of printable ASCII without spaces")
+    return value
+
+
 def _one_of(*allowed: str) -> Callable[[str], str]:
     def parse(value: str) -> str:
         if value not in allowed:
@@ -203,6 +209,11 @@ class Settings:
     default_path: str = setting("simple", _one_of("simple", "queued", "auto"), "path of tasks that no flag names")
     ledger: bool = setting("on", _switch, "off is the plain original: acknowledged when started, nothing kept")
     ml_url: str = setting("http://127.0.0.1:5001", _url, "the model server")
+    llm: bool = setting("", _yes, "1 has make run install and start a small language model")
+    llm_url: str = setting("", lambda v: _url(v) if v else "", "an OpenAI-compatible server, with /v1; empty: none")
+    llm_model: str = setting("", _words, "the model to ask for there; empty: the server's own")
+    llm_key: str = setting("", _bearer, "the key it asks for", secret=True)
+    llm_context: int = setting("4096", _number(512, 10_000_000), "tokens it takes, question and answer together")
     secret_key: str = setting("", _key, "signs links (default: random, kept in DATA_DIR)", secret=True)
     auth: str = setting("open", _one_of("open", "token"), "how people prove who they are; open: not at all")
     auth_secret: str = setting("", _secret, "what tokens are signed with (HS256), or file:PATH of it", secret=True)
@@ -278,6 +289,11 @@ class Settings:
         for name in ("NATS_CALLBACKS", "NATS_INTAKE"):
             if getattr(self, name.lower()) and not self.nats_url:
                 raise SettingInvalid(f"{name} needs NATS_URL: without it there is no NATS to speak to")
+
+    @property
+    def given(self) -> frozenset[str]:
+        """The names of those that are not empty: what a task `needs` must be among them."""
+        return frozenset(each.name.upper() for each in fields(self) if getattr(self, each.name))
 
     @property
     def database(self) -> str:

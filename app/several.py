@@ -69,6 +69,7 @@ def join(
     )  # fmt: skip
     events.others = services.others = desk.others = others
     loading.owned, publisher.relay = others.owners.room, others.mirrors.tell
+    others.mirrors.show = publisher.show_relayed
     life.owner = callbacks.owner = processes.me
     life.call_owner = others.call
     _hear(backplane, callbacks, routing, transport)

@@ -29,6 +29,7 @@ STOP_ORDER = [
     "web process",
     "worker",
     "model server",
+    "language model",
     "broker",
     "database",
 ]  # how the names of the parts begin

@@ -9,10 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import queue
-import secrets
 import signal
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from datetime import datetime
@@ -29,81 +27,36 @@ from app import tasks as declared
 from app.contract import Doing, JobMessage, Outcome, ResultMessage, WorkerDoing, failure
 from app.data_dir import say_ready
 from app.ids import process_name
-from app.jobs.executor import GRACE_SECONDS, execute, report
+from app.jobs.executor import GRACE_SECONDS
 from app.jobs.job import STOPPED
+from app.lane import Lane, Run
 from app.loops import Loops
 from app.queue.connection import Queue
-from app.queue.names import PROCESS
-from app.queue.pull import Delivery, Pull
+from app.queue.deltas import Deltas
+from app.queue.pull import Delivery
 from app.queue.results import Results
 from app.queue.wire import Undecodable, read_job
 from app.settings import SettingInvalid, Settings, from_env
 from app.stopping import stop_signals
 from app.tasks import Task
+from ml_clients import llm
 from ml_clients.priority import step_back
 
 log = structlog.get_logger()
 
 CONCURRENCY = 8  # jobs at once in each lane
-MAX_PREFETCH = 500  # jobs a lane holds at most: what a killed worker holds comes back only after ACK_WAIT
-AHEAD_SECONDS = 0.05  # a lane holds about as many jobs as it runs in so long
+STREAMS_PER_PLACE = 8  # as many times as many in a lane of tasks whose text grows: they wait, and compute nothing
 MAX_ANSWERED = 10_000  # attempts remembered: a worker that was stopped for a while finds many given again
 GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
 ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
 CLOCK_SET_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
 TELL_SECONDS = 2.0  # between two words on what is done here
 MAX_TOLD = 20  # jobs in one of them
-TICK_SECONDS = 0.025  # between two looks at what runs
+TICK_SECONDS = 0.028  # between two looks at what runs; each second one sends what is new of a text
+PROGRESS_SECONDS = 0.25  # at least between two words on how far a run has come
 NOT_SERVED_SECONDS = (
     5.0  # until a job whose task this worker does not know is offered again (a deploy may be under way)
 )
-
-
-class Run:
-    """One attempt that this worker holds, and every delivery of it."""
-
-    __slots__ = ("announced", "deliveries", "ended", "lane", "message", "name", "process", "started", "task")
-
-    def __init__(self, lane: Lane, message: JobMessage, task: Task, delivery: Delivery) -> None:
-        self.lane, self.message, self.task = lane, message, task
-        self.deliveries = [delivery.reply]
-        self.process = (delivery.header(PROCESS) or "") if delivery.headers else ""
-        self.name = secrets.token_hex(8)  # a name of its own for each execution
-        self.started: float | None = None  # set by the thread that runs it
-        self.announced = self.ended = False
-
-
-class Lane:
-    """The threads that serve one lane, and how far it pulls ahead of them."""
-
-    def __init__(self, name: str, concurrency: int, done: queue.SimpleQueue[tuple[Run, Outcome]], wake: object) -> None:
-        self.name, self.concurrency = name, concurrency
-        self._done, self._wake = done, wake
-        self.waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self.pull: Pull | None = None
-        self._usual = 1.0  # seconds a run takes, as seen lately
-        for _ in range(concurrency):
-            threading.Thread(target=self._serve, daemon=True, name=name).start()
-
-    def took(self, seconds: float) -> None:
-        """Note how long a run took: quick ones are worth fetching ahead."""
-        self._usual += (seconds - self._usual) * 0.1
-        if self.pull is not None:
-            ahead = self.concurrency * AHEAD_SECONDS / max(self._usual, 1e-6)
-            self.pull.max_in_flight = int(min(MAX_PREFETCH, self.concurrency + ahead))
-
-    def _serve(self) -> None:
-        while (run := self.waiting.get()) is not None:
-            if run.ended:
-                continue
-            run.started = time.monotonic()
-            try:
-                outcome = execute(run.task, bytes(run.message.args), run.message.links)
-                report(outcome, run.message.task, run.message.id, run.message.room)
-            except BaseException as error:  # such as SystemExit from a task: its thread must go on
-                outcome = failure("task_error", repr(error))
-            self._done.put((run, outcome))
-            self._wake()  # type: ignore[operator]  # a function
 
 
 class Worker:
@@ -112,24 +65,29 @@ class Worker:
     def __init__(
         self, settings: Settings, tasks: Mapping[str, Task], lanes: list[str], concurrency: int, ready: Path | None
     ) -> None:
-        self._settings, self._tasks, self._ready = settings, tasks, ready
+        self._settings, self._tasks, self._ready, self._concurrency = settings, tasks, ready, concurrency
         self._loop = asyncio.get_running_loop()
         self._loops = Loops(self._loop)
         lanes_of_tasks = sorted({task.lane for task in tasks.values()})
         self._queue = Queue(settings, lanes_of_tasks, log.info, loops=self._loops)
         self._results = Results(self._loop, self._queue)
+        self._deltas = Deltas(self._queue)
         self._done: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
         self._woken = False
-        self._lanes = {name: Lane(name, concurrency, self._done, self._wake) for name in lanes}
+        self._lanes = {name: Lane(name, self._places(name), self._done, self._wake) for name in lanes}
         self._runs: dict[tuple[str, int], Run] = {}
         self._answered: dict[tuple[str, int], None] = {}  # attempts whose results are stored, the oldest first
         self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
         self._listening_since = 0.0  # when it began to hear of cancelled jobs
-        self._concurrency = concurrency
         self._name = process_name()
         self._clock_offset = time.time() - time.monotonic()
         self._clock_set: list[tuple[float, float]] = []  # when, as the clock stood before; and by how many seconds
+
+    def _places(self, lane: str) -> int:
+        """How many jobs of this lane run at once: more where all of them only wait for a model that streams."""
+        wait_only = all(task.streams for task in self._tasks.values() if task.lane == lane)
+        return self._concurrency * STREAMS_PER_PLACE if wait_only else self._concurrency
 
     async def run(self) -> None:
         """Connect, serve, and drain on SIGTERM or SIGINT."""
@@ -149,7 +107,8 @@ class Worker:
         # Where only the web process may make the streams, the broker has nothing to give until then: it is asked each second.
         await self._queue.connect(owns_streams=False)
         if not self._listening_since:
-            await self._queue.hear_cancelled(self._cancelled.add)
+            await self._queue.hear_cancelled(self._hear_cancelled)
+            await self._queue.answer_texts(self._answer_text)
             self._listening_since = time.time()
             self._queue.on_reconnect = self._results.publish_again
             self._loops.tick(TICK_SECONDS, "tick", self._tick)
@@ -158,7 +117,7 @@ class Worker:
         for lane in self._lanes.values():
             take = partial(self._take, lane)
             if lane.pull is None:
-                lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, self._concurrency, take)
+                lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, lane.concurrency, take)
         say_ready(self._ready)
         print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
 
@@ -189,7 +148,7 @@ class Worker:
             self._cancelled.discard(message.id)
             self._answer(lane, message, delivery, Outcome(state="cancelled"))
         else:
-            self._begin(Run(lane, message, task, delivery), delivery)
+            self._begin(Run(lane, message, task, delivery, self._hear_first_piece), delivery)
 
     def _seconds_left(self, message: JobMessage, delivery: Delivery) -> float:
         """Until the job's deadline, which was meant as a duration; raises ValueError when it cannot be read."""
@@ -227,13 +186,14 @@ class Worker:
     def _answer(self, lane: Lane, message: JobMessage, delivery: Delivery, outcome: Outcome) -> None:
         """Answer a job that is not run."""
         task = self._tasks.get(message.task) or next(iter(self._tasks.values()))
-        self._end(Run(lane, message, task, delivery), outcome)
+        self._end(Run(lane, message, task, delivery, self._hear_first_piece), outcome)
 
     def _end(self, run: Run, outcome: Outcome) -> None:
         """Publish how a run ended; its deliveries are acknowledged once that is stored."""
         if run.ended:
             return
         run.ended = True
+        self._deltas.send(run.written)  # before the result, so that nobody has to ask for it
         message = run.message
         result = ResultMessage(
             job=message.id, attempt=message.attempt, run=run.name, state=outcome.state,  # type: ignore[arg-type]
@@ -272,6 +232,22 @@ class Worker:
             run.lane.took((outcome.ms or 0.0) / 1000)
             self._end(run, outcome)
 
+    def _hear_first_piece(self, run: Run) -> None:
+        """From a thread: people wait for the first piece most."""
+        self._loop.call_soon_threadsafe(self._deltas.send, run.written)
+
+    def _answer_text(self, job: str, asked: bytes) -> bytes | None:
+        """What was written here of a job whose result is not stored yet."""
+        return self._deltas.answer((run.written for run in self._runs.values()), job, asked)
+
+    def _hear_cancelled(self, job: str) -> None:
+        """Nobody waits for this job any more: its model is let go at once."""
+        self._cancelled.add(job)
+        for run in [run for run in self._runs.values() if run.message.id == job and not run.ended]:
+            self._cancelled.discard(job)
+            run.stop.now()
+            self._end(run, Outcome(state="cancelled"))
+
     def _tick(self) -> None:
         """Announce what takes a while, and end what takes too long."""
         now = time.monotonic()
@@ -281,11 +257,20 @@ class Worker:
             if not run.announced and now - run.started > ANNOUNCE_SECONDS:
                 run.announced = True
                 self._results.announce(run.message.task, run.message.id, run.message.attempt, run.name, run.process)
+            self._tell_how_far(run, now)
             if now - run.started > run.task.timeout + GRACE_SECONDS:
                 # The thread cannot be stopped; its answer is dropped, and it keeps its place until it ends.
+                run.stop.now()
                 self._end(run, failure("timeout", f"not done within {run.task.timeout:g} s", retryable=True))
         self._results.check()
         self._look_at_clock()
+
+    def _tell_how_far(self, run: Run, now: float) -> None:
+        self._deltas.send_due(run.written, now)
+        if run.progress is not None and now - run.progress_at >= PROGRESS_SECONDS:
+            progress, run.progress, run.progress_at = run.progress, None, now
+            about = run.message
+            self._results.announce(about.task, about.id, about.attempt, run.name, run.process, progress)
 
     def _tell(self) -> None:
         """Say what is done here right now."""
@@ -365,6 +350,7 @@ def main(lanes: str | None, concurrency: int, ready_file: Path | None) -> None:
     if not set(chosen) <= set(known):
         raise click.ClickException(f"--lanes {lanes}: the tasks here have lanes {','.join(known)}")
     ml_clients.configure(settings.ml_url)
+    llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
     step_back(settings.niceness)
     asyncio.run(serve(settings, tasks, chosen, concurrency, ready_file))
     streams.flush()

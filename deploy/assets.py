@@ -1,6 +1,6 @@
 """Brings the foreign files named in assets.toml into place, each checked by its sha256.
 
-Run as `python deploy/assets.py`: what is already there and right is left alone, so a second run
+Run as `python deploy/assets.py [EXTRA...]`: what is already there and right is left alone, so a second run
 takes a moment and needs no network. Exits 1 with one sentence on stderr when a file cannot be had.
 """
 
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,11 +33,13 @@ class Asset:
     member: str
     sha256: str
     to: str
+    extra: str = ""  # what it is for, where not everybody needs it
 
 
-def read_pins(pins: Path = PINS) -> list[Asset]:
-    """The pinned files, in the order of the list."""
-    return [Asset(**entry) for entry in tomllib.loads(pins.read_text("utf-8"))["file"]]
+def read_pins(pins: Path = PINS, extras: Sequence[str] = ()) -> list[Asset]:
+    """The pinned files, in the order of the list: those that everybody needs, and those for these extras."""
+    found = [Asset(**entry) for entry in tomllib.loads(pins.read_text("utf-8"))["file"]]
+    return [asset for asset in found if asset.extra in ("", *extras)]
 
 
 def digest(path: Path) -> str:
@@ -91,8 +94,8 @@ def bring(asset: Asset, root: Path = ROOT) -> bool:
 
 
 def main() -> int:
-    """Brings every pinned file; the exit code."""
-    for asset in read_pins():
+    """Brings every pinned file, with those for the extras that are named; the exit code."""
+    for asset in read_pins(extras=sys.argv[1:]):
         try:
             bring(asset)
         except (AssetError, OSError) as error:

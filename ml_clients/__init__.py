@@ -13,6 +13,7 @@ from ml_clients.errors import (
     ModelTimeout,
     ModelUnavailable,
 )
+from ml_clients.stop import Stop, Stopped, stoppable
 from ml_clients.transport import configure
 
 __all__ = [
@@ -21,6 +22,9 @@ __all__ = [
     "ModelRefused",
     "ModelTimeout",
     "ModelUnavailable",
+    "Stop",
+    "Stopped",
     "configure",
+    "stoppable",
     "within",
 ]

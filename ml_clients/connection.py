@@ -10,12 +10,13 @@ import ssl
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 import httptools
 
 from ml_clients.deadline import seconds_until
+from ml_clients.stop import in_use
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 # Head, chunk headers and trailers: this much, and 8 bytes for each byte of the body (a chunk of one byte has 5).
@@ -31,6 +32,9 @@ SEND_BYTES = 64 * 1024
 
 # How to wait for the first byte of an answer; None: as the socket does. See transport.configure.
 wait_readable: Callable[[int, float], bool] | None = None
+# Waits a moment between two reads of an answer that streams, so that what comes meanwhile is read at once; None: reads
+# as it comes. See transport.configure.
+pause: Callable[[], None] | None = None
 
 
 class Disconnected(ConnectionError):
@@ -48,6 +52,7 @@ class Answer:
         self.complete = False
         self.status = 0
         self.retry_after: str | None = None
+        self.has_begun = False  # status and headers are there
         self.reusable = False  # whether the connection can carry another exchange
         self._chunks: list[bytes] = []
         self._body_bytes = 0
@@ -73,6 +78,28 @@ class Answer:
                 self._feed(self._next_bytes(sock))
         finally:
             del self._parser  # it refers to us: without this each answer would wait for the garbage collector
+
+    def receive_some(self, sock: socket.socket, ends_at: float) -> bytes:
+        """What comes next of the body, and nothing of it kept; empty at its end, or when its headers have come.
+
+        Raises as `receive`.
+        """
+        if self.complete:
+            return b""
+        self._feed(self._bytes_as_they_come(sock, ends_at))
+        some = self.body
+        self._chunks.clear()
+        return some
+
+    def _bytes_as_they_come(self, sock: socket.socket, ends_at: float) -> bytes:
+        if wait_readable is None or isinstance(sock, ssl.SSLSocket):
+            sock.settimeout(seconds_until(ends_at))
+            return self._next_bytes(sock)
+        while True:
+            try:  # first: to be told that there is something costs more than to look
+                return self._next_bytes(sock)
+            except BlockingIOError:
+                _await_first_byte(sock, ends_at)
 
     def _next_bytes(self, sock: socket.socket) -> bytes:
         try:
@@ -126,7 +153,12 @@ class Answer:
             self._has_length = True
 
     def on_headers_complete(self) -> None:
+        if self.complete:
+            return
         self._until_close = not self._has_length
+        self.has_begun = self._parser.get_status_code() >= 200
+        if self.has_begun:
+            self.status = self._parser.get_status_code()
 
     def on_body(self, data: bytes) -> None:
         if not self.complete:
@@ -141,6 +173,37 @@ class Answer:
             self._has_length = self._until_close = False
             return
         self._complete(reusable=self._parser.should_keep_alive())
+
+
+class Flow:
+    """An answer that is read as it comes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.answer = Answer()
+        self._has_read = False
+        if wait_readable is not None and not isinstance(sock, ssl.SSLSocket):
+            sock.setblocking(False)
+
+    def begin(self, ends_at: float) -> None:
+        """Wait for status and headers; what came of the body with them is read next."""
+        self._early = b""
+        while not (self.answer.has_begun or self.answer.complete):
+            self._early += self.answer.receive_some(self._sock, ends_at)
+
+    def read(self, ends_at: float) -> bytes:
+        """The next bytes of the body; empty at its end."""
+        early, self._early = self._early, b""
+        if early:
+            return early
+        if pause is not None and self._has_read:
+            pause()
+        self._has_read = True
+        while not self.answer.complete:
+            some = self.answer.receive_some(self._sock, ends_at)
+            if some:
+                return some
+        return b""
 
 
 class Connections:
@@ -160,9 +223,7 @@ class Connections:
 
         Raises TimeoutError at the deadline, another OSError when the server cannot be reached or goes away, NotHttp.
         """
-        head = (
-            f"{method} {target} {self._headers}Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode("ascii")
+        head = self._head(method, target, content_type, body)
         kept = self._take()
         if kept is not None:
             try:
@@ -173,11 +234,31 @@ class Connections:
                 _close_all(self._idle)
         return self._over(self._connect(ends_at), head, body, ends_at)
 
+    @contextlib.contextmanager
+    def stream(self, target: str, body: bytes, ends_at: float, headers: str = "") -> Iterator["Flow"]:
+        """POST a question in JSON, and read the answer as it comes. Raises as `exchange`, here and while it is read.
+
+        The connection is a new one, and closed afterwards: servers were seen to lose requests on one that had streamed.
+        """
+        head = self._head("POST", target, "application/json", body, f"Connection: close\r\n{headers}")
+        sock = self._connect(ends_at)
+        try:
+            with in_use(sock):
+                _send(sock, head, body, ends_at)
+                yield Flow(sock)
+        finally:
+            sock.close()
+
+    def _head(self, method: str, target: str, content_type: str, body: bytes, more: str = "") -> bytes:
+        lines = f"{method} {target} {self._headers}{more}Content-Type: {content_type}\r\n"
+        return f"{lines}Content-Length: {len(body)}\r\n\r\n".encode("ascii")
+
     def _over(self, sock: socket.socket, head: bytes, body: bytes, ends_at: float) -> Answer:
         answer = Answer()
         try:
-            sent = _send(sock, head, body, ends_at)
-            answer.receive(sock, ends_at)
+            with in_use(sock):
+                sent = _send(sock, head, body, ends_at)
+                answer.receive(sock, ends_at)
         except BaseException:  # also a green thread that is killed: half an answer must not be left to the next call
             sock.close()
             raise

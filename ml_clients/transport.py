@@ -14,7 +14,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from ml_clients import connection
-from ml_clients.connection import Answer, Connections, NotHttp
+from ml_clients.connection import Connections, NotHttp
 from ml_clients.deadline import call_ends_at
 from ml_clients.errors import (
     ModelAnswerInvalid,
@@ -48,18 +48,21 @@ class Server:
     prefix: str
 
 
-def configure(url: str, wait_readable: Callable[[int, float], bool] | None = None) -> None:
+def configure(
+    url: str, wait_readable: Callable[[int, float], bool] | None = None, pause: Callable[[], None] | None = None
+) -> None:
     """From now on every call goes to the model server at this base URL.
 
     `wait_readable(fd, seconds)` waits for the first byte of an answer, where the process has a cheaper way to do so than
-    its sockets; it returns whether the descriptor was readable in time.
+    its sockets; it returns whether the descriptor was readable in time. `pause` waits a moment between two reads of an
+    answer that streams, where many at a time would wake the process too often.
 
     Raises ValueError when it is no http or https URL. Until it is called the embedded server's
     own default address holds.
     """
     global _server  # one process talks to one model server
     _server = server_at(url)
-    connection.wait_readable = wait_readable
+    connection.wait_readable, connection.pause = wait_readable, pause
 
 
 def ask(path: str, question: dict[str, Any], answer: type[Kind]) -> Kind:
@@ -121,7 +124,7 @@ def call(server: Server, method: str, path: str, body: bytes, content_type: str)
     except OSError as error:
         raise ModelUnavailable(f"{named} cannot be reached: {error}") from error
     if answer.status not in (200, 201):
-        raise _refusal(named, answer)
+        raise refusal(named, answer.status, answer.body, answer.retry_after)
     return answer.body
 
 
@@ -130,11 +133,12 @@ def _target(path: str) -> str:
     return quote(path, safe=punctuation, errors="replace") if _NOT_IN_A_TARGET.search(path) else path
 
 
-def _refusal(path: str, answer: Answer) -> ModelError:
-    said = f"{path} answered {answer.status}: {answer.body[:200].decode('utf-8', 'replace')}"
-    if answer.status in UNAVAILABLE:
-        return ModelUnavailable(said, _seconds(answer.retry_after))
-    if 400 <= answer.status < 500:
+def refusal(who: str, status: int, body: bytes, retry_after: str | None) -> ModelError:
+    """What it means that somebody answered with another status than 200; `retry_after` is the header."""
+    said = f"{who} answered {status}: {body[:200].decode('utf-8', 'replace')}"
+    if status in UNAVAILABLE:
+        return ModelUnavailable(said, _seconds(retry_after))
+    if 400 <= status < 500:
         return ModelRefused(said)
     return ModelAnswerInvalid(said)
 

@@ -80,6 +80,18 @@ class Job(Shape, kw_only=True):
     result: Any = msgspec.UNSET
     error: JobError | msgspec.UnsetType = msgspec.UNSET
     due: Time | msgspec.UnsetType = msgspec.UNSET
+    text: str | msgspec.UnsetType = msgspec.UNSET
+    replaces: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Delta(Shape):
+    """job:delta"""
+
+    room: str
+    job: str
+    attempt: Annotated[int, Meta(ge=1)]
+    offset: Annotated[int, Meta(ge=0, le=8191)]
+    text: Annotated[str, Meta(min_length=1)]
 
 
 class Members(Shape):
@@ -132,6 +144,7 @@ class Error(Shape):
     message: Annotated[str, Meta(min_length=1)]
     field: str | msgspec.UnsetType = msgspec.UNSET
     retry_after: float | msgspec.UnsetType = msgspec.UNSET
+    job: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Refusal(Shape):
@@ -233,6 +246,7 @@ ACKS: dict[str, type[Done]] = {
 EVENTS: dict[str, type[Shape]] = {
     "message:new": Message,
     "job:update": Job,
+    "job:delta": Delta,
     "room:members": Members,
     "typing": Types,
     "flag:changed": Flag,

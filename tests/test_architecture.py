@@ -79,6 +79,7 @@ HOMES = {
         ["app/commands/", "app/compare/driver.py", "app/compare/system.py"],
         "only commands and test drivers call us over HTTP",
     ),
+    "xllamacpp": (["ml_clients/small_llm/"], "the language model runs in a process of its own"),
     "waitress": (["ml_clients/embedded/"], "it serves the models"),
     "onnxruntime": (["ml_clients/embedded/"], "models run in the model server"),
     "numpy": (["ml_clients/embedded/"], "as onnxruntime"),

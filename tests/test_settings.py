@@ -23,6 +23,10 @@ WRONG = {
     "DEFAULT_PATH": ["fast", "SIMPLE", "", "queued"],
     "LEDGER": ["true", "1", ""],
     "ML_URL": ["127.0.0.1:5001", ""],
+    "LLM": ["yes", "on"],
+    "LLM_URL": ["127.0.0.1:8000/v1", "ftp://x/v1"],
+    "LLM_KEY": ["two words", "schlüssel", "a\r\nb"],
+    "LLM_CONTEXT": ["100", "many"],
     "AUTH": ["password", ""],
     "AUTH_KEYS": ["http://login/keys", "https://user@login/keys"],
     "AUTH_RENEW_URL": ["renew", "//else/renew", "ftp://x/y"],
@@ -69,6 +73,7 @@ def test_a_wrong_value_is_refused_in_one_sentence(name: str, value: str) -> None
 def test_every_setting_that_can_be_wrong_is_tried() -> None:
     free = {
         "DATA_DIR",
+        "LLM_MODEL",
         "SECRET_KEY",
         "AUTH_SECRET",
         "AUTH_ISSUER",

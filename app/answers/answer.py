@@ -17,12 +17,15 @@ class Answer(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class ErrorView(Answer):
-    """Why something is refused: rely on `code`; `message` is for people, and `retry_after` is in seconds."""
+    """Why something is refused: rely on `code`; `message` is for people, `retry_after` is in seconds, and `job` is the ID
+    of the one that is in the way.
+    """
 
     code: str
     message: str
     field: str | None = None
     retry_after: float | None = None
+    job: str | None = None
 
 
 class FlagSet(Answer):

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from app.answers.answer import Answer, Count, ErrorView, FlagSet
-from app.contract import Expiring, JobView, MembersChanged, MessageView, Person, RoomRemoved
+from app.contract import Expiring, JobDelta, JobView, MembersChanged, MessageView, Person, RoomRemoved
 
 
 class Refusal(Answer):
@@ -126,6 +126,7 @@ class Draining(Answer):
 SENT: dict[str, type[msgspec.Struct]] = {
     "message:new": MessageView,
     "job:update": JobView,
+    "job:delta": JobDelta,
     "room:members": MembersChanged,
     "room:removed": RoomRemoved,
     "typing": Types,

@@ -43,7 +43,9 @@ class FlagList(Answer):
 
 
 class TaskView(Answer):
-    """A task; `args` says in words what each argument is, `chip` how a result is worded."""
+    """A task; `args` says in words what each argument is, `chip` how a result is worded, `draft` that only those who
+    answer people see what it writes, and `not_configured` what to set before it can be asked for.
+    """
 
     task: str
     about: str
@@ -51,6 +53,8 @@ class TaskView(Answer):
     lane: str
     args: dict[str, str]
     chip: str | None = None
+    draft: bool = False
+    not_configured: str | None = None
 
 
 class TaskList(Answer):

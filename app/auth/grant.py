@@ -24,6 +24,11 @@ class Grant(msgspec.Struct, frozen=True):
     expires: float | None = None
     is_open: bool = False
 
+    @property
+    def may_see_drafts(self) -> bool:
+        """Whether they answer people, and so see what is written for them to check."""
+        return self.role in ("staff", "operator")
+
     def may_enter(self, room: str) -> bool:
         """Whether this room is one of theirs."""
         return any(fits(room, pattern) for pattern in self.rooms)

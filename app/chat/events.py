@@ -40,6 +40,7 @@ from app.jobs import ledger
 from app.jobs.job import Job, view
 from app.jobs.lifecycle import Lifecycle
 from app.payload import Refused
+from app.pieces import piece_packet
 from app.rooms import Room, Rooms, packet
 from app.store.operation import Operation
 from app.store.store import Store
@@ -138,7 +139,7 @@ class Events:
         return {
             "seq": page.seq,
             "messages": self._linked(page.messages),
-            "jobs": _views([theirs[n] for n in sorted(theirs)][: reading.JOBS_PAGE]),
+            "jobs": self._views(who, [theirs[n] for n in sorted(theirs)][: reading.JOBS_PAGE]),
             "members": people.members if people is not None else room.members.page()[0],
             "member_count": people.count if people is not None else room.members.count,
             "upload_token": self._uploads.links.token(room.name, who.person.id),
@@ -163,7 +164,8 @@ class Events:
     async def _read_page(self, room: Room, after: int | None, continued: bool) -> reading.Page:
         if after is None and room.ours and room.idle_so_far and not self._life.parked_jobs:
             return reading.Page(0, [], [])  # nothing was ever said or asked here
-        return await self._store.read(lambda connection: reading.page(connection, room.name, after, continued))
+        texts = [name for name, task in self._life.tasks.items() if task.streams]
+        return await self._store.read(lambda connection: reading.page(connection, room.name, after, continued, texts))
 
     async def history(self, who: Client, what: History) -> dict[str, Any]:
         """Older messages with their jobs."""
@@ -171,7 +173,7 @@ class Events:
         found, theirs, _ = await self._store.read(
             lambda connection: reading.older(connection, what.room, what.before, what.limit)
         )
-        return {"messages": self._linked(found), "jobs": _views(theirs)}
+        return {"messages": self._linked(found), "jobs": self._views(who, theirs)}
 
     async def jobs(self, who: Client, what: MoreJobs) -> dict[str, Any]:
         """The jobs that did not fit into the answer to a join."""
@@ -180,7 +182,7 @@ class Events:
         if found is None:
             raise Refused("not_found", f"there is no job {what.after} in room {what.room}", "after")
         theirs, more = found
-        return {"jobs": _views(theirs), **({"more_jobs": True} if more else {})}
+        return {"jobs": self._views(who, theirs), **({"more_jobs": True} if more else {})}
 
     def who(self, who: Client, what: Who) -> Answer:
         """The people in a room, those after an id."""
@@ -263,6 +265,8 @@ class Events:
     def send(self, who: Client, what: Send) -> Answer:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
         _check_in_room(who, what.room)
+        if what.draft is not None and not who.grant.may_see_drafts:
+            raise Refused("forbidden", "drafts are for those who answer: role staff or operator", "draft")
         self._check_open(who)
         room = self._rooms[what.room]
         if not room.ours:
@@ -272,6 +276,7 @@ class Events:
     def create(self, who: Client, what: Create) -> Answer:
         """Accept a job; a resend changes nothing."""
         _check_in_room(who, what.room)
+        self._intake.check_draft(what.task, who.grant)
         self._check_open(who)
         room = self._rooms[what.room]
         if not room.ours:
@@ -302,9 +307,21 @@ class Events:
 
     async def _job_of_a_room(self, who: Client, id: str) -> Job:
         job = await self._life.find(id)
-        if job is None or job.room not in who.rooms:
+        if job is None or job.room not in who.rooms or not self._may_see(who, job):
             raise Refused("not_found", "there is no such job in a room you are in", "job")
         return job
+
+    def _may_see(self, who: Client, job: Job) -> bool:
+        return who.grant.may_see_drafts or not self._life.is_draft(job.task)
+
+    def _views(self, who: Client, theirs: list[Job]) -> list[JobView]:
+        """The jobs as this person may see them. What the running attempt wrote behind the text they are shown comes apart."""
+        seen = [job for job in theirs if self._may_see(who, job)]
+        for job in seen:
+            piece = self._life.texts.unlike_shown(job)
+            if piece is not None:
+                who.connection.emit(piece_packet(self._rooms[job.room], piece))
+        return [view(job) for job in seen]
 
     def _check_open(self, who: Client) -> None:
         """Another process asks only while the room is ours, and then has nobody else to ask."""
@@ -320,10 +337,6 @@ def seq_of_last(page: reading.Page, after: int | None) -> int:
     if page.more and after is not None:
         return after
     return max(page.seq, page.messages[-1].seq if page.messages else 0) + 2**31
-
-
-def _views(theirs: list[Job]) -> list[JobView]:
-    return [view(job) for job in theirs]
 
 
 def _check_in_room(who: Client, room: str) -> None:

@@ -7,12 +7,14 @@ read first. A refusal is raised. The room is in memory, and stays there meanwhil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
+from app.auth.grant import Grant
 from app.chat.loading import Loading
+from app.chat.overlap import Overlap, Replaced
 from app.chat.post import Post
 from app.chat.waiting import Waiting
 from app.contract import MAX_RESULT_BYTES, Create, Person, Send
@@ -58,9 +60,11 @@ class Intake:
         self._rooms, self._loading, self._tasks, self._life = rooms, loading, tasks, life
         self._user_code, self._waiting, self._uploads = user_code, waiting, uploads
         self._check_callback = check_callback
+        self._overlap = Overlap(life)
         self._on_message = on_message(tasks)
         self._conditional = any(task.when or task.history for task in self._on_message)
         self.draining = False
+        self.configured: Container[str] = ()  # the settings that are there, of those that tasks need
 
     def check_open(self) -> None:
         """Raise Refused(draining) when nothing new is accepted any more."""
@@ -71,18 +75,30 @@ class Intake:
 
     def message(self, sender: Person, what: Send) -> Accepted:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
-        if self._conditional or what.upload is not None:
+        if self._conditional or what.upload is not None or what.draft is not None:
             return self._message_after_reading(sender, what)
         return self._post(sender, what, self._on_message, {})
 
     async def _message_after_reading(self, sender: Person, what: Send) -> Operation:
         if what.upload is not None and not await self._uploads.is_in(what.room, what.upload):
             raise Refused("not_found", f"there is no upload {what.upload} in room {what.room}", "upload")
+        draft = await self._draft(what) if what.draft is not None else None
         wanted = [task for task in self._on_message if await wants_message(self._user_code, task, what.text)]
         histories = {task.name: await self._loading.history(what.room, task.history) for task in wanted if task.history}
-        return self._post(sender, what, wanted, histories)
+        return self._post(sender, what, wanted, histories, draft)
 
-    def _post(self, sender: Person, what: Send, wanted: list[Task], histories: dict[str, Any]) -> Post:
+    async def _draft(self, what: Send) -> Job:
+        """The draft from which a message was made; raises Refused."""
+        job = await self._life.look_up(what.draft or "")
+        if job is None or job.room != what.room or not self._life.is_draft(job.task):
+            raise Refused("not_found", f"there is no draft {what.draft} in room {what.room}", "draft")
+        if not job.final:
+            raise Refused("conflict", "this draft is still being written: wait, or cancel it", "draft", job=job.id)
+        return job
+
+    def _post(
+        self, sender: Person, what: Send, wanted: list[Task], histories: dict[str, Any], draft: Job | None = None
+    ) -> Post:
         room = self._rooms[what.room]
         started = []
         for task in wanted:
@@ -93,9 +109,14 @@ class Intake:
             if self._life.routing.is_full(task.name, room.name):
                 job.state, job.finished, job.delivered = "skipped", job.at, True
             started.append(job)
-        return Post(self._life, room, sender, what, started, self._waiting.wrote)
+        return Post(self._life, room, sender, what, started, self._waiting.wrote, draft)
 
     # Jobs
+
+    def check_draft(self, task: str, grant: Grant) -> None:
+        """Raise Refused(forbidden) for those who must not see what the task writes."""
+        if self._life.is_draft(task) and not (grant.may_see_drafts or grant.role == "service"):
+            raise Refused("forbidden", f"{task} writes drafts for those who answer: role staff or operator", "task")
 
     def job(self, sender: Person, what: Create, wishes: Wishes = NO_WISHES) -> Accepted:
         """Accept a job; a resend changes nothing."""
@@ -106,7 +127,9 @@ class Intake:
         args = task.check(what.args, values_are_checked=True)  # when it was read
         if wishes is not NO_WISHES:
             self._check(wishes)
-        if task.history or "upload" in args:
+        if task.needs is not None and task.needs not in self.configured:
+            raise Refused("conflict", f"{task.name} is not configured: set {task.needs}", "task")
+        if task.history or "upload" in args or self._overlap.concerns(task, what):
             return self._job_after_reading(sender, what, wishes, task, args)
         return self._request(sender, what, wishes, task, args, args)
 
@@ -121,14 +144,25 @@ class Intake:
     ) -> Operation:
         if "upload" in args and not await self._uploads.is_in(what.room, args["upload"]):
             raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
+        room = self._rooms[what.room]
+        replaced = None
+        if self._overlap.concerns(task, what) and not wishes.delay_s:
+            replaced = await self._overlap.make_way(sender, what, task, room)
         given = dict(args)
         if task.history:
             lines = await self._loading.history(what.room, task.history)
             given["history"] = fitting(lines, len(msgspec.json.encode(args)))
-        return self._request(sender, what, wishes, task, args, given)
+        return self._request(sender, what, wishes, task, args, given, replaced)
 
     def _request(
-        self, sender: Person, what: Create, wishes: Wishes, task: Task, args: dict[str, Any], given: dict[str, Any]
+        self,
+        sender: Person,
+        what: Create,
+        wishes: Wishes,
+        task: Task,
+        args: dict[str, Any],
+        given: dict[str, Any],
+        replaced: Replaced | None = None,
     ) -> Accept:
         encoded = msgspec.json.encode(given).decode()
         if len(encoded) > MAX_RESULT_BYTES:
@@ -139,6 +173,9 @@ class Intake:
         if wishes is not NO_WISHES:
             job.callback = wishes.callback
             _delay(job, wishes.delay_s)
+        if replaced is not None:
+            job.replaces, job.replaces_seq = replaced
+        self._overlap.note(self._rooms[what.room], job)
         return Accept(self._life, job, upload=args.get("upload"))
 
     def check_backlog(self, task: str, room: str) -> None:
@@ -148,7 +185,7 @@ class Intake:
 
     async def cancel(self, job: Job) -> Job:
         """Cancel a job; a finished one is returned unchanged."""
-        return job if job.final and job.delivered else await self._life.cancel(job)
+        return await self._overlap.end(job)
 
 
 def _asked(what: Create, wishes: Wishes, args: dict[str, Any]) -> str:
@@ -156,6 +193,8 @@ def _asked(what: Create, wishes: Wishes, args: dict[str, Any]) -> str:
     asked: dict[str, Any] = {"task": what.task, "args": args}
     if wishes.callback is not None:
         asked["callback"] = wishes.callback
+    if what.replaces is not None:
+        asked["replaces"] = what.replaces
     if wishes.delay_s:
         asked["delay_s"] = wishes.delay_s
     return msgspec.json.encode(asked, order="sorted").decode()

@@ -29,7 +29,17 @@ class Post(Operation):
 
     urgent = True
 
-    def __init__(self, life: Lifecycle, room: Room, who: Person, what: Send, jobs: list[Job], wrote: Wrote) -> None:
+    def __init__(
+        self,
+        life: Lifecycle,
+        room: Room,
+        who: Person,
+        what: Send,
+        jobs: list[Job],
+        wrote: Wrote,
+        draft: Job | None = None,
+    ) -> None:
+        """`draft` is the job that wrote what they sent, perhaps in other words."""
         self.life, self.room, self.who, self.what, self.wrote = life, room, who, what, wrote
         self.reply: Reply | None = None
         self.expires = life.now() + ANSWER_SECONDS
@@ -43,7 +53,7 @@ class Post(Operation):
             kind="user",
             text=what.text,
             upload=what.upload,
-            data=life.size(what.upload) or None if what.upload is not None else None,
+            data=about(life, what.upload, draft) or None,
             at=rfc3339(self.at),
         )
         self.accepts = [Accept(life, job) for job in jobs]
@@ -95,15 +105,21 @@ class Post(Operation):
             self.failed(effects, LookupError("a key in use, and no message that has it"))
             return
         known = reading.message(row)
-        # Not every database keeps NUL.
-        if (
-            known.text not in (self.what.text, self.what.text.replace("\0", "\ufffd"))
-            or known.upload != self.what.upload
-        ):
+        draft = (known.data or {}).get("draft")
+        same = known.text in (self.what.text, self.what.text.replace("\0", "\ufffd"))  # not every database keeps NUL
+        if not same or (known.upload, draft) != (self.what.upload, self.what.draft):
             why = "this key was used for another message: a new message needs a new key"
             effects.refuse(self.reply, Refused("conflict", why, "key"))
         else:
             effects.reply(self.reply, {"message": with_link(known, self.life.link), "duplicate": True})
+
+
+def about(life: Lifecycle, upload: str | None, draft: Job | None) -> dict[str, Any]:
+    """What goes with a message: the size of its image, and whose draft it was."""
+    known: dict[str, Any] = dict(life.size(upload)) if upload is not None else {}
+    if draft is not None:
+        known |= {"draft": draft.id, "task": draft.task, "person": draft.sender_name}
+    return known
 
 
 def with_link(message: MessageView, link: Callable[[str], str]) -> MessageView:

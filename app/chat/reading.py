@@ -20,6 +20,7 @@ from app.store.statements import MESSAGE_COLUMNS
 FIRST_PAGE = 50  # messages somebody sees who joins for the first time
 PAGE = 500  # messages in one answer to a join
 JOBS_PAGE = 1000  # jobs in one answer
+ENDED_TEXTS = 20  # of those that came to an end that somebody sees who joins for the first time
 
 FIND_BY_KEY = f"SELECT {', '.join(MESSAGE_COLUMNS)} FROM messages WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
 
@@ -64,6 +65,12 @@ def newest_seqs(connection: Connection, names: Iterable[str]) -> dict[str, int]:
     return {name: newest_seq(connection, name) for name in names}
 
 
+def seq_of_job(connection: Connection, room: str, job: str) -> int | None:
+    """The message that a job wrote, or None."""
+    query = select(messages.c.seq).where(messages.c.room == room, messages.c.job == job)
+    return connection.execute(query.order_by(messages.c.seq.desc()).limit(1)).scalar()
+
+
 def history(connection: Connection, room: str, limit: int) -> list[dict[str, str]]:
     """What people wrote last, oldest first, as the `history` of a task."""
     query = select(messages.c.sender_name, messages.c.text).where(messages.c.room == room, messages.c.kind == "user")
@@ -86,8 +93,12 @@ def older(connection: Connection, room: str, before: int, limit: int) -> tuple[l
     return shown, _jobs_of(connection, room, shown), len(found) > limit
 
 
-def page(connection: Connection, room: str, after: int | None, continued: bool = False) -> Page:
+def page(
+    connection: Connection, room: str, after: int | None, continued: bool = False, texts: Iterable[str] = ()
+) -> Page:
     """What somebody who joins has missed since message `after`.
+
+    `texts` are the tasks whose texts people see: those who come for the first time get the newest that ended, too.
 
     The jobs of a message are on its page, which ends before the message whose jobs would be too many. Older jobs that
     changed since are on the first page; `continued` says that this is a later one.
@@ -97,6 +108,7 @@ def page(connection: Connection, room: str, after: int | None, continued: bool =
     if after is None or found is None or (after < seq and (not found or found[0].seq > after + 1)):
         found = _before(connection, room, seq + 1, FIRST_PAGE)
         theirs = [*_jobs_of(connection, room, found), *ledger.parked_of(connection, room, 0, JOBS_PAGE)]
+        theirs += _ended_texts(connection, room, found[0].seq - 1 if found else 0, texts)
         return _bounded(Page(seq, found, theirs, reset=after is not None))
     found = _as_many_as_fit(connection, room, found)
     theirs = []
@@ -135,6 +147,13 @@ def _older_jobs(connection: Connection, room: str, after: int) -> list[Job]:
     chosen = sorted(places)[: JOBS_PAGE + 1]
     query = select(jobs).where(jobs.c.n.in_(chosen)).order_by(jobs.c.n)
     return [ledger.from_row(row) for row in connection.execute(query)] if chosen else []
+
+
+def _ended_texts(connection: Connection, room: str, since: int, tasks: Iterable[str]) -> list[Job]:
+    """The newest jobs of these tasks that ended at this message or later, and wrote none themselves, such as drafts."""
+    query = select(jobs).where(jobs.c.room == room, jobs.c.changed >= since, jobs.c.changed.is_not(None))
+    query = query.where(jobs.c.task.in_(list(tasks)), jobs.c.message.is_(None), jobs.c.delivered)
+    return [ledger.from_row(row) for row in connection.execute(query.order_by(jobs.c.n.desc()).limit(ENDED_TEXTS))]
 
 
 def further_jobs(connection: Connection, room: str, after: str) -> tuple[list[Job], bool] | None:

@@ -10,6 +10,7 @@ import msgspec
 import structlog
 from msgspec import Raw
 
+from app.auth.grant import Grant
 from app.chat import reading
 from app.chat.intake import Accepted, Intake, Wishes
 from app.chat.loading import Loading
@@ -18,7 +19,7 @@ from app.chat.post import with_link
 from app.chat.rate import Rates
 from app.contract import Create, JobRequest, JobView, NewJob, NewMessage, Person, RoomPage, Send, Sender
 from app.effects import Reply
-from app.jobs.job import view
+from app.jobs.job import Job, view
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.transitions import ANSWER_SECONDS, NOT_STORED
 from app.payload import Reader, Refused, check_name, ready, room_name
@@ -73,8 +74,12 @@ class Services:
         self._check(sender, address)
         return _accepted(await self._message(sender, room, what))
 
-    async def ask(self, sender: Person, address: str | None, room: str, what: NewJob) -> Ack:
-        """Accept a job; raises Refused."""
+    async def ask(
+        self, sender: Person, address: str | None, room: str, what: NewJob, grant: Grant | None = None
+    ) -> Ack:
+        """Accept a job; raises Refused. Whoever asks over NATS has no grant, and may ask for anything."""
+        if grant is not None:
+            self._intake.check_draft(what.task, grant)
         self._check(sender, address)
         return _accepted(await self._job(sender, room, what))
 
@@ -121,16 +126,21 @@ class Services:
         job = NewJob(task=task, **msgspec.structs.asdict(asked))
         return await self.ask(person_of(asked.sender), None, room_name(room), job)
 
-    async def page(self, room: str, before: int, limit: int) -> RoomPage:
-        """The last messages before `before`, with their jobs."""
+    async def page(self, room: str, before: int, limit: int, grant: Grant) -> RoomPage:
+        """The last messages before `before`, with their jobs, as far as they may be seen."""
         found, theirs, more = await self._store.read(lambda connection: reading.older(connection, room, before, limit))
         linked = [with_link(message, self._life.link) for message in found]
-        return RoomPage(messages=linked, jobs=[view(job) for job in theirs], more=more)
+        return RoomPage(messages=linked, jobs=[view(job) for job in theirs if self.may_see(grant, job)], more=more)
 
-    async def cancel(self, id: str, may_enter: Callable[[str], bool]) -> tuple[JobView, bool]:
-        """Cancel a job of a room that may be entered; says whether it was unfinished. Raises Refused(not_found)."""
+    def may_see(self, grant: Grant, job: Job) -> bool:
+        """Whether a job of a room they may enter is shown to them: drafts are for those who answer."""
+        return grant.may_see_drafts or not self._life.is_draft(job.task)
+
+    async def cancel(self, id: str, grant: Grant) -> tuple[JobView, bool]:
+        """Cancel a job that they may see; says whether it was unfinished. Raises Refused(not_found)."""
         job = await self._life.find(id)
-        if job is None or not may_enter(job.room):
+        may_enter = job is not None and (grant.may_enter(job.room) or grant.role == "operator")
+        if job is None or not (may_enter and self.may_see(grant, job)):
             raise Refused("not_found", "there is no such job")
         unfinished = not job.final
         answer = await self._elsewhere(job.room, "cancel", id) if unfinished else None

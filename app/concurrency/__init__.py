@@ -88,6 +88,10 @@ class Concurrency(Protocol):
         None where there is none.
         """
 
+    @property
+    def pause(self) -> Callable[[], None] | None:
+        """A way to wait a moment, some fifty milliseconds, with one wake-up for all who wait like this; or None."""
+
     def tls(self) -> Any:
         """An `ssl.SSLContext` for clients that `await_` runs: the system's authorities, or those of SSL_CERT_FILE."""
 

@@ -51,6 +51,7 @@ LAG_CULPRIT = 0.1  # seconds past which the log names who held the hub
 LOOK_AFTER = 0.04  # seconds past which its stack is looked at: several times until then
 MAX_STACKS = 500  # of one time that it is held
 M_ARENA_MAX = -8  # malloc.h
+BEAT_SECONDS = 0.056  # in which a text that people see grow is shown once (app/jobs/texts.py)
 IDLE_GREENLETS = 64  # kept for the next function that may block
 
 
@@ -71,6 +72,7 @@ class Green:
         _share_memory()
         self.loop = eventlet.hubs.get_hub().loop
         self._greenlets = _Greenlets()
+        self._beat = _Beat()
 
     def start(self, function: Callable[..., Any], *args: Any) -> None:
         """In a pooled greenlet: from the loop it runs at once, and this returns when it is done or blocks first."""
@@ -123,6 +125,11 @@ class Green:
     def wait_readable(self) -> Callable[[int, float], bool]:
         """See `_wait_readable`."""
         return _wait_readable
+
+    @property
+    def pause(self) -> Callable[[], None]:
+        """See `_Beat`."""
+        return self._beat.wait
 
     def tls(self) -> Any:
         """Of the unpatched module: the hub's loop is asyncio as it was, and refuses eventlet's green context."""
@@ -215,6 +222,33 @@ class _Greenlets:
                 return
             self._idle.append(me)
             function, args = self._hub.greenlet.switch()
+
+
+class _Beat:
+    """Greenlets that wait for the next beat together: a timer, and a turn of the loop, for all of them."""
+
+    def __init__(self) -> None:
+        self._hub = eventlet.hubs.get_hub()
+        self._waiting: dict[greenlet, None] = {}
+        self._woken: dict[greenlet, None] = {}  # whose beat has come
+
+    def wait(self) -> None:
+        """Until the next beat."""
+        me = getcurrent()
+        if not self._waiting:
+            self._hub.loop.call_later(BEAT_SECONDS, self._wake)
+        self._waiting[me] = None
+        try:
+            self._hub.switch()
+        finally:  # also where it was killed: a switch that comes later would hit whatever it does then
+            self._waiting.pop(me, None)
+            self._woken.pop(me, None)
+
+    def _wake(self) -> None:
+        self._woken, self._waiting = self._waiting, {}
+        while self._woken:
+            each, _ = self._woken.popitem()
+            each.switch()
 
 
 class _Accepted:

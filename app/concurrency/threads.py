@@ -88,6 +88,7 @@ class Threads:
             raise
 
     wait_readable = None  # the kernel's own wait is the cheapest
+    pause = None  # a thread that waits costs nobody a turn
 
     def tls(self) -> Any:
         """The standard library's."""

@@ -11,12 +11,13 @@ from typing import Any
 
 from app.answers.answer import ErrorView
 from app.answers.events import ACKS, SENT, Accepted, Refusal
-from app.contract import Auth, JobMessage, JobRequest, ResultMessage
+from app.contract import Auth, DeltaMessage, JobMessage, JobRequest, ResultMessage, TextRequest
 from app.documents.schemas import Schema, Schemas
 from app.documents.words import ABOUT, VERSION
 from app.tasks import Task
 
 CLIENTS, CONNECTING = "clients", "connecting"
+QUEUE = (JobMessage, ResultMessage, DeltaMessage, TextRequest)
 PARAMETERS = {"job": "its ID", "room": "its name", "task": "its name"}  # of addresses
 
 
@@ -33,7 +34,7 @@ def asyncapi(events: Mapping[str, Any], bearer: Any, tasks: Mapping[str, Task], 
         raise EventNotDeclared(f"app/answers/events.py: ACKS lacks or adds {sorted(set(events) ^ set(ACKS))}")
     of_tasks = [kind for task in tasks.values() for kind in (task.arguments, task.returns)]
     kinds = [*events.values(), *ACKS.values(), *SENT.values(), *of_tasks]
-    schemas = Schemas([*kinds, Refusal, JobRequest, ErrorView, Auth, bearer, JobMessage, ResultMessage])
+    schemas = Schemas([*kinds, Refusal, JobRequest, ErrorView, Auth, bearer, *QUEUE])
     schemas.components["ErrorView"]["properties"]["code"] = {"type": "string", "enum": list(codes)}
     parts = [_connect(bearer, schemas), _clients(events, schemas), _queue(tasks, schemas)]
     channels = {name: channel for found, _ in parts for name, channel in found.items()}
@@ -104,6 +105,12 @@ def _queue(tasks: Mapping[str, Task], schemas: Schemas) -> Part:
         several = {"anyOf": [result, {"type": "array", "minItems": 1, "items": result}]}
         _add(channels, operations, "send", f"jobs_{name}", f"jobs.{task.lane}.{name}", {"job": job}, task.about)
         _add(channels, operations, "receive", f"results_{name}", f"results.{name}", {"results": several}, task.about)
+        if task.streams:
+            delta = {"delta": schemas.of(DeltaMessage)}
+            _add(channels, operations, "receive", f"deltas_{name}", f"deltas.{name}.{{job}}", delta, task.about)
+    text: dict[str, Schema] = {"question": schemas.of(TextRequest), "answer": schemas.of(DeltaMessage)}
+    _add(channels, operations, "send", "text", "text.{job}", text, "What has the attempt written from there on?")
+    operations["send_text"]["reply"] = _reply("text", ["answer"])
     word: Schema = {"type": "string"}
     _add(channels, operations, "send", "cancel", "cancel.{job}", {"cancelled": word}, "A job is cancelled")
     asked: dict[str, Schema] = {"question": word, "answer": {"enum": [0, 1]}}

@@ -21,7 +21,7 @@ class Announcer:
         when_committed: Callable[[Callable[[], None]], None] = lambda call: call(),
     ) -> None:
         """`when_committed` calls a function once jobs in memory are as they are in the ledger."""
-        self._loop, self._show, self._when_committed = loop, show, when_committed
+        self._loop, self.show, self._when_committed = loop, show, when_committed
         self._watched: deque[tuple[float, Job]] = deque()
         self._known: set[int] = set()  # places of the jobs that were shown
         self._looking = False
@@ -57,7 +57,7 @@ class Announcer:
                 self._known.add(job.n)
                 slow.append(job)
         if slow:
-            self._show(slow)
+            self.show(slow)
         if self._watched:
             self._loop.call_at(self._watched[0][0], self._when_committed, self._look)
         else:

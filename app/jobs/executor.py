@@ -1,4 +1,6 @@
-"""Run one attempt and say how it ended. Value in, value out: it emits nothing, retries nothing, acknowledges nothing."""
+"""Run one attempt and say how it ended: it retries nothing and acknowledges nothing. Value in, value out, but for a
+generator's: what that yields is handed to `hear` meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,15 @@ import structlog
 
 from app.concurrency import DeadlineReached
 from app.contract import MAX_TRACEBACK_BYTES, JobError, Outcome
+from app.jobs.streamed import Hear, Nobody, result_of
 from app.payload import Refused
 from app.tasks import Task
 from app.where import innermost, steps_of
-from ml_clients import ModelError, within
+from ml_clients import ModelError, Stop, Stopped, stoppable, within
 
 log = structlog.get_logger()
 
+NOBODY = Nobody()
 Guard = Callable[[float], AbstractContextManager[Any]]
 MAX_LOGGED_CHARACTERS = 300  # of an error in a line of the log
 GRACE_SECONDS = 1.0  # the clients' own deadline gets these before the guard cuts in
@@ -27,18 +31,28 @@ GRACE_SECONDS = 1.0  # the clients' own deadline gets these before the guard cut
 _decode, _encode = msgspec.json.Decoder(dict[str, Any]).decode, msgspec.json.Encoder().encode
 
 
-def execute(task: Task, args: bytes | str, links: dict[str, str] | None, guard: Guard = nullcontext) -> Outcome:
+def execute(
+    task: Task,
+    args: bytes | str,
+    links: dict[str, str] | None,
+    guard: Guard = nullcontext,
+    hear: Hear = NOBODY,
+    stop: Stop | None = None,
+) -> Outcome:
     """The outcome of running the task once with these arguments (JSON); never raises.
 
-    Arguments and result make the same way through JSON on both paths, so that what works on one works on the other.
+    `hear` is told what it yields meanwhile, and `stop` ends its model calls. Arguments and result make the same way
+    through JSON on both paths, so that what works on one works on the other.
     """
-    before = time.perf_counter()
+    before, stop = time.perf_counter(), stop or Stop()
     try:
         given = _decode(args)
         if "links" in task.given:
             given["links"] = links
-        with guard(task.timeout + GRACE_SECONDS), within(task.timeout):
+        with guard(task.timeout + GRACE_SECONDS), within(task.timeout), stoppable(stop):
             value = task.function(**given)
+            if task.streams:
+                value = result_of(value, hear, stop)
         outcome = Outcome(state="succeeded", result=_encode(value))
         task.check_result(outcome.result or b"")
     except (Exception, SystemExit) as error:  # classified, never lost: what a task raises is its outcome
@@ -65,7 +79,7 @@ def report(outcome: Outcome, task: str, job: str, room: str) -> None:
 
 def _needs_its_author(error: BaseException) -> bool:
     """Not what is in the nature of things: a deadline, a result that does not fit, a model that is away for a while."""
-    if isinstance(error, DeadlineReached | Refused):
+    if isinstance(error, DeadlineReached | Refused | Stopped):
         return False
     return not (isinstance(error, ModelError) and error.retryable)
 

@@ -58,6 +58,9 @@ class Job(msgspec.Struct, kw_only=True, eq=False):
     dead: bool = False
     changed: int | None = None
     callback: str | None = None
+    text: str | None = None
+    replaces: str | None = None
+    replaces_seq: int | None = None
 
     @property
     def final(self) -> bool:
@@ -76,15 +79,18 @@ class Job(msgspec.Struct, kw_only=True, eq=False):
 
 
 def context(job: Job) -> dict[str, Any]:
-    """What a message that this job writes is about: `task`, and the `message` (its seq) and `person` it concerns."""
-    known = {"task": job.task, "message": job.message, "person": job.sender_name}
+    """What a message that this job writes is about: `task`, the `message` (its seq) and `person` it concerns, and the
+    message it `replaces`.
+    """
+    known = {"task": job.task, "message": job.message, "person": job.sender_name, "replaces": job.replaces_seq}
     return {key: value for key, value in known.items() if value is not None}
 
 
-def view(job: Job, state: str | None = None) -> JobView:
+def view(job: Job, state: str | None = None, with_text: bool = True) -> JobView:
     """The job as clients see it, in this state instead of its own where one is given.
 
-    An outcome that waits for its turn is not shown: until it is delivered the job counts as running.
+    `with_text`: with what people have seen of its text so far. An outcome that waits for its turn is not shown: until it
+    is delivered the job counts as running.
     """
     shown = job.delivered or job.state not in FINAL
     seen = JobView(
@@ -98,6 +104,8 @@ def view(job: Job, state: str | None = None) -> JobView:
         message=job.message,
         sender=job.sender,
         at=rfc3339(job.at),
+        text=job.text if with_text else None,
+        replaces=job.replaces,
     )
     if shown:
         seen.ms = round(job.ms, 2) if job.ms is not None else None

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, bindparam, func, select, text
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
 from app.store.prepared import Prepared
-from app.store.schema import callbacks, jobs, marks, rooms
+from app.store.schema import callbacks, jobs, marks, pieces, rooms
 from app.store.statements import JOB_COLUMNS, LIFE_COLUMNS, PARK_COLUMNS, SETTLE_COLUMNS, START_COLUMNS
 
 FIND_BY_KEY = f"SELECT {', '.join(JOB_COLUMNS)} FROM jobs WHERE room = ? AND sender_id = ? AND key = ?"  # noqa: S608 - our names
@@ -59,6 +59,16 @@ def update(rows: Rows, job: Job) -> None:
 def move(rows: Rows, n: int, job: Job) -> None:
     """Record that the job at this place has another one, and counts from another time."""
     add_row(rows, "move", (job.n, job.at, n))
+
+
+def write(rows: Rows, job: Job, place: int, text: str) -> None:
+    """Record that the text of the running attempt goes on like this."""
+    add_row(rows, "piece", (job.n, job.attempt, place, text))
+
+
+def forget_pieces(rows: Rows, job: Job) -> None:
+    """The attempt is over: what people have seen of its text is in the job's own row."""
+    add_row(rows, "pieces gone", (job.n,))
 
 
 def must_be_dead(rows: Rows, job: Job) -> None:
@@ -111,9 +121,25 @@ def unfinished(connection: Connection, names: list[str] | None = None) -> tuple[
     return [from_row(row) for row in connection.execute(query)], newest
 
 
+def texts(connection: Connection, places: Iterable[int]) -> dict[int, tuple[int, str]]:
+    """What the running attempts of these jobs have written, by the job's place: attempt and text."""
+    found: dict[int, tuple[int, str]] = {}
+    wanted = select(pieces).where(pieces.c.n.in_(list(places)))
+    for row in connection.execute(wanted.order_by(pieces.c.n, pieces.c.attempt, pieces.c.place)):
+        attempt, text = found.get(row.n, (row.attempt, ""))
+        found[row.n] = row.attempt, (text if attempt == row.attempt else "") + row.text
+    return found
+
+
 def unfinished_of(connection: Connection, room: str) -> list[Job]:
-    """Every job of a room that is not delivered and not parked."""
-    return unfinished(connection, [room])[0]
+    """Every job of a room that is not delivered and not parked, with what people have seen of its text."""
+    found = unfinished(connection, [room])[0]
+    written = texts(connection, [job.n for job in found])
+    for job in found:
+        _, text = written.get(job.n, (0, ""))
+        if len(text) > len(job.text or ""):
+            job.text = text
+    return found
 
 
 def parked_places(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from app.contract import Outcome
 from app.effects import Effects
 from app.jobs.consequences import Consequences
 from app.jobs.job import Job
@@ -26,6 +27,19 @@ class Slots(Protocol):
         """Give it back."""
 
 
+class Texts(Protocol):
+    """What an operation asks app/jobs/texts.py."""
+
+    def find(self, job: Job) -> Any:
+        """What the running attempt has written, where it has written anything."""
+
+    def rest(self, job: Job, outcome: Outcome) -> tuple[int, str]:
+        """What people are still to see of an attempt that ended like this, and at which offset."""
+
+    def forget(self, job: Job) -> None:
+        """The attempt is over."""
+
+
 class Life(Protocol):
     """What the steps need of the life they belong to: what is in memory, and what to note after a commit."""
 
@@ -43,12 +57,16 @@ class Life(Protocol):
     call_back: Callable[[], None]
 
     @property
+    def texts(self) -> Texts: ...
+    @property
     def routing(self) -> Slots: ...
     def now(self) -> float: ...
     def is_ordered(self, task: str) -> bool: ...
+    def is_draft(self, task: str) -> bool: ...
     def leave_line(self, room: Room, job: Job) -> None: ...
     def follower(self, parent: Job, task: Task, args: str) -> Job: ...
     def accepted(self, room: Room, job: Job) -> None: ...
+    def show_first(self, effects: Effects, job: Job) -> None: ...
     def show_progress(self, effects: Effects, job: Job) -> None: ...
     def died(self, job: Job) -> None: ...
     def parked(self, job: Job) -> None: ...

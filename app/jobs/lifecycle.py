@@ -21,11 +21,11 @@ from app.effects import Effects, Receipt
 from app.jobs import dead_letters, ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
-from app.jobs.job import LOST, MAX_DEATHS, Job
+from app.jobs.job import LOST, Job
 from app.jobs.making import checked, encoded, new_job, too_large
-from app.jobs.memory import Memory
+from app.jobs.reported import Reported
 from app.jobs.settling import Settle, Turn
-from app.jobs.transitions import Launch, Mark, Note, Park, Release, Replay, Start
+from app.jobs.transitions import Launch, Mark, Park, Release, Replay, Start
 from app.loops import Loops
 from app.metrics import Metrics
 from app.next_due import NextDue
@@ -49,7 +49,7 @@ SWEEP_SECONDS = 1.0  # between two looks for parked jobs past their deadline
 CallOwner = Callable[..., Coroutine[Any, Any, bytes | None]]  # room, kind and values to the answer of the room's owner
 
 
-class Lifecycle(Memory):
+class Lifecycle(Reported):
     """Takes jobs from acceptance to their answer. Everything here runs on the loop and never waits."""
 
     def __init__(
@@ -111,19 +111,6 @@ class Lifecycle(Memory):
     def start(self, job: Job) -> None:
         """A job that waited on the simple path has a slot now."""
         self.store.add(Start(self, job, job.attempt))
-
-    def announced(self, id: str, attempt: int, run: str, progress: str | None) -> None:
-        """A worker says that a run goes on."""
-        job = self.jobs.get(id)
-        if job is not None:
-            self.store.add(Note(self, job, attempt, run, progress))
-        else:
-            self.when_loaded(id, lambda job: self.store.add(Note(self, job, attempt, run, progress)))
-
-    def died(self, job: Job) -> None:
-        """A run that had begun never ended; after a few, the job counts as poison."""
-        if job.deaths >= MAX_DEATHS:
-            self.settle(job, job.attempt, failure("poison", f"{job.deaths} workers ended while they ran it"))
 
     def parked(self, job: Job) -> None:
         """The broker has it, and the ledger: forget it."""
@@ -253,6 +240,7 @@ class Lifecycle(Memory):
         self.jobs.pop(job.id, None)
         room.jobs.pop(job.n, None)
         self.consequences.pop(job.n, None)
+        self.texts.forget(job)
         self.forget_deadline(job)
         self._announcer.forget(job)
         self.metrics.job_ended(job)
@@ -301,31 +289,6 @@ class Lifecycle(Memory):
         """A dead letter was committed as accepted again."""
         self.hold(job)
         self.store.add(Launch(self, job))
-
-    def is_over(self, id: str, said: bytes) -> bool:
-        """Whether a worker need not run this job: it is cancelled, or over.
-
-        `said` is `["RUN", ATTEMPT]` when the worker was given the job again: word that a run begins, which cannot come
-        too late.
-        """
-        job = self.jobs.get(id)
-        if said:
-            self._run_begins(id, job, said)
-        if job is None or self.store.writer.is_writing:
-            return False  # what memory says may not come true; a run in vain does no harm
-        return job.final or job.deaths >= MAX_DEATHS
-
-    def _run_begins(self, id: str, job: Job | None, said: bytes) -> None:
-        try:
-            run, attempt = msgspec.json.decode(said, type=tuple[str, int])
-        except msgspec.MsgspecError:
-            return
-        begun = job is not None and not job.final and job.attempt == attempt and job.run not in (None, run)
-        if job is not None and begun and job.deaths + 1 >= MAX_DEATHS:
-            job.deaths += 1  # counted now, so that it is not run again
-            self.died(job)
-        else:
-            self.announced(id, attempt, run, None)
 
     # Again and again
 

@@ -68,6 +68,11 @@ class Memory:
         declared = self.tasks.get(task)
         return declared is not None and declared.ordered
 
+    def is_draft(self, task: str) -> bool:
+        """Whether only those who answer people see what this task does."""
+        declared = self.tasks.get(task)
+        return declared is not None and declared.draft
+
     async def find(self, id: str) -> Job | None:
         """The job, taken up from the ledger when it is unfinished, was parked and its room is ours; None when there is none."""
         known = self.jobs.get(id)

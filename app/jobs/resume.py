@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from array import array
 from typing import Any
 
 import structlog
@@ -26,16 +25,20 @@ async def resume(life: Lifecycle, load_rooms: Any, names: list[str] | None = Non
     """
     ordered = [name for name, task in life.tasks.items() if task.ordered]
 
-    def read(connection: Connection) -> tuple[tuple[list[Job], int], tuple[dict[tuple[str, str], array[int]], int]]:
-        return ledger.unfinished(connection, names), ledger.parked_places(connection, ordered, names)
+    def read(connection: Connection) -> Any:
+        found = ledger.unfinished(connection, names)
+        texts = ledger.texts(connection, [job.n for job in found[0]])
+        return found, ledger.parked_places(connection, ordered, names), texts
 
-    (jobs, newest), (places, parked) = await life.store.read(read, patient=True)
+    (jobs, newest), (places, parked), texts = await life.store.read(read, patient=True)
     life.newest, life.parked_jobs = max(life.newest, newest), life.parked_jobs + parked
     await load_rooms({job.room for job in jobs} | {room for room, _ in places})
     for (room, task), some in places.items():
         life.rooms[room].line(task).begin_with(some)
     for job in jobs:
         life.hold(job)
+        if job.n in texts:
+            life.texts.take_up(job, *texts[job.n])
     for job in jobs:
         await _go_on(life, job)
     life.delays.expect(time.time())  # where one is delayed: it looks for itself

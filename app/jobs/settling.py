@@ -9,13 +9,14 @@ from typing import Any
 
 from app.callbacks.kept import record
 from app.contract import SPILLWAY, MessageView, Outcome
-from app.effects import Effects, Receipt
+from app.effects import Effects, Piece, Receipt
 from app.ids import new_id, rfc3339
 from app.jobs import ledger
 from app.jobs.consequences import NOTHING, Consequences, words_of_failure
 from app.jobs.job import INTERRUPTED, LOST, Job, context, error_text, with_error
 from app.jobs.life import Life
 from app.jobs.retries import next_attempt
+from app.jobs.texts import longer
 from app.jobs.transitions import Accept, restore
 from app.store.operation import Operation, Rows, add_row
 from app.store.statements import message_row
@@ -46,11 +47,12 @@ class Settle(Operation):
         self.stale = False
         self.before: list[tuple[Job, Job]] = []
         self.delivered: list[Delivered] = []
+        self.rest: Piece | None = None  # what people are still to see of its text
 
     def prepare(self, rows: Rows) -> None:
         """The first outcome of the current attempt counts; later ones and those of older attempts are dropped."""
         job = self.job
-        self.before, self.delivered = [], []
+        self.before, self.delivered, self.rest = [], [], None
         self.dropped = "already final" if job.final else "another attempt" if job.attempt != self.attempt else None
         self.stale = self.life.is_stale(job)
         if self.dropped or self.stale:
@@ -71,7 +73,10 @@ class Settle(Operation):
             job.errors = with_error(job, self.outcome.error)
         job.state, job.ms, job.run, job.parked = "retrying", self.outcome.ms, None, False
         job.attempt, job.attempts, job.due = again["attempt"], again["attempts"], again["due"]
+        job.progress = None
         ledger.update(rows, job)
+        if job.text is not None:
+            ledger.forget_pieces(rows, job)
 
     def _end(self, rows: Rows) -> None:
         job, outcome, now = self.job, self.outcome, time.time()
@@ -80,6 +85,9 @@ class Settle(Operation):
         job.result = None if outcome.result is None else outcome.result.decode()
         job.error = None if outcome.error is None else error_text(outcome.error)
         job.dead = outcome.state == "failed" and self.life.durable
+        task = self.life.tasks.get(job.task)
+        if task is not None and task.streams:
+            self._end_text(rows)
         if job.due is not None:  # it waited for its time: nothing is due any more
             job.due = None
             ledger.update(rows, job)
@@ -92,6 +100,20 @@ class Settle(Operation):
             self.life.consequences[job.n] = self.consequences
             if self.life.durable:
                 ledger.settle(rows, job)
+
+    def _end_text(self, rows: Rows) -> None:
+        """People see the rest of its text now; what did not succeed keeps what they have seen."""
+        job = self.job
+        offset, text = self.life.texts.rest(job, self.outcome)
+        self.rest = Piece(job.id, job.attempt, offset, text, last=True)
+        written = self.life.texts.find(job)
+        if job.state == "succeeded":
+            job.text = None  # it is in the result
+        elif written is not None:
+            job.text = longer(job.text, written.text)
+        if self.life.durable:
+            ledger.update(rows, job)
+            ledger.forget_pieces(rows, job)
 
     def _deliver_held(self, rows: Rows) -> None:
         """Show those behind it whose turn has come: they have ended, and so have all before them."""
@@ -112,7 +134,7 @@ class Settle(Operation):
         if job.task in room.lines:
             life.leave_line(room, job)
         said = consequences.said
-        if job.state == "failed" and job.key is not None:
+        if job.state == "failed" and job.key is not None and not life.is_draft(job.task):
             said = words_of_failure(life.tasks.get(job.task), job)
         delivered = Delivered(life, job, said)
         self.delivered.append(delivered)
@@ -142,9 +164,12 @@ class Settle(Operation):
             return  # nothing is acknowledged: it comes again, to whoever owns the room now
         effects.received(self.receipt)
         effects.answer(self.waiter, self.job)
+        if self.rest is not None and not self.dropped:
+            effects.show_piece(self.room, self.job.task, self.rest)
         if self.dropped:
             self.life.metrics.outcome_dropped(self.dropped)
         elif self.job.state == "retrying":
+            self.life.texts.forget(self.job)
             self.life.retry_later(effects, self.room, self.job)
         for delivered in self.delivered:
             delivered.done(effects)
@@ -196,6 +221,9 @@ class Delivered:
         room.next_seq += 1
         kind = "system" if job.state == "failed" else "ml"
         at, about, upload = time.time(), {**(self.said.data or {}), **context(job)}, self.said.upload
+        task = self.life.tasks.get(job.task)
+        if task is not None and task.streams and b'"truncated":true' in (job.result or "").encode():
+            about["truncated"] = True
         if upload is not None:
             about |= self.life.size(upload)
             add_row(rows, "use", (upload,))

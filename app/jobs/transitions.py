@@ -135,10 +135,17 @@ class Requeue(Operation):
         self.life, self.job = life, job
 
     def prepare(self, rows: Rows) -> None:
-        """Unless it has ended after all."""
-        if self.job.state == "running" and self.life.durable:
-            self.job.state, self.job.started = "accepted", None
-            ledger.start(rows, self.job)
+        """Unless it has ended after all. One whose text people have seen begins anew under a number of its own."""
+        job = self.job
+        if job.state != "running" or not self.life.durable:
+            return
+        job.state, job.started = "accepted", None
+        if self.life.texts.find(job) is None:
+            ledger.start(rows, job)
+        else:
+            job.attempt, job.attempts = job.attempt + 1, job.attempts + 1
+            ledger.update(rows, job)
+            ledger.forget_pieces(rows, job)
 
 
 class Launch(Operation):

@@ -31,6 +31,8 @@ MAX_ENDED = 1000  # jobs of a room of which it is remembered that people here sa
 MAX_HELD = 10_000  # events of a room; past that the newest are left to the next reading
 AGAIN_SECONDS = 0.5  # until a room is read again that could not be
 
+Show = Callable[[Room, bytes, str | None, Iterable[Any] | None], None]
+
 MEMBERS = b'["room:members"'
 _read_change = msgspec.json.Decoder(tuple[str, MembersChanged]).decode
 
@@ -51,12 +53,14 @@ class Mirrors:
         """`broadcast` sends to connections, `link` makes a link to an upload, `introduce` tells the owner who is here."""
         self._backplane, self._loop, self._rooms, self._store = backplane, loop, rooms, store
         self._broadcast, self._link, self._introduce = broadcast, link, introduce
+        # Of a task where it is one's: to everybody here who may see it, or to those of these connections.
+        self.show: Show = lambda room, what, task, to: broadcast(room.listeners if to is None else to, what)
         backplane.handle("shown", self._take)
 
-    def tell(self, room: Room, what: bytes, about: About) -> None:
-        """Something of a room of ours, to the processes that somebody there is connected to."""
+    def tell(self, room: Room, what: bytes, about: About, task: str | None = None) -> None:
+        """Something of a room of ours, to the processes that somebody there is connected to; `task` is whose it is."""
         for process in room.others:
-            self._backplane.send(process, "shown", room.name, room.epoch, about, what)
+            self._backplane.send(process, "shown", room.name, room.epoch, about, what, task)
 
     def was_shown(self, room: Room, ended: Iterable[str]) -> None:
         """All people here have seen these jobs end."""
@@ -90,7 +94,7 @@ class Mirrors:
                 over = f"{job.id}.{job.attempt}" if job.delivered else ""
                 if not over or _is_new(room, over):
                     told = _without(room, lambda joined, over=over: joined.has_end(over))  # type: ignore[misc]
-                    self._broadcast(told, packet("job:update", view(job)))
+                    self.show(room, packet("job:update", view(job)), job.task, told)
             if not page.more:
                 return
             continued = True
@@ -108,27 +112,27 @@ class Mirrors:
         for told in held or ():
             self._show(room, *told)
 
-    def _take(self, sender: str, name: str, epoch: int, about: About, what: bytes) -> None:
+    def _take(self, sender: str, name: str, epoch: int, about: About, what: bytes, task: str | None) -> None:
         room = self._rooms.find(name)
         if room is None or room.ours or epoch < room.epoch:
             return
         room.owner, room.epoch = sender, epoch
         if room.held is None:
-            self._show(room, about, what)
+            self._show(room, about, what, task)
         elif len(room.held) < MAX_HELD:
-            room.held.append((about, what))
+            room.held.append((about, what, task))
 
-    def _show(self, room: Room, about: About, what: bytes) -> None:
+    def _show(self, room: Room, about: About, what: bytes, task: str | None) -> None:
         if room.ours:
             return  # it was read when it became so
         if isinstance(about, str):
             if _is_new(room, about):
-                self._broadcast(room.listeners, what)
+                self.show(room, what, task, None)
             return
         if about > room.seq + 1:
             self.follow(room)
             if room.held is not None:
-                room.held.append((about, what))
+                room.held.append((about, what, task))
             return
         if about:
             if about <= room.seq:
@@ -136,7 +140,7 @@ class Mirrors:
             room.seq = room.next_seq = about
         elif what.startswith(MEMBERS):
             _note(room, what)
-        self._broadcast(room.listeners, what)
+        self.show(room, what, task, None)
 
 
 def _without(room: Room, has_seen: Callable[[Joined], bool]) -> list[Any]:

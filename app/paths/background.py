@@ -28,6 +28,7 @@ class Background:
         self._start_background_task, self._soon, self._execute = start_background_task, soon, execute
         self.limit = limit
         self.begin: Callable[[Job], None] = lambda job: None  # commits that a job that waited runs, then submits it
+        self.stop: Callable[[Job], None] = lambda job: None  # ends the work of an attempt that runs
         self.settle: Settle = lambda job, attempt, outcome: None
         self._waiting: deque[tuple[Job, int]] = deque()
         self._slots_taken = 0
@@ -67,7 +68,8 @@ class Background:
         return self._slots_taken + len(self._waiting)
 
     def cancelled(self, job: Job) -> None:
-        """One that waits is passed over in its turn; the outcome of one that runs is dropped."""
+        """One that waits is passed over in its turn; one that runs is stopped, and its outcome dropped."""
+        self.stop(job)
 
     async def close(self, seconds: float) -> list[Job]:
         """Start nothing more, give those that run so long, and return those that are not done."""

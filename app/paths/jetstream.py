@@ -16,6 +16,7 @@ from app.effects import Receipt
 from app.ids import rfc3339, traceparent
 from app.jobs.job import Job
 from app.loops import Loops
+from app.paths.deltas import Deltas
 from app.paths.heard import Heard
 from app.paths.inbox import Inbox
 from app.paths.outbox import Outbox
@@ -48,7 +49,10 @@ def open_queue(
     inbox = Inbox(loop, queue)
     inbox.settle, inbox.announced = life.settle_by_id, life.announced
     inbox.job_at, inbox.bury = life.job_at, life.bury
-    runner = JetStream(loops, queue, tasks, links, life.is_over, life.cancelled_lately, inbox)
+    deltas = Deltas(loop, queue, inbox.cancelled)
+    deltas.wrote, life.texts.ask = life.wrote, deltas.ask
+    runner = JetStream(loops, queue, tasks, links, life.is_over, life.cancelled_lately, inbox, deltas)
+    runner.texts_under_way = life.texts.under_way
     outbox = runner.outbox
     outbox.park, outbox.fall_back, outbox.may_fall_back = life.park, life.fall_back, life.routing.may_fall_back
     outbox.refuse = life.refused
@@ -59,13 +63,15 @@ class Owner(Protocol):
     """What the queued path tells and asks the life of its jobs."""
 
     routing: Any
+    texts: Any
 
     def settle_by_id(self, id: str, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None: ...
     def announced(self, id: str, attempt: int, run: str, progress: str | None) -> None: ...
     def park(self, job: Job, attempt: int, stream_seq: int) -> None: ...
     def fall_back(self, job: Job) -> None: ...
     def refused(self, job: Job, attempt: int, why: str) -> None: ...
-    def is_over(self, id: str, said: bytes) -> bool: ...
+    def wrote(self, id: str, attempt: int, run: str, offset: int, piece: str) -> None: ...
+    def is_over(self, id: str, said: bytes) -> bool | asyncio.Future[bool]: ...
     async def cancelled_lately(self) -> list[str]: ...
     async def job_at(self, stream_seq: int) -> tuple[str, int] | None: ...
     async def bury(self, id: str, subject: str, payload: str, why: str) -> None: ...
@@ -80,19 +86,21 @@ class JetStream:
         queue: Queue,
         tasks: Mapping[str, Task],
         links: Callable[[Job], dict[str, str]],
-        is_over: Callable[[str, bytes], bool],
+        is_over: Callable[[str, bytes], bool | asyncio.Future[bool]],
         cancelled_lately: Callable[[], Any],
         inbox: Inbox,
+        deltas: Deltas,
     ) -> None:
         """`is_over` answers workers who ask whether a job is cancelled or over; `cancelled_lately` reads which are."""
         self._queue, self._tasks, self._links = queue, tasks, links
         self._is_over, self._cancelled_lately = is_over, cancelled_lately
         self.outbox = Outbox(loops, queue, self._message)
-        self.inbox = inbox
+        self.inbox, self._deltas = inbox, deltas
+        self.texts_under_way: Callable[[], list[tuple[str, int, int]]] = list  # job, attempt, and from which offset on
         self._open = False
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
-        queue.on_reconnect = self.outbox.publish_again
-        self._answering = self._taking = False
+        queue.on_reconnect = self._reconnected
+        self._answering = self._taking = self._hearing = False
         self.heard = Heard(loops.loop)
         self.ask: Ask | None = None  # makes the answer to a request of room, task and body
         self._stops = [
@@ -161,7 +169,17 @@ class JetStream:
         await self._subscribe()
         self._open = True
         self.outbox.open()
+        self._ask_for_texts()
         log.info("queue connected")
+
+    def _reconnected(self) -> None:
+        self.outbox.publish_again()
+        self._ask_for_texts()
+
+    def _ask_for_texts(self) -> None:
+        """What was written while nobody listened here."""
+        for job, attempt, offset in self.texts_under_way():
+            self._deltas.ask(job, attempt, offset)
 
     async def _subscribe(self) -> None:
         """Each step once, also where a later one failed before: a second subscription would answer twice."""
@@ -171,6 +189,9 @@ class JetStream:
             await self._queue.answer_workers(self._over)
             await self._queue.hear_workers(self.heard.take)
             self._answering = True
+        if not self._hearing:
+            await self._queue.hear_texts(self._deltas.take)
+            self._hearing = True
         if self.ask is not None and not self._taking:
             await self._queue.answer_requests(self.ask)
             self._taking = True
@@ -179,7 +200,7 @@ class JetStream:
         if inbox.dead is None:
             inbox.dead = await self._queue.pull(names.dead, DEAD_CONSUMER, RESULTS_IN_FLIGHT, inbox.take_dead)
 
-    def _over(self, id: str, said: bytes, process: str) -> bool | None:
+    def _over(self, id: str, said: bytes, process: str) -> bool | asyncio.Future[bool] | None:
         """What a worker is told that asks about a job; None where another process answers, whose job it is."""
         inbox = self.inbox
         over = id in inbox.cancelled or self._is_over(id, said)

@@ -63,6 +63,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
     publish = [
         names.job("*", "*"),
         names.cancel("*"),
+        names.text("*"),
         names.process("*"),
         names.undecodable(names.results),
         *(f"$JS.API.STREAM.{verb}.{stream}" for verb in ("INFO", "CREATE") for stream in streams),
@@ -77,16 +78,17 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         names,
         "web",
         publish,
-        [names.cancelled("*"), names.requests, names.process("*"), names.worker("*")],
+        [names.cancelled("*"), names.requests, names.delta("*", "*"), names.process("*"), names.worker("*")],
         password,
         answers=True,
     )
 
 
 def worker(names: Names, lanes: Lanes, name: str = "worker", password: str = "") -> User:
-    """A worker of these lanes: it takes their jobs and publishes the results of their tasks, and of no others."""
+    """A worker of these lanes: it takes their jobs and publishes texts and results of their tasks, and of no others."""
     publish = [*_serve(names, lanes), *_serve(CHECK, lanes)]
-    return _user(names, name, publish, [names.cancel("*"), CHECK.cancel("*")], password)
+    subscribe = [each for of in (names, CHECK) for each in (of.cancel("*"), of.text("*"))]
+    return _user(names, name, publish, subscribe, password, answers=True)
 
 
 def operator(names: Names, password: str = "") -> User:
@@ -97,8 +99,8 @@ def operator(names: Names, password: str = "") -> User:
             publish += [f"$JS.API.STREAM.*.{stream}", f"$JS.API.STREAM.MSG.*.{stream}"]
             publish += [f"$JS.API.CONSUMER.*.{stream}", f"$JS.API.CONSUMER.*.{stream}.>"]
             publish += [f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.*"]
-    publish += [CHECK.job("*", "*"), CHECK.cancel("*")]
-    subscribe = [CHECK.result("*"), CHECK.cancelled("*"), f"$JS.ACK.{CHECK.jobs}.>"]
+    publish += [CHECK.job("*", "*"), CHECK.cancel("*"), CHECK.text("*")]
+    subscribe = [CHECK.result("*"), CHECK.delta("*", "*"), CHECK.cancelled("*"), f"$JS.ACK.{CHECK.jobs}.>"]
     return _user(names, "operator", publish, subscribe, password, answers=True)
 
 
@@ -140,7 +142,8 @@ def _serve(names: Names, lanes: Lanes) -> list[str]:
     """What a worker publishes: it takes jobs, answers for them, and says what cannot be read."""
     rights = [names.cancelled("*"), names.undecodable(names.jobs), names.worker("*")]
     for lane, tasks in lanes.items():
-        rights += [*_take(names.jobs, lane), *(names.result(task) for task in tasks)]
+        rights += _take(names.jobs, lane)
+        rights += [subject for task in tasks for subject in (names.result(task), names.delta(task, "*"))]
     return rights
 
 

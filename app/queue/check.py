@@ -27,6 +27,7 @@ from app.queue.accounts import CHECK
 from app.queue.connection import QueueUnavailable, identity
 from app.queue.names import Names
 from app.queue.streams import bring_up_to_date
+from app.queue.text_check import TextCheck
 from app.queue.wire import Undecodable, read_results
 from app.settings import Settings
 from app.tasks import Task
@@ -63,18 +64,21 @@ class WorkerCheck:
         self._seen: dict[str, Seen] = {}
         self._by_seq: dict[int, str] = {}
         self._cancelled: set[str] = set()
+        self._texts = TextCheck(self._client, self._names, task.name)
 
     async def run(self) -> list[Finding]:
         """Every check in turn; raises QueueUnavailable when there is no broker."""
         await self._connect()
         try:
             findings = []
+            growing = [("tells its text as it grows", self._tells_its_text)] if self._task.streams else []
             for name, check in (
                 ("answers a job", self._answers),
                 ("ignores fields it does not know", self._ignores_more_fields),
                 ("heeds cancelled.JOB before it starts", self._heeds_cancelled),
                 ("survives what it cannot read", self._survives_garbage),
                 ("answers again under a new attempt", self._answers_next_attempt),
+                *growing,
             ):
                 self._note(name)
                 findings.append(Finding(name, await check()))
@@ -92,6 +96,13 @@ class WorkerCheck:
 
     async def _answers_next_attempt(self) -> str:
         return self._judge(await self._offer(new_id(), attempt=2))
+
+    async def _tells_its_text(self) -> str:
+        job = new_id()
+        self._texts.watch(job)
+        seen = await self._offer(job)
+        wrong = self._judge(seen)
+        return wrong or await self._texts.wrong(next(result for result, _ in seen.results if result.state != "running"))
 
     async def _heeds_cancelled(self) -> str:
         """It may have missed the word (it asks), or hear it now; in both cases there is no result but `cancelled`."""
@@ -171,6 +182,8 @@ class WorkerCheck:
         except (TimeoutError, nats.errors.Error, OSError) as error:
             raise QueueUnavailable(f"{self._settings.broker} cannot be reached: {error!r}") from None
         await self._client.subscribe(self._names.result("*"), cb=self._on_result)
+        if self._task.streams:
+            await self._texts.listen()
         await self._client.subscribe(f"$JS.ACK.{self._names.jobs}.>", cb=self._on_ack)
         await self._client.subscribe(self._names.cancelled("*"), cb=self._on_question)
         await self._client.flush()

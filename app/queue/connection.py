@@ -24,6 +24,7 @@ from app.queue.streams import bring_up_to_date
 from app.settings import Settings
 
 CONFIRM_SECONDS = 5.0  # how long a publish waits for the broker's confirmation
+TEXT_SECONDS = 1.0  # in which a worker answers what it has written
 LISTENER_SECONDS = 2.0  # in which a stream confirms a callback; who is no stream need not answer
 FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]+)"')
 REQUESTS_GROUP = "spillway"  # of the processes that answer requests
@@ -249,24 +250,47 @@ class Queue:
         """Hear what workers do."""
         await self.link.subscribe(self.names.worker("*"), lambda _, __, ___, data: heard(data))
 
-    async def answer_workers(self, asked: Callable[[str, bytes, str], bool | None]) -> None:
+    async def answer_workers(self, asked: Callable[[str, bytes, str], bool | asyncio.Future[bool] | None]) -> None:
         """Answer workers who ask whether a job is cancelled, or over.
 
         `asked` gets its ID, what they say of the run, and the web process that the job is one of, where they know it; it
-        returns None where another process answers.
+        returns None where another process answers, and where it is not known yet, the answer waits.
         """
 
         def take(subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
             said = asked(subject.decode().rpartition(".")[2], data, header(headers, PROCESS) or "")
-            if said is not None:
-                self._answer(reply, b"1" if said else b"0")
+            if isinstance(said, bool):
+                self._answer(reply, b"%d" % said)
+            elif said is not None:
+                said.add_done_callback(lambda done: self._answer(reply, b"%d" % done.result()))
 
         await self.link.subscribe(self.names.cancelled("*"), take)
 
-    def _answer(self, reply: bytes, data: bytes) -> None:
+    def _answer(self, reply: bytes, data: bytes | None) -> None:
         """Whoever asks names the subject of the answer: ours must not become a job, or an event, in our name."""
-        if reply and not self.names.owns(reply.decode("utf-8", "replace")):
+        if data is not None and reply and not self.names.owns(reply.decode("utf-8", "replace")):
             self.link.publish(reply, data)
+
+    async def hear_texts(self, heard: Callable[[str, bytes], None]) -> None:
+        """Hear how texts go on: `heard` gets the job and the message."""
+        await self.link.subscribe(
+            self.names.delta("*", "*"), lambda subject, _, __, data: heard(subject.decode().rpartition(".")[2], data)
+        )
+
+    async def answer_texts(self, asked: Callable[[str, bytes], bytes | None]) -> None:
+        """Answer whoever asks what a job has written here, unless there is nothing to say."""
+
+        def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
+            self._answer(reply, asked(subject.decode().rpartition(".")[2], data))
+
+        await self.link.subscribe(self.names.text("*"), take)
+
+    async def ask_text(self, job: str, asked: bytes) -> bytes | None:
+        """What the worker that runs this job has written of it; None when none answers in a second."""
+        try:
+            return (await self._client.request(self.names.text(job), asked, timeout=TEXT_SECONDS)).data
+        except (nats.errors.Error, TimeoutError):
+            return None
 
     async def answer_requests(self, ask: Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]) -> None:
         """Answer those who ask for jobs, with what `ask` makes of room, task and body; one process answers each."""

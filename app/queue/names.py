@@ -54,6 +54,14 @@ class Names:
         """Subject on which a worker asks whether a job is cancelled."""
         return self._subject(f"cancelled.{job}")
 
+    def delta(self, task: str, job: str) -> str:
+        """Subject on which a worker says how the text of a job goes on."""
+        return self._subject(f"deltas.{task}.{job}")
+
+    def text(self, job: str) -> str:
+        """Subject on which a worker is asked for the text of a job."""
+        return self._subject(f"text.{job}")
+
     def worker(self, worker: str) -> str:
         """Subject on which a worker says what it does."""
         return self._subject(f"workers.{worker}")
@@ -74,7 +82,10 @@ class Names:
 
     def owns(self, subject: str) -> bool:
         """Whether what is published on this subject means something to Spillway, or to the broker itself."""
-        kinds = ("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "web.", "workers.")
+        kinds = (
+            *("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "web.", "workers."),
+            *("deltas.", "text."),
+        )
         return subject.startswith(("$", *map(self._subject, kinds)))
 
     def _stream(self, name: str) -> str:

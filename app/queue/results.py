@@ -68,9 +68,13 @@ class Results:
             self._loop.call_soon(self._send_new)
         self._new.setdefault((task, process), []).append((message, _encode(message), stored))
 
-    def announce(self, task: str, job: str, attempt: int, run: str, process: str = "") -> None:
-        """Say that a run goes on; nobody waits for a confirmation, and it may be lost."""
+    def announce(
+        self, task: str, job: str, attempt: int, run: str, process: str = "", progress: str | None = None
+    ) -> None:
+        """Say that a run goes on, and how far it has come; nobody waits for a confirmation, and it may be lost."""
         message = ResultMessage(job=job, attempt=attempt, run=run, state="running")
+        if progress is not None:
+            message.progress = Raw(progress.encode())
         self._queue.link.publish(self._queue.names.result(task).encode(), _encode(message), headers=_of(process))
 
     def check(self) -> None:

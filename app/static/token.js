@@ -41,6 +41,9 @@ export function claims(text = token) {
   }
 }
 
+/** Whether whoever uses this tab answers people, and so sees drafts. */
+export const mayAnswer = () => !needed || ["staff", "operator"].includes(claims()?.role ?? "");
+
 /** Whether whoever uses this tab may change flags and see the operator page. */
 export const isOperator = () => !needed || claims()?.role === "operator";
 

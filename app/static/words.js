@@ -1,7 +1,8 @@
 /** What tasks, states and errors are called on the page. The one place for wording, but for results: results.js. */
 
-const TITLES = { triage: "Triage", language: "Language", sentiment: "Sentiment", escalate: "Escalation", summarize: "Summary", monochrome: "Black and white", "*": "All tasks" };
-const ACTIONS = { summarize: "Summarize" };
+const TITLES = { triage: "Triage", language: "Language", sentiment: "Sentiment", escalate: "Escalation", summarize: "Summary", monochrome: "Black and white", reply: "Draft of an answer", "*": "All tasks" };
+const ACTIONS = { summarize: "Summarize", reply: "Draft an answer" };
+const DRAFT_ACTIONS = { stop: "Stop", edit: "Edit and send", retry: "Try again", again: "Write another", dismiss: "Dismiss" };
 const STATES = { accepted: "waiting", running: "running", retrying: "trying again", succeeded: "done", failed: "failed", cancelled: "cancelled", skipped: "skipped, too busy" };
 const ERRORS = {
   bad_request: "That was not accepted",
@@ -53,6 +54,25 @@ export const taskTitle = (task) => TITLES[task] ?? capital(plain(task));
 
 /** @param {string} task @returns {string} what the button that asks for the task says */
 export const taskAction = (task) => ACTIONS[task] ?? taskTitle(task);
+
+/** @param {string} name @returns {string} what can be done with a text that grows */
+export const draftAction = (name) => DRAFT_ACTIONS[name];
+
+/**
+ * Whom a text is for, and how far it is.
+ * @param {Object} job @param {boolean} isDraft @returns {string}
+ */
+export function draftWords(job, isDraft) {
+  const words = job.progress?.words;
+  if (job.state === "succeeded" || job.state === "cancelled") return isDraft ? "only those who answer see it" : stateWord(job.state);
+  return words ? `${stateWord(job.state)}, ${words}` : stateWord(job.state);
+}
+
+/** What a message says whose place another has taken. */
+export const REPLACED = "Replaced by a newer answer below";
+
+/** @param {string} [name] who asked for it @returns {string} what the composer says of the draft in it */
+export const fromDraft = (name) => (name ? `From a draft that ${name} asked for: check it before you send it` : "From a draft: check it before you send it");
 
 /** @param {string} state of a job @returns {string} */
 export const stateWord = (state) => STATES[state] ?? plain(state);

@@ -100,6 +100,10 @@ jobs = Table(
     # The room's seq when it last changed; null while that is the message's own, by which it is found anyway.
     Column("changed", Integer),
     Column("callback", Text),  # where its outcome is sent
+    # What people have seen of its text, in attempts that are over: of the running one `pieces` has it.
+    Column("text", Text),
+    Column("replaces", Text),  # the job that it was asked for in place of
+    Column("replaces_seq", Integer),  # the message that that one wrote
 )
 Index("job_key", jobs.c.room, jobs.c.sender_id, jobs.c.key, unique=True, where=jobs.c.key.is_not(None))
 Index("job_message", jobs.c.room, jobs.c.message, where=jobs.c.message.is_not(None))
@@ -113,6 +117,15 @@ Index("job_parked_place", jobs.c.stream_seq, where=jobs.c.parked)
 
 # A SQLite file has one process, which looks from a mark on (below), and pays for no index that changes with each job.
 Index("job_unfinished", jobs.c.room, where=~jobs.c.delivered).ddl_if(dialect="postgresql")
+
+pieces = Table(
+    "pieces",  # of the texts of running attempts; gone as soon as the attempt has ended
+    metadata,
+    Column("n", Integer, primary_key=True),  # of the job
+    Column("attempt", Integer, primary_key=True),
+    Column("place", Integer, primary_key=True),  # its offset in code points
+    Column("text", Text, nullable=False),
+)
 
 marks = Table(
     "marks",

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Table
 
 from app.contract import MessageView
-from app.store.schema import callbacks, jobs, marks, messages, uploads
+from app.store.schema import callbacks, jobs, marks, messages, pieces, uploads
 
 MESSAGE_COLUMNS = tuple(column.name for column in messages.columns)
 JOB_COLUMNS = tuple(column.name for column in jobs.columns)
@@ -33,7 +33,7 @@ LIFE_COLUMNS = (
         "ms",
         "due",
     ),
-    *("deadline", "progress", "result", "error", "errors", "delivered", "dead", "changed"),
+    *("deadline", "progress", "result", "error", "errors", "delivered", "dead", "changed", "text"),
 )
 
 
@@ -68,6 +68,13 @@ class Update(NamedTuple):
     fixed: str = ""
 
 
+class Delete(NamedTuple):
+    """Rows that go: those with this value of the key."""
+
+    table: Table
+    key: str
+
+
 class MustBe(NamedTuple):
     """Nothing of the transaction is stored, and a conflict is reported, unless there is a row of which this holds."""
 
@@ -76,7 +83,7 @@ class MustBe(NamedTuple):
     condition: str
 
 
-Statement = Insert | Update | MustBe
+Statement = Insert | Update | Delete | MustBe
 
 # In the order in which they run: a job's message before the job, the job before what happens to it. Later ones win, so
 # a job that changes twice in one group must do so by the same statement, or by a later one.
@@ -89,6 +96,8 @@ STATEMENTS: dict[str, Statement] = {
     "park": Update(jobs, PARK_COLUMNS, "n"),
     "life": Update(jobs, LIFE_COLUMNS, "n"),
     "settle": Update(jobs, SETTLE_COLUMNS, "n"),
+    "piece": Insert(pieces, replace=True),
+    "pieces gone": Delete(pieces, "n"),
     "callback": Insert(callbacks, replace=True),
     "use": Update(uploads, (), "id", fixed="used = true"),
     "mark": Insert(marks, replace=True),

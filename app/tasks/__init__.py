@@ -1,8 +1,9 @@
 """Tasks: one file each in this folder, found by its name; `@task` is all it takes.
 
-A task is a plain function. Its parameters are the arguments a client sends, checked against their types, except those
-that Spillway fills in: `history` (the room's newest messages, as many as declared), `links` (signed links to the upload
-and for its output) and one named after the task that this one follows (that task's result).
+A task is a plain function, or a generator that yields what people are to see meanwhile. Its parameters are the arguments
+a client sends, checked against their types, except those that Spillway fills in: `history` (the room's newest messages,
+as many as declared), `links` (signed links to the upload and for its output) and one named after the task that this one
+follows (that task's result).
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ import importlib
 import inspect
 import pkgutil
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
-from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_type_hints, overload
+from typing import Annotated, Any, NamedTuple, TypedDict, TypeVar, get_args, get_origin, get_type_hints, overload
 
 import msgspec
 from msgspec import Meta
@@ -23,8 +24,10 @@ from app.payload import Reader, Refused, Text, Upload, convert, read, ready
 from app.where import place_of
 
 __all__ = [
+    "Delta",
     "Line",
     "Links",
+    "Progress",
     "Said",
     "Task",
     "TaskDeclarationInvalid",
@@ -36,6 +39,7 @@ __all__ = [
 ]
 
 RUNS = ("message", "request")
+OVERLAPS = ("queue", "refuse", "replace")
 FROM_MESSAGE = {"text"}  # what a task that runs on every message may ask for
 Result = Mapping[str, Any]
 K = TypeVar("K")
@@ -67,6 +71,19 @@ class Said(NamedTuple):
     data: dict[str, Any] | None = None
 
 
+class Delta(NamedTuple):
+    """The next piece of a text that people see grow; a task that yields them is a generator."""
+
+    text: str
+
+
+class Progress(NamedTuple):
+    """How far a run has come: a share from 0 to 1, and a few words on what it does."""
+
+    fraction: float
+    words: str = ""
+
+
 @dataclass(frozen=True)
 class Task:
     """A declared task: still the function, with everything both paths need to know about it."""
@@ -83,6 +100,9 @@ class Task:
     ordered: bool
     when: Callable[[Any], bool] | None
     chip: str | None = None
+    draft: bool = False
+    overlap: str = "queue"
+    needs: str | None = None
     name: str = ""
     about: str = ""
     arguments: type[msgspec.Struct] = msgspec.Struct
@@ -90,6 +110,7 @@ class Task:
     given: frozenset[str] = field(default_factory=frozenset)  # parameters that Spillway fills in
     followers: tuple[str, ...] = ()  # the tasks that run after this one
     results: Reader[Any] = Reader(dict[str, Any])
+    streams: bool = False  # it is a generator
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, as a unit test does."""
@@ -127,6 +148,9 @@ def task(
     ordered: bool | None = None,
     when: Callable[[Any], bool] | None = None,
     chip: str | None = None,
+    draft: bool = False,
+    overlap: str = "queue",
+    needs: str | None = None,
 ) -> Callable[[Callable[..., Any]], Task]: ...
 
 
@@ -144,6 +168,9 @@ def task(
     ordered: bool | None = None,
     when: Callable[[Any], bool] | None = None,
     chip: str | None = None,
+    draft: bool = False,
+    overlap: str = "queue",
+    needs: str | None = None,
 ) -> Any:
     """Declare the function in this file as a task.
 
@@ -153,7 +180,10 @@ def task(
     `says`: what a result tells the room, or None; `ordered`: whether answers are shown in the order asked, in their room
     (default: when it says something and runs on request); `when`: a cheap condition on the message's text, or on the
     result of the task it follows, without which there is no job; `chip`: how a result is worded on the page, such as
-    "{label}, {score}", with names of the result's fields in braces.
+    "{label}, {score}", with names of the result's fields in braces; `draft`: only staff and operators see what it
+    writes, and that it runs; `overlap`: what a second request does while one of the same task runs in the room: "queue"
+    (it runs as well), "refuse" (it gets `conflict`) or "replace" (it ends the first); `needs`: the setting without which
+    it cannot run, such as "LLM_URL".
     """
     default = () if after else ("request",)
 
@@ -161,8 +191,11 @@ def task(
         chosen = tuple(default if runs is None else runs)
         in_order = says is not None and "request" in chosen if ordered is None else ordered
         return _described(
-            Task(function, chosen, after, history, lane, attempts, timeout, deadline, says, in_order, when, chip)
-        )
+            Task(
+                function, chosen, after, history, lane, attempts, timeout, deadline, says, in_order, when, chip,
+                draft, overlap, needs,
+            )
+        )  # fmt: skip
 
     return declare if function is None else declare(function)
 
@@ -215,7 +248,8 @@ def _described(declared: Task) -> Task:
         bare = parameter.default is inspect.Parameter.empty
         fields.append((parameter.name, hints[parameter.name], *(() if bare else (parameter.default,))))
     _check_declaration(name, declared, {each[0] for each in fields}, given)
-    returns = _readable(name, hints.get("return", dict[str, Any]))
+    streams = inspect.isgeneratorfunction(function)
+    returns = _readable(name, _result_type(hints.get("return", dict[str, Any]), streams))
     if declared.chip is not None:
         _check_chip(name, declared.chip, returns)
     return replace(
@@ -226,7 +260,17 @@ def _described(declared: Task) -> Task:
         returns=returns,
         results=Reader(returns),
         given=frozenset(each for each in given if each),
+        streams=streams,
     )
+
+
+def _result_type(annotation: Any, streams: bool) -> Any:
+    """What the function returns in the end; of a generator this is the third part of its `Generator[...]`."""
+    if not streams:
+        return annotation
+    parts = get_args(annotation)
+    returned = parts[2] if get_origin(annotation) is Generator and len(parts) == 3 else None
+    return dict[str, Any] if returned in (None, Any, type(None)) else returned
 
 
 def _readable(name: str, kind: K) -> K:
@@ -252,6 +296,14 @@ def _check_declaration(name: str, declared: Task, own: set[str], given: set[str 
         raise TaskDeclarationInvalid(f"task {name}: when= needs a message or a task before it to look at")
     if ("history" in given) != (declared.history > 0):
         raise TaskDeclarationInvalid(f"task {name}: history=N and a parameter named history go together")
+    if declared.overlap not in OVERLAPS:
+        raise TaskDeclarationInvalid(
+            f"task {name}: overlap is {declared.overlap!r}, expected is one of {', '.join(OVERLAPS)}"
+        )
+    if declared.draft and declared.says is not None:
+        raise TaskDeclarationInvalid(
+            f"task {name}: a draft says nothing to the room, so draft and says exclude each other"
+        )
     if not (declared.attempts >= 1 and declared.timeout > 0 and declared.deadline > 0):
         raise TaskDeclarationInvalid(f"task {name}: attempts, timeout and deadline must be above 0")
     try:

@@ -12,6 +12,10 @@ class Sender(Protocol):
     connection: Connection | None
     websocket: Any  # what `Output.gather` writes to; None while it polls
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether what was sent before still waits for it to read."""
+
     def send_text(self, packet: bytes) -> None:
         """Send an Engine.IO text packet."""
 
@@ -41,6 +45,11 @@ class Connection:
     def closed(self) -> bool:
         """Whether it is over: nothing that is sent arrives."""
         return self.sender.closed or self.sender.connection is not self
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it has not taken what was sent before: more would only wait behind that."""
+        return self.sender.is_behind
 
     def ack(self, id: bytes, body: bytes) -> None:
         """Answer the event with this id; `body` is one JSON value."""

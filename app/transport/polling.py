@@ -32,6 +32,11 @@ class Polling:
         self._packets.append(packet)
         self._bytes += len(packet.encode())
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits than one answer takes."""
+        return len(self._packets) > PACKETS_PER_ANSWER
+
     def exceeds(self, packets: int, size: int) -> bool:
         """Whether more wait than so many packets or bytes; logs it if so."""
         if len(self._packets) <= packets and self._bytes <= size:

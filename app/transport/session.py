@@ -108,6 +108,13 @@ class Session:
         """Whether it is on a websocket."""
         return self.websocket is not None
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether what was sent before still waits for the client to read."""
+        if self.websocket:
+            return self.websocket.blocked
+        return self._polling is not None and self._polling.is_behind
+
     def send(self, packet: Packet) -> None:
         """Send an Engine.IO packet."""
         self._owner.concurrency.post(self._send, packet)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Container, Coroutine, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -66,6 +66,7 @@ def api(
 ) -> Blueprint:
     """The JSON interface under /api; `now` gives the figures of this moment, `held` who held the hub, `find` a job."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
+    drafts = {task.name for task in tasks.values() if task.draft}
 
     @blueprint.get("/flags")
     @route("The path of each task", FlagList, needs="token", query=OfRoom)
@@ -94,7 +95,7 @@ def api(
     @route("Every task", TaskList, needs="token")
     def list_tasks() -> ResponseReturnValue:
         access.grant()
-        return jsonify(tasks=[_described(task) for task in tasks.values()])
+        return jsonify(tasks=[_described(task, settings.given) for task in tasks.values()])
 
     @blueprint.get("/jobs")
     @route("Jobs, the newest first", JobList, needs="operator", query=WhichJobs)
@@ -111,7 +112,8 @@ def api(
         granted = access.grant()
         job = wait(find(id))
         # That there is a job in a room that is not theirs is nobody's business.
-        if job is None or not (granted.may_enter(job.room) or granted.role == "operator"):
+        may_enter = job is not None and (granted.may_enter(job.room) or granted.role == "operator")
+        if not may_enter or (job.task in drafts and not granted.may_see_drafts):
             raise Refused("not_found", "there is no such job")
         return json(jobs.view(job))
 
@@ -151,14 +153,26 @@ def _public(flag: dict[str, Any]) -> dict[str, Any]:
     return {key: flag[key] for key in ("task", "path", "percent")}
 
 
-def _described(task: Task) -> dict[str, Any]:
-    """A task as pages need it to offer a button for it."""
+def _described(task: Task, given: Container[str]) -> dict[str, Any]:
+    """A task as pages need it to offer a button for it; `given` are the settings that are not empty."""
     names = {"str": "text", "int": "number", "float": "number", "bool": "yes or no"}
     hints = task.arguments.__annotations__
     args = {name: "upload" if name == "upload" else names.get(_plain(hints[name]), "JSON") for name in hints}
     runs = [*task.runs, *([f"after:{task.after}"] if task.after else [])]
     chip = {"chip": task.chip} if task.chip is not None else {}
-    return {"task": task.name, "about": task.about, "runs": runs, "lane": task.lane, "args": args, **chip}
+    described: dict[str, Any] = {
+        "task": task.name,
+        "about": task.about,
+        "runs": runs,
+        "lane": task.lane,
+        "args": args,
+        **chip,
+    }
+    if task.draft:
+        described["draft"] = True
+    if task.needs is not None and task.needs not in given:
+        described["not_configured"] = f"set {task.needs}"
+    return described
 
 
 def _plain(hint: Any) -> str:

@@ -57,14 +57,14 @@ def rooms(services: Services, access: Access, wait: Wait) -> Blueprint:
     def ask(room: str) -> ResponseReturnValue:
         grant = access.of_room(room_name(room))
         what = _body(read_job)
-        return _accepted(wait(services.ask(sender_of(grant, what.sender), request.remote_addr, room, what)), 202)
+        return _accepted(wait(services.ask(sender_of(grant, what.sender), request.remote_addr, room, what, grant)), 202)
 
     @blueprint.get("/rooms/<room>/messages")
     @route("What was said before a message, oldest first", RoomPage, needs="room", query=WhichMessages)
     def page(room: str) -> ResponseReturnValue:
-        access.of_room(room_name(room))
+        grant = access.of_room(room_name(room))
         which = query(WhichMessages)
-        return json(wait(services.page(room, which.before, which.limit)))
+        return json(wait(services.page(room, which.before, which.limit, grant)))
 
     @blueprint.delete("/jobs/<id>")
     @route(
@@ -73,7 +73,7 @@ def rooms(services: Services, access: Access, wait: Wait) -> Blueprint:
     )  # fmt: skip
     def cancel(id: str) -> ResponseReturnValue:
         grant = access.grant()
-        job, cancelled = wait(services.cancel(id, lambda room: grant.may_enter(room) or grant.role == "operator"))
+        job, cancelled = wait(services.cancel(id, grant))
         return json(JobAccepted(job=job)), 202 if cancelled else 200
 
     return blueprint

@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from aiohttp import web
 
-from ml_clients.priority import step_back
+from ml_clients.priority import niceness, step_back
 from ml_clients.synthetic.behaviour import MODELS, Behaviour, Times
+from ml_clients.synthetic.talk import Talk, Talker
 
 MAX_BYTES = 64 << 20
 GREY_PIXEL = bytes.fromhex(
@@ -28,12 +29,13 @@ ANSWERS: dict[str, object] = {
 }
 
 
-def application(behaviour: Behaviour) -> web.Application:
-    """One endpoint for each model, as docs/models.md lists them."""
+def application(behaviour: Behaviour, talk: Talk = Talk()) -> web.Application:  # noqa: B008 - it is frozen
+    """One endpoint for each model, as docs/models.md lists them, and a language model that talks like this."""
     app = web.Application(client_max_size=MAX_BYTES)
     app.router.add_get("/livez", _livez)
     for model in MODELS:
         app.router.add_post(f"/v1/{model}", _endpoint(model, behaviour))
+    Talker(talk).add_to(app)
     return app
 
 
@@ -75,7 +77,14 @@ def main() -> int:
     parser.add_argument("--port", default=5001, type=int, help="the port, 0 for any free one")
     parser.add_argument("--seed", default=1, type=int, help="repeats a run's times and failures")
     parser.add_argument("--times", default="{}", help="JSON: model -> {median_ms, sigma, failures}")
+    parser.add_argument("--talk", default="{}", help="JSON: {tokens, per_second, first_ms} of the language model")
+    parser.add_argument("--niceness", default="idle", type=niceness, help="how far it stands back: idle, or 0 to 19")
     asked = parser.parse_args()
+    try:
+        talk = msgspec.convert(json.loads(asked.talk), Talk)
+    except (ValueError, msgspec.ValidationError) as error:
+        print(f"--talk: {error}", file=sys.stderr)
+        return 2
     try:
         times = msgspec.convert(json.loads(asked.times), dict[str, Times])
         if unknown := set(times) - set(MODELS):
@@ -83,9 +92,9 @@ def main() -> int:
     except (ValueError, msgspec.ValidationError) as error:
         print(f"--times: {error}", file=sys.stderr)
         return 2
-    step_back()
+    step_back(asked.niceness)
     try:
-        asyncio.run(_serve(application(Behaviour(times, asked.seed)), asked.host, asked.port))
+        asyncio.run(_serve(application(Behaviour(times, asked.seed), talk), asked.host, asked.port))
     except (OSError, OverflowError) as error:  # as for a port beyond 65535
         print(f"model server cannot start: {error}", file=sys.stderr)
         return 1

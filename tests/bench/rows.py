@@ -21,6 +21,7 @@ from tests.bench.models import acks_beside_models
 from tests.bench.several import several
 from tests.bench.sides import Measurement, Side, Size, chat_sides, connecting, echo, fan, own_rooms, paced
 from tests.bench.stall import big_writes
+from tests.bench.streams import acks_beside_streams, first_piece, pieces
 from tests.cluster import find_binaries
 
 CHAT = ["Spillway", "Node socket.io", "Flask-SocketIO"]
@@ -58,7 +59,7 @@ def _ours(open_side: Callable[[Size], AbstractContextManager[Measurement]], name
 
 def rows() -> list[Row]:
     """All rows, in the order of the table."""
-    return [*_chat_rows(), *_job_rows(), *_database_rows(), *_several_rows(), *_strain_rows()]
+    return [*_chat_rows(), *_job_rows(), *_stream_rows(), *_database_rows(), *_several_rows(), *_strain_rows()]
 
 
 def _chat_rows() -> list[Row]:
@@ -206,6 +207,48 @@ def _job_rows() -> list[Row]:
             ],
         ),
     ]
+
+
+def _stream_rows() -> list[Row]:
+    return [row for path in ("simple", "queued") for row in _stream_rows_of(path, queued=path == "queued")]
+
+
+def _stream_rows_of(path: str, queued: bool) -> list[Row]:
+    return [
+        Row(
+            f"pieces-{path}",
+            [_ours(partial(pieces, queued=queued))],
+            [
+                Line(f"50 drafts of 20 tokens/s, {path}: CPU of the web process a piece, beyond idle", "web_us", "us", at_most=60),
+                Line("the same with what it uses while nothing is asked of it", "with_idle_us", "us"),
+                Line("the longest pause of one of them", "longest_ms", "ms", at_most=1000, worst=True),
+            ],
+        ),
+        Row(
+            f"first-piece-{path}",
+            [_ours(partial(first_piece, queued=queued))],
+            [
+                Line(
+                    f"from asking for a draft to its first piece, of a model that begins at once, {path}, p50",
+                    "p50_ms",
+                    "ms",
+                    at_most=40 if queued else 15,
+                ),
+                Line("the same, p99", "p99_ms", "ms"),
+            ],
+        ),
+        Row(
+            f"streams-{path}",
+            [
+                _ours(partial(acks_beside_streams, queued=queued, how_many=50)),
+                _ours(partial(acks_beside_streams, queued=queued, how_many=0), "without drafts"),
+            ],
+            [
+                Line(f"ack at 50 messages/s beside 50 drafts, {path}, p99", "p99_ms", "ms", at_most=0, at_most_times=2.0),
+                Line("the same, p50", "p50_ms", "ms"),
+            ],
+        ),
+    ]  # fmt: skip
 
 
 def _database_rows() -> list[Row]:

@@ -243,6 +243,7 @@ def _listens(port: int) -> bool:
 
 
 def answers(url: str, path: str) -> bool:
+    """Whether a server says 200 there."""
     try:
         with urllib.request.urlopen(url + path, timeout=2) as answer:
             return bool(answer.status == 200)

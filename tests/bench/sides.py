@@ -31,10 +31,11 @@ class Size:
     idle: int
     idle_before: int  # clients that are connected before memory is read the first time
     join_seconds: float
+    streams: int
 
 
-FULL = Size(0.5, 2.0, 200, 1000, 5000, 100, 60.0)
-TINY = Size(0.05, 0.15, 5, 8, 30, 5, 10.0)
+FULL = Size(0.5, 2.0, 200, 1000, 5000, 100, 60.0, 50)
+TINY = Size(0.05, 0.15, 5, 8, 30, 5, 10.0, 3)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.auth.grant import open_to
 from app.chat import services
 from app.chat.rate import Rates
 from app.contract import NewJob, NewMessage, Person, Sender
@@ -130,7 +131,7 @@ def test_a_page_of_the_room_has_its_jobs(process: Process) -> None:
     job = NewJob(key="k", task="count", args={"text": "x"})
     process.own.run(process.services.ask(Person("ada", "Ada"), None, "lobby", job))
     send(process, "ada", "m")
-    page = process.own.run(process.services.page("lobby", 10, 10))
+    page = process.own.run(process.services.page("lobby", 10, 10, open_to(Person("op", "Op"))))
     assert [message.seq for message in page.messages] == [1]
     assert not page.more
 

@@ -61,6 +61,7 @@ class Guest:
     received: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     who: Client | None = None
     closed: bool = False
+    is_behind: bool = False
 
     def ack(self, id: bytes, body: bytes) -> None:
         """An acknowledgement arrives."""

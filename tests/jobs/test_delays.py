@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.auth.grant import open_to
 from app.chat.services import Ack
 from app.contract import NewJob, Outcome, Person
 from app.payload import Refused
@@ -139,7 +140,7 @@ def test_it_waits_over_a_restart(start: Callable[..., Process]) -> None:
 def test_it_can_be_cancelled(process: Process) -> None:
     ask(process, "a", DAY)
     id = only(process).id
-    view, cancelled = process.own.run(process.services.cancel(id, lambda room: room == "lobby"))
+    view, cancelled = process.own.run(process.services.cancel(id, open_to(Person("op", "Op"))))
     assert (view.state, view.due, cancelled) == ("cancelled", None, True)
     process.turn()
     process.pass_time(DAY)
@@ -147,7 +148,7 @@ def test_it_can_be_cancelled(process: Process) -> None:
     job = only(process)
     assert (job.state, job.due, process.runs) == ("cancelled", None, [])
     assert process.rooms["lobby"].lines == {}
-    view, cancelled = process.own.run(process.services.cancel(id, lambda room: True))
+    view, cancelled = process.own.run(process.services.cancel(id, open_to(Person("op", "Op"))))
     assert (view.state, cancelled) == ("cancelled", False)
 
 

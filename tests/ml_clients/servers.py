@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import ml_clients
+from ml_clients import llm
 from ml_clients.transport import DEFAULT_URL
 
 Handler = Callable[[socket.socket, int], None]
@@ -21,11 +22,13 @@ def talking_to(handle: Handler) -> Iterator[list[int]]:
         connections: list[socket.socket] = []
         numbers: list[int] = []
         ml_clients.configure(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        llm.configure(f"http://127.0.0.1:{listener.getsockname()[1]}/v1", "a-model", "a-key")
         threads.submit(_accept, listener, connections, numbers, lambda *args: threads.submit(_serve, handle, *args))
         try:
             yield numbers
         finally:
             ml_clients.configure(DEFAULT_URL)
+            llm.configure("", "")
             # Wakes everything that waits for a client.
             for waiting in (listener, *connections):
                 with suppress(OSError):

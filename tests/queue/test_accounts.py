@@ -182,6 +182,8 @@ NOT_FOR_A_WORKER = [
     "cancel.00000000000000000000000000",
     "dead.RESULTS",
     "requests.clinic.triage",
+    "deltas.triage.x",
+    "text.x",
     "_INBOX_web.x",
     "$JS.ACK.JOBS.ml.1.1.1.1.1",
     "$JS.ACK.RESULTS.chat.1.1.1.1.1",
@@ -196,9 +198,28 @@ NOT_FOR_A_WORKER = [
     "$JS.API.CONSUMER.DELETE.JOBS.sums",
     "$SYS.REQ.SERVER.PING.HEALTHZ",
 ]
-NOT_FOR_THE_WEB_PROCESS = ["results.double", "$JS.API.STREAM.DELETE.JOBS", "$JS.ACK.JOBS.sums.1.1.1.1.1"]
-NOT_FOR_THE_OPERATOR = ["jobs.sums.double", "results.double", "cancel.x", "$JS.API.STREAM.CREATE.MINE"]
-NOT_FOR_A_SERVICE = ["jobs.sums.double", "results.double", "cancelled.x", "$JS.API.STREAM.INFO.JOBS"]
+NOT_FOR_THE_WEB_PROCESS = [
+    "results.double",
+    "deltas.double.x",
+    "$JS.API.STREAM.DELETE.JOBS",
+    "$JS.ACK.JOBS.sums.1.1.1.1.1",
+]
+NOT_FOR_THE_OPERATOR = [
+    "jobs.sums.double",
+    "deltas.double.x",
+    "text.x",
+    "results.double",
+    "cancel.x",
+    "$JS.API.STREAM.CREATE.MINE",
+]
+NOT_FOR_A_SERVICE = [
+    "jobs.sums.double",
+    "deltas.double.x",
+    "text.x",
+    "results.double",
+    "cancelled.x",
+    "$JS.API.STREAM.INFO.JOBS",
+]
 NOT_FOR_THE_MONITOR = ["jobs.sums.double", "$SYS.REQ.SERVER.PING.VARZ", "$SYS.REQ.SERVER.PING.CONNZ"]
 
 
@@ -394,13 +415,13 @@ def test_each_worker_has_the_tasks_of_its_lanes() -> None:
     assert len({each["password"] for each in found.values()}) == 4
     assert found["worker-ml"]["inbox"] == "_INBOX_worker-ml"
     nsc = command("nats-config", "--nsc").stdout
-    assert "nsc add user --name worker --allow-pub 'cancelled.*," in nsc
+    assert "nsc add user --name worker --allow-pub-response=1 --response-ttl=60s --allow-pub 'cancelled.*," in nsc
 
 
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (["--lanes", "slow"], "--lanes slow: the tasks here have lanes heavy,ml"),
+        (["--lanes", "slow"], "--lanes slow: the tasks here have lanes heavy,llm,ml"),
         (["--password", "web=short"], "--password web=... is not allowed"),
         (["--password", "nobody=0123456789abcdef"], "there is no such account: web, worker, operator are"),
         (["--password", "web=file:/nowhere"], "--password web=file:/nowhere cannot be read"),

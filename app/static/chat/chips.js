@@ -46,8 +46,10 @@ export function sayJob(job) {
 }
 
 function progressWords({ state, progress }) {
-  const share = typeof progress === "number" ? progress : progress?.share;
-  return state === "running" && typeof share === "number" ? `${stateWord(state)} ${percent(share)}` : stateWord(state);
+  const share = typeof progress === "number" ? progress : progress?.fraction;
+  const words = typeof progress?.words === "string" ? progress.words : "";
+  if (state !== "running" || typeof share !== "number") return stateWord(state);
+  return [`${stateWord(state)} ${percent(share)}`, words].filter(Boolean).join(", ");
 }
 
 function counter({ at }) {

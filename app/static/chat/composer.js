@@ -2,6 +2,7 @@
 
 import { byId } from "../dom.js";
 import { toast } from "../toasts.js";
+import { fromDraft } from "../words.js";
 
 const MOST = 8192;
 const COUNT_FROM = 7500;
@@ -11,9 +12,10 @@ const SILENT_MS = 4_000;
 /**
  * Makes the composer work.
  * @param {Object} on
- * @param {(text: string) => void} on.send
+ * @param {(text: string, draft?: string) => void} on.send with the job whose draft it was made of
  * @param {(on: boolean) => void} on.typing
- * @returns {{focus: () => void, take: () => string}} `take` empties it and gives what was written
+ * @returns {{focus: () => void, take: () => string, edit: (job: Object, text: string) => void}} `take` empties it and gives
+ *   what was written, `edit` puts a draft into it
  */
 export function composer(on) {
   const text = byId("composer", HTMLTextAreaElement);
@@ -25,7 +27,14 @@ export function composer(on) {
     typing.off();
     return written;
   };
-  const send = () => { if (sendable(text.value)) on.send(take()); };
+  const draft = draftNote();
+  const send = () => { if (sendable(text.value)) on.send(take(), draft.take()); };
+  const edit = (/** @type {Object} */ job, /** @type {string} */ written) => {
+    text.value = [text.value.trim(), written.trim()].filter(Boolean).join("\n");
+    draft.set(job);
+    fit(text);
+    text.focus();
+  };
   text.oninput = () => { fit(text); typing.on(text.value !== ""); };
   text.onblur = () => typing.off();
   text.onkeydown = (event) => {
@@ -38,7 +47,27 @@ export function composer(on) {
   // Each message can be opened, and so is a stop of the Tab key.
   byId("skip").onclick = (event) => { event.preventDefault(); text.focus(); };
   fit(text);
-  return { focus: () => text.focus(), take };
+  return { focus: () => text.focus(), take, edit };
+}
+
+/** What the composer says of the draft in it; its button takes the note away, and the text stays. */
+function draftNote() {
+  const note = byId("composer-draft");
+  /** @type {string|undefined} */
+  let job;
+  const set = (/** @type {Object|undefined} */ given) => {
+    job = given?.id;
+    note.hidden = !given;
+    byId("composer-draft-words").textContent = given ? fromDraft(given.sender?.name) : "";
+  };
+  const take = () => {
+    const taken = job;
+    set(undefined);
+    return taken;
+  };
+  byId("composer-draft-close").onclick = () => set(undefined);
+  set(undefined);
+  return { set, take };
 }
 
 function sendable(text) {

@@ -11,6 +11,7 @@ import { announce } from "./announcer.js";
 import { composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { Dismissed } from "./dismissed.js";
+import { Drafts } from "./drafts.js";
 import { become, current, leave, randomKey } from "./identity.js";
 import { Members } from "./members.js";
 import { Outbox } from "./outbox.js";
@@ -73,6 +74,8 @@ function chat(me) {
   const room = new Room(connection, me.room);
   const actions = jobActions(connection, room, me);
   const timeline = new Timeline(parts, { actions, me: me.id, title: `${me.room} · Spillway`, jobs: room.jobs, again: (seq) => room.again(seq), older: () => room.older(), dismissed: new Dismissed(me.room), ...entries });
+  const writes = { edit: (job, text) => desk.edit(job, text), again: (job) => desk.ask(job.task, {}, { replaces: job.id }) };
+  const drafts = new Drafts(byId("drafts"), { text: (job) => room.texts.of(job), dismissed: new Dismissed(`${me.room}.drafts`), ...actions, ...writes });
   const tray = new Tray(byId("tray"), { me: me.id, ...actions, ...entries });
   const members = new Members(me, (after) => room.who(after));
   const outbox = new Outbox(connection, `spillway.unsent.${me.room}.${me.id}`, {
@@ -81,17 +84,25 @@ function chat(me) {
     notInRoom: () => room.join(),
   });
   const stop = () => { connection.close(); timeline.close(); outbox.pause(); typing.clear(); renewal.close(); };
-  room.on = roomEvents({ me, room, timeline, tray, outbox, typing, members, stop });
+  room.on = roomEvents({ me, room, timeline, tray, drafts, outbox, typing, members, stop });
   byId("leave").onclick = () => { leave(); back(stop); };
   connection.hear("typing", (event) => { if (event.room === me.room) typing.heard(event); });
   connection.hear("room:removed", (event) => { if (event.room === me.room) back(stop, `You may not be in room ${me.room} any more.`); });
   connection.hear("server:draining", ({ seconds }) => showDraining(seconds));
-  writing({ me, connection, room, outbox, tasksKnown: (tasks) => { learnWords(tasks); timeline.reword(); } });
+  const desk = writing({ me, connection, room, outbox, drafts, tasksKnown: (tasks) => learnTasks(tasks, { room, timeline, drafts }) });
   paths(connection, me.room);
   connection.open();
 }
 
-function roomEvents({ me, room, timeline, tray, outbox, typing, members, stop }) {
+/** How tasks word their results, and which write drafts. */
+function learnTasks(tasks, { room, timeline, drafts }) {
+  learnWords(tasks);
+  drafts.learn(tasks);
+  timeline.reword();
+  for (const job of room.jobs.all()) drafts.show(job);
+}
+
+function roomEvents({ me, room, timeline, tray, drafts, outbox, typing, members, stop }) {
   return {
     messages: (messages, news) => {
       timeline.append(messages, news);
@@ -100,13 +111,14 @@ function roomEvents({ me, room, timeline, tray, outbox, typing, members, stop })
     },
     history: (messages) => timeline.prepend(messages),
     job: (job) => {
-      if (timeline.showJob(job)) tray.settled(job.id);
+      if (drafts.show(job) || timeline.showJob(job)) tray.settled(job.id);
       else if (!job.message) tray.showJob(job);
     },
+    text: (job) => { drafts.grown(job); tray.settled(job.id); },
     members: (event) => members.take(event),
     wait: showWait,
     joined: () => { timeline.joined(); outbox.resume(); },
-    reset: () => timeline.clear(),
+    reset: () => { timeline.clear(); drafts.clear(); },
     error: (error) => (error.code === "forbidden" ? back(stop, error.message) : complain(error)),
   };
 }
@@ -140,10 +152,14 @@ function jobActions(connection, room, me) {
 }
 
 /** Everything the person sends: text, images, requests. */
-function writing({ me, connection, room, outbox, tasksKnown }) {
+function writing({ me, connection, room, outbox, drafts, tasksKnown }) {
   const say = (text, more = {}) => outbox.add("message:send", { room: me.room, key: randomKey(), text, ...more });
-  const ask = (task, args) => outbox.add("job:create", { room: me.room, key: randomKey(), task, args });
-  const desk = composer({ send: (text) => say(text), typing: (on) => connection.tell("typing", { room: me.room, on }) });
+  const ask = (task, args, more = {}) => outbox.add("job:create", { room: me.room, key: randomKey(), task, args, ...more });
+  const send = (text, draft) => {
+    say(text, draft ? { draft } : {});
+    if (draft) drafts.dismiss(draft);
+  };
+  const desk = composer({ send, typing: (on) => connection.tell("typing", { room: me.room, on }) });
   let imageTask = "monochrome";
   const image = async (file, task = imageTask) => {
     try {
@@ -166,6 +182,7 @@ function writing({ me, connection, room, outbox, tasksKnown }) {
   // Not before: whoever is not let in need not ask.
   connection.hear("connect", () => { if (!known) offer().catch(complain); });
   desk.focus();
+  return { ask, edit: desk.edit };
 }
 
 /** The panel of paths, moving with every change anywhere. */

@@ -3,7 +3,7 @@
 import { dayKey, dayWords, exactTime, timeOf } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
-import { taskTitle } from "../words.js";
+import { REPLACED, taskTitle } from "../words.js";
 import { findingsElement } from "./findings.js";
 import { linked } from "./links.js";
 import { isNotice, noticeElement } from "./notice.js";
@@ -52,6 +52,13 @@ export function decorate(element, previous) {
   element.querySelector(":scope > .day")?.remove();
   if (newDay) element.prepend(h("div", { class: "day" }, dayWords(element.dataset.at)));
   element.dataset.follows = String(Boolean(!newDay && soon && element.dataset.kind === "user" && previous.dataset.from === element.dataset.from));
+}
+
+/** Says that a newer message has taken the place of this one. @param {HTMLElement} element */
+export function markReplaced(element) {
+  if (element.dataset.replaced) return;
+  element.dataset.replaced = "true";
+  element.querySelector(".message-head")?.append(h("span", { class: "message-replaced" }, REPLACED));
 }
 
 function head(message, task) {

@@ -2,6 +2,7 @@
 
 import { Jobs } from "./jobs.js";
 import { Sequence } from "./sequence.js";
+import { Texts } from "./texts.js";
 import { upload } from "./uploads.js";
 
 const AGAIN_MS = 1_500;
@@ -16,6 +17,7 @@ export class Room {
    * @param {(messages: Object[], news: boolean) => void} on.messages next in order; `news` when they were not there at first
    * @param {(older: Object[]) => void} on.history
    * @param {(job: Object) => void} on.job
+   * @param {(job: Object) => void} on.text the text of a job has grown
    * @param {(event: Object) => void} on.members who is here, or who came and went
    * @param {(seconds: number) => void} on.wait
    * @param {() => void} on.joined events may be sent from here on
@@ -28,6 +30,7 @@ export class Room {
     this.on = on;
     this.sequence = new Sequence();
     this.jobs = new Jobs();
+    this.texts = new Texts();
     this.oldest = null;
     /** @type {string|undefined} */
     this.uploadToken = undefined;
@@ -77,7 +80,15 @@ export class Room {
   /** Takes news of a job, from an event or an acknowledgement. */
   update(job) {
     const merged = this.jobs.merge(job);
+    if (merged) this.texts.learn(merged);
     if (merged) this.on.job(merged);
+  }
+
+  /** Takes a piece of the text of a job. */
+  grow(piece) {
+    this.texts.take(piece);
+    const job = this.jobs.get(piece.job);
+    if (job) this.on.text(job);
   }
 
   /** Fetches the page before the oldest message shown. @returns {Promise<boolean>} whether there may be more */
@@ -103,6 +114,7 @@ export class Room {
     const mine = (listener) => (data) => { if (data.room === this.name) listener(data); };
     this.connection.hear("message:new", mine((message) => this.receive(message)));
     this.connection.hear("job:update", mine((job) => this.update(job)));
+    this.connection.hear("job:delta", mine((piece) => this.grow(piece)));
     this.connection.hear("room:members", mine((event) => this.on.members(event)));
   }
 
@@ -139,7 +151,10 @@ export class Room {
     const first = messages[0]?.seq;
     if (!news) this.sequence.startAt(first === undefined ? seq : first - 1);
     this.oldest ??= first ?? null;
-    for (const job of jobs ?? []) this.jobs.merge(job);
+    for (const job of jobs ?? []) {
+      this.jobs.merge(job);
+      this.texts.learn(this.jobs.get(job.id));
+    }
     this.#show(this.sequence.take(messages), news);
     // The chips of messages shown before may have moved on while this tab was away.
     for (const job of jobs ?? []) this.on.job(this.jobs.get(job.id));
@@ -154,6 +169,7 @@ export class Room {
   #reset() {
     this.sequence.clear();
     this.jobs.clear();
+    this.texts.clear();
     this.oldest = null;
     this.on.reset();
   }

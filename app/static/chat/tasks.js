@@ -3,6 +3,7 @@
 import { api } from "../api.js";
 import { byId, h } from "../dom.js";
 import { icon } from "../icons.js";
+import { mayAnswer } from "../token.js";
 import { capitalized, taskAction } from "../words.js";
 
 const ICONS = { summarize: "paths", monochrome: "image" };
@@ -16,7 +17,8 @@ const ICONS = { summarize: "paths", monochrome: "image" };
  */
 export async function taskButtons(on) {
   const { tasks } = await api("GET", "/api/tasks");
-  const buttons = tasks.filter(({ runs }) => runs.includes("request")).map((task) => button(task, on));
+  const askable = tasks.filter(({ runs, draft, not_configured: missing }) => runs.includes("request") && !missing && (!draft || mayAnswer()));
+  const buttons = askable.map((task) => button(task, on));
   byId("task-buttons").replaceChildren(...buttons);
   return tasks;
 }

@@ -4,7 +4,7 @@ import { h, inside } from "../dom.js";
 import { emptyRoom } from "./empty.js";
 import { removeFinding, showFinding } from "./findings.js";
 import { Following } from "./following.js";
-import { decorate, messageElement } from "./message.js";
+import { decorate, markReplaced, messageElement } from "./message.js";
 import { pendingElement } from "./pending.js";
 import { Unread } from "./unread.js";
 
@@ -48,6 +48,7 @@ export class Timeline {
   clear() {
     this.shown = new Map();
     this.homes = new Map();
+    this.replaced = new Set(); // messages whose place others have taken
     this.complete = false;
     this.unread.clear();
     this.parts.log.replaceChildren();
@@ -135,10 +136,20 @@ export class Timeline {
     const own = message.kind === "user" && message.sender?.id === this.on.me;
     const element = messageElement(message, { own, task, again: this.on.again, dismissed: this.on.dismissed, goTo: (seq) => this.goTo(seq) });
     this.shown.set(message.seq, { message, element, task });
+    this.#replace(message.data?.replaces);
+    if (this.replaced.has(message.seq)) markReplaced(element);
     if (message.job) this.#move(message.job, message.seq);
     if (message.key && own) this.removeEntry(message.key);
     for (const job of this.#jobsOf(message)) showFinding(element.querySelector(".chips"), job, this.on.actions);
     return element;
+  }
+
+  /** A newer message takes the place of this one. */
+  #replace(seq) {
+    if (typeof seq !== "number") return;
+    this.replaced.add(seq);
+    const before = this.shown.get(seq);
+    if (before) markReplaced(before.element);
   }
 
   /** A job is shown at the newest message that it wrote: first that it failed, then what came of another try. */
