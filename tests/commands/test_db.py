@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -54,6 +55,13 @@ def test_a_new_database_on_a_server_is_made(empty: dict[str, str]) -> None:
 
     assert db("upgrade", empty) == [{**before, "version": NEWEST}]
     assert before["database"].startswith("postgresql://127.0.0.1:")
+
+
+@pytest.mark.slow
+def test_several_that_start_at_once_make_the_tables_once(empty: dict[str, str]) -> None:
+    with ThreadPoolExecutor() as threads:
+        found = list(threads.map(db, ["upgrade"] * 4, [empty] * 4))
+    assert [rows[0]["version"] for rows in found] == [NEWEST] * 4
 
 
 def test_a_server_that_is_away_is_named_in_one_sentence() -> None:
