@@ -68,8 +68,11 @@ def join(
         transport.broadcast, events.tell_members, life.link,
     )  # fmt: skip
     events.others = services.others = desk.others = others
-    loading.owned, publisher.relay = others.owners.room, others.mirrors.tell
-    others.mirrors.show = publisher.show_relayed
+    loading.owned, publisher.relay, others.mirrors.show = (
+        others.owners.room,
+        others.mirrors.tell,
+        publisher.show_relayed,
+    )
     life.owner = callbacks.owner = processes.me
     life.call_owner = others.call
     _hear(backplane, callbacks, routing, transport)
