@@ -62,6 +62,13 @@ def replay(asked: Asked, file: Path, room: str, speed: float) -> None:
 @click.option("--variants", default="simple,queued,auto,plain", show_default=True, help="what is compared")
 @click.option("--repeat", default=1, show_default=True, type=click.IntRange(1, 100), help="runs of each variant")
 @click.option("--full", is_flag=True, help="also step up the load, overload, and kill -9 in mid-run")
+@click.option(
+    "--topology",
+    type=click.Choice(["one", "cluster"]),
+    default="one",
+    show_default=True,
+    help="what is measured: one of each part, or what make cluster starts",
+)
 @click.option("--models", type=click.Choice(["embedded", "synthetic"]), help="instead of what the workload says")
 @click.option("--seed", type=int, help="repeats arrivals and synthetic times")
 @click.option("--out", default=Path("compare"), show_default=True, type=click.Path(file_okay=False, path_type=Path))

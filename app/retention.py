@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, case, delete, select, text
+from sqlalchemy import Connection, bindparam, case, delete, select, text
 
 from app.contract import FINAL
-from app.store.portable import json_text, stored_order, upsert
+from app.store.portable import json_text, stored_order, upsert_all
 from app.store.schema import jobs, messages, rooms, uploads
 from app.store.store import Store
 
@@ -83,13 +83,17 @@ def _remove_messages(connection: Connection, before: float) -> int:
     """Messages lie in the order in which they were stored; a room goes on counting where it was."""
     oldest = select(messages.c.room, messages.c.seq, messages.c.at).order_by(stored_order(messages.c.at))
     old = [row for row in connection.execute(oldest.limit(AT_ONCE)) if row.at < before]
-    by_room: dict[str, list[int]] = {}
+    reached: dict[str, int] = {}
     for row in old:
-        by_room.setdefault(row.room, []).append(row.seq)
-    for room, seqs in by_room.items():
-        upsert(connection, rooms, {"name": room, "seq": max(seqs)}, {"seq": _highest})
-        connection.execute(delete(messages).where(messages.c.room == room, messages.c.seq.in_(seqs)))
+        reached[row.room] = max(reached.get(row.room, 0), row.seq)
+    if old:
+        counts = [{"name": room, "seq": seq} for room, seq in sorted(reached.items())]
+        upsert_all(connection, rooms, counts, {"seq": _highest})
+        connection.execute(_one_message, [{"of": row.room, "number": row.seq} for row in old])
     return len(old)
+
+
+_one_message = delete(messages).where(messages.c.room == bindparam("of"), messages.c.seq == bindparam("number"))
 
 
 def _highest(given: Any) -> Any:

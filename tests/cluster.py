@@ -104,8 +104,13 @@ class Cluster:
 
     def kill(self) -> None:
         """It is gone at once, and all that belongs to it."""
+        children = psutil.Process(self.process.pid).children()
         self.process.kill()
         self.process.wait()
+        for child in children:  # which would end by themselves, but stand in the way of a start until then
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.kill()
+        psutil.wait_procs(children, WAIT)
 
     def stop(self) -> None:
         """Stop it at once and in order: connections are cut."""

@@ -180,6 +180,14 @@ def own() -> Iterator[OwnLoop]:
     made.close()
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new database: one of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'either.db'}"
+    return str(request.getfixturevalue("cluster").database())
+
+
 @pytest.fixture
 def store(own: OwnLoop, tmp_path: Path) -> Iterator[Store]:
     """An open store."""

@@ -15,6 +15,18 @@ class Joined(NamedTuple):
 
     seq: int
     ended: frozenset[str]
+    is_over: bool = True  # else they are about to be shown everything there is
+
+    def has_message(self, seq: int) -> bool:
+        """Whether they have seen this message, or are about to."""
+        return not self.is_over or seq <= self.seq
+
+    def has_end(self, job: str) -> bool:
+        """Whether they have seen this job end, or are about to."""
+        return not self.is_over or job in self.ended
+
+
+JOINING = Joined(0, frozenset(), is_over=False)
 
 
 class Client:

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.auth.tokens import Tokens
 from app.chat import reading
-from app.chat.clients import Client, Joined
+from app.chat.clients import JOINING, Client, Joined
 from app.chat.expiry import Expiry
 from app.chat.intake import Intake
 from app.chat.loading import Loading
@@ -109,6 +109,17 @@ class Events:
         if who.connection.closed:  # it left while the room was loaded, and nobody would take it out again
             self.forget(who)
         self.tell_members(room)
+        if self.others is None:
+            return await self._shown(who, what, room)
+        who.joined[room.name] = JOINING
+        try:
+            return await self._shown(who, what, room)
+        finally:
+            if who.joined.get(room.name) is JOINING:  # it did not work
+                del who.joined[room.name]
+
+    async def _shown(self, who: Client, what: Join, room: Room) -> dict[str, Any]:
+        """What somebody is shown of a room who has just entered it."""
         continued = who.pages.pop(room.name, None) == what.after is not None
         people = await self.others.introduce(room) if self.others is not None and not room.ours else None
         unfinished = await self._unfinished(room)

@@ -44,6 +44,7 @@ def compare(
     seed: int | None,
     out: Path,
     as_json: bool,
+    topology: str = "one",
 ) -> int:
     """Make a comparison and write its report; returns 0 when it is complete, 1 when it was cut short. Raises CompareRefused."""
     tasks = declared.discover()
@@ -58,6 +59,7 @@ def compare(
         workload.with_python_tasks(asked, tasks),
         secrets.randbelow(10**6) if seed is None else seed,
         models or asked.models,
+        topology,
     )
     comparison = Comparison(experiment, _variants(variants), repeat, full, _command(experiment, sys.argv[1:], seed))
     _make_folder(out)

@@ -19,11 +19,14 @@ TARGET_CORE_SHARE = 0.6  # of a core used at the peak; waiting times grow steepl
 LEDGER_JOBS_PER_SECOND = 5_000  # one SQLite file acknowledges at least these: `python -m tests.inserts`
 MESSAGES_PER_DAY = (14_700, 100_000, 1_000_000, 10_000_000, 100_000_000)
 LARGEST_JOBS_PER_DAY = 1_400_000_000
-SINGLE_INSTANCE_PARTS = ("web process", "ledger", "broker")  # there can be only one of each today
-NEEDS = {
-    "web process": "several web processes for one set of rooms",
-    "ledger": "PostgreSQL or several files instead of one SQLite file",
-    "broker": "streams spread over several brokers",
+BROKERS = 3  # of the cluster, which all hold every message
+SINGLE = {  # what there is one of, and what is needed where that is too little; by topology
+    "one": {
+        "web process": "several web processes on PostgreSQL; what they cost, compare --topology cluster measures",
+        "ledger": "PostgreSQL instead of one SQLite file; what it costs, compare --topology cluster measures",
+        "broker": "a broker on cores of its own, or several Spillways (NATS_PREFIX) among which rooms are divided",
+    },
+    "cluster": {"broker": "several Spillways (NATS_PREFIX) among which rooms are divided"},
 }
 
 
@@ -34,7 +37,7 @@ class Need(msgspec.Struct, frozen=True):
     model_servers: int  # cores for models, as they were measured
     first: str  # the part that needs most processes; empty when one of each is enough
     times: float  # how many of them the peak would fill
-    built: bool  # whether today's Spillway can carry it
+    built: bool  # whether what was measured carries it with more processes alone
     sentence: str
 
 
@@ -89,7 +92,7 @@ class Projection(msgspec.Struct, frozen=True):
     assumes: list[str]
 
 
-def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any]) -> Projection:
+def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any], topology: str = "one") -> Projection:
     """The projection of every path that was measured, except `plain`, which loses jobs."""
     paths = {name: each for name, each in all_figures.items() if name != "plain" and _ended(each)}
     costs = {name: _costs(each) for name, each in paths.items()}
@@ -103,11 +106,11 @@ def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any
         target=TARGET_CORE_SHARE,
         peak=round(PEAK_TO_AVERAGE, 3),
         ledger=LEDGER_JOBS_PER_SECOND,
-        steps=_steps(costs, ratio) if costs else [],
+        steps=_steps(costs, ratio, topology) if costs else [],
         checks=checks,
         reaches=reaches,
         checked=_checked(checks, reaches),
-        assumes=list(ASSUMES),
+        assumes=[*ASSUMES, OF[topology]],
     )
 
 
@@ -117,12 +120,16 @@ ASSUMES = (
     "Every core is as fast as those measured, and the processes of a part share the load evenly.",
     "The mix of tasks is that of this workload; other tasks have other costs.",
     "A message and the jobs it starts are measured together: the cost of a job includes its share of the message.",
-    "One SQLite file belongs to one web process. PostgreSQL and several web processes are not built yet: beyond one web "
-    "process this table says what would be needed, not what can be run today.",
-    "Brokers are counted by processor time alone. A stream with file storage is on the disk of one broker, and several "
-    "brokers together were not measured.",
     "Networks, load balancers and the disks of other machines cost nothing in this calculation.",
 )
+
+
+OF = {  # what is assumed of the topology that was measured
+    "one": "One web process with one SQLite file and one broker were measured. Several web processes on PostgreSQL cost more "
+    "for each job than one: compare --topology cluster measures that.",
+    "cluster": "Web processes on PostgreSQL share rooms, and brokers are three that all hold every message: their costs are "
+    "those measured with two web processes. The database may use every core of its machine; its disk was not measured.",
+}
 
 
 def _ended(variant: VariantFigures) -> int:
@@ -134,7 +141,7 @@ def _costs(variant: VariantFigures) -> dict[str, float]:
     return {part: each.cpu / _ended(variant) for part, each in variant.parts.items()}
 
 
-def _steps(costs: dict[str, dict[str, float]], ratio: float | None) -> list[LoadLevel]:
+def _steps(costs: dict[str, dict[str, float]], ratio: float | None, topology: str) -> list[LoadLevel]:
     largest = float(LARGEST_JOBS_PER_DAY)
     loads: list[tuple[str, float | None, float]] = [
         (f"{in_words(largest)} jobs a day", largest / ratio if ratio else None, largest)
@@ -144,18 +151,21 @@ def _steps(costs: dict[str, dict[str, float]], ratio: float | None) -> list[Load
     steps = []
     for name, messages, jobs in sorted(loads, key=lambda load: load[2]):
         average, peak = jobs / DAY, jobs / DAY * PEAK_TO_AVERAGE
-        needs = {path: _need(each, peak) for path, each in costs.items()}
+        needs = {path: _need(each, peak, topology) for path, each in costs.items()}
         steps.append(LoadLevel(name, messages, round(jobs), round(average, 3), round(peak, 3), needs))
     return steps
 
 
-def _need(costs: dict[str, float], peak: float) -> Need:
+def _need(costs: dict[str, float], peak: float, topology: str) -> Need:
     """What is needed for every part to be at most TARGET_CORE_SHARE busy at the peak."""
     filled = {part: peak * cost / TARGET_CORE_SHARE for part, cost in costs.items()}
     servers = math.ceil(filled.pop("model server", 0.0))
-    filled["ledger"] = peak / LEDGER_JOBS_PER_SECOND
+    if topology == "one":
+        filled["ledger"] = peak / LEDGER_JOBS_PER_SECOND
+    elif "broker" in filled:
+        filled["broker"] /= BROKERS
     parts = {part: max(1, math.ceil(each)) for part, each in filled.items()}
-    past = {part: each for part, each in filled.items() if part in SINGLE_INSTANCE_PARTS and each > 1}
+    past = {part: each for part, each in filled.items() if part in SINGLE[topology] and each > 1}
     first = max(past or filled, key=lambda part: filled[part])
     times = filled[first]
     return Need(
@@ -164,14 +174,13 @@ def _need(costs: dict[str, float], peak: float) -> Need:
         first if times > 1 else "",
         round(times, 3),
         not past,
-        _sentence(first, times, bool(past)),
+        _sentence(first, times, SINGLE[topology][first] if past else ""),
     )
 
 
-def _sentence(first: str, times: float, past: bool) -> str:
-    if past:
-        needs = f"This needs {NEEDS[first]}, which is not built yet."
-        return f"The {first} is the first limit: the peak needs {count(times)} of them. {needs}"
+def _sentence(first: str, times: float, needed: str) -> str:
+    if needed:
+        return f"The {first} is the first limit: the peak needs {count(times)} of them. This needs {needed}."
     if times > 1:
         more = plural(math.ceil(times), "process", "processes")
         return f"The {first} is the first limit: the peak needs {count(times)} of them; start {more}."

@@ -52,7 +52,9 @@ def conclude(report: Report) -> Concluded:
     """Figures, verdicts and projection, from the report's runs, workload and machine alone."""
     bounds = report.workload.get("bounds", {})
     found = figures(report.runs, bounds)
-    return Concluded(found, verdicts(found, bounds, report.machine), project(found, report.runs, report.machine))
+    return Concluded(
+        found, verdicts(found, bounds, report.machine), project(found, report.runs, report.machine, report.topology)
+    )
 
 
 def write(report: Report, folder: Path) -> tuple[Path, Path]:

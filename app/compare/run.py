@@ -63,6 +63,7 @@ class Experiment:
     tasks: Mapping[str, Task]
     seed: int
     models: str
+    topology: str = "one"  # or cluster
 
 
 async def measure(plan: Plan, experiment: Experiment, on_progress: OnProgress) -> Run:
@@ -71,8 +72,9 @@ async def measure(plan: Plan, experiment: Experiment, on_progress: OnProgress) -
     if plan.seconds is not None:
         workload = msgspec.structs.replace(workload, seconds=min(plan.seconds, workload.seconds))
     due = arrivals(workload, experiment.folder, plan.factor, experiment.seed + plan.repeat)
-    with variant_system(plan.variant, workload, experiment.models, experiment.seed) as (system, model):
-        meter = Meter(lambda: {**system.parts(), **({"model server": model} if model else {})})
+    kind = experiment.topology
+    with variant_system(plan.variant, workload, experiment.models, experiment.seed, kind) as (system, model):
+        meter = Meter(lambda: [*system.processes(), *([("model server", model)] if model else [])])
         assignments = _assignments(system, plan, workload, experiment, due)
         expected = sum(expected_jobs(each) for each in assignments)
         async with _drivers(assignments) as drivers:
@@ -337,6 +339,7 @@ class Comparison:
             machine=machine(),
             workload=msgspec.to_builtins(experiment.workload),
             models=experiment.models,
+            topology=experiment.topology,
             seed=experiment.seed,
             variants=self.variants,
             repeat=self.repeat,

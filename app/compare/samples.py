@@ -73,6 +73,7 @@ class Report(msgspec.Struct, kw_only=True):
     machine: dict[str, Any]  # cores, processor, memory_gb, system, python
     workload: dict[str, Any]  # the workload file as it was read
     models: str  # embedded or synthetic
+    topology: str = "one"  # one of each part; or cluster, as `make cluster` starts it
     seed: int
     variants: list[str]
     repeat: int

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,12 +28,16 @@ from app.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
-PARTS = {  # the supervisor's name of each process, and a word in its command line
+PARTS = {  # the supervisor's name of each process, without a number, and a word in its command line
     "web process": "wsgi.py",
     "worker": "app.worker",
     "broker": "nats-server",
     "model server": "ml_clients.embedded",
+    "database": "/postgres",
+    "nginx": "nginx",
 }
+TOPOLOGIES = ("one", "cluster")  # what `make run` starts, and what `make cluster` does
+FRONT = 100  # nginx's port is so many above PORT
 SAMPLE_SECONDS = 0.5  # between two samples
 ISOLATED_SETTINGS = {  # the user's own settings must not lead a run to their data, or make all variants the same
     "HOST": "127.0.0.1",
@@ -147,14 +151,22 @@ class System:
         return " / ".join(relevant[-3:])[-600:] or "its log is empty"
 
     def parts(self) -> dict[str, psutil.Process]:
-        """Its running processes, by the supervisor's names for them."""
-        found = {}
+        """Its running processes, by the supervisor's names for them; one of each."""
+        return dict(self.processes())
+
+    def processes(self) -> list[tuple[str, psutil.Process]]:
+        """All of them, and for each which part it is one of."""
+        found = []
         with contextlib.suppress(psutil.NoSuchProcess):
             for child in psutil.Process(self.process.pid).children():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     command = " ".join(child.cmdline())
                     if child.status() != psutil.STATUS_ZOMBIE:
-                        found.update({name: child for name, word in PARTS.items() if word in command})
+                        kinds = [name for name, word in PARTS.items() if word in command]
+                        does = (
+                            child.children() if kinds in (["database"], ["nginx"]) else []
+                        )  # they only watch over those
+                        found += [(kind, each) for kind in kinds[:1] for each in (child, *does)]
         return found
 
     @property
@@ -173,13 +185,25 @@ class System:
         requests.delete(f"{self.url}/api/flags/{task}", headers=self.headers, timeout=10).raise_for_status()
 
 
+class Cluster(System):
+    """The same as `make cluster` starts it: several of each part, and nginx in front where it is installed."""
+
+    module = "app.cluster"
+
+    def start(self) -> None:
+        """As System; clients come by nginx then."""
+        super().start()
+        if f"ready http://127.0.0.1:{self.port + FRONT} (nginx" in self.log.read_text():
+            self.url = f"http://127.0.0.1:{self.port + FRONT}"
+
+
 class RunFailed(Exception):
     """A run failed; the message says which part failed and how."""
 
 
 @contextmanager
 def variant_system(
-    variant: str, workload: Workload, models: str, seed: int
+    variant: str, workload: Workload, models: str, seed: int, topology: str = "one"
 ) -> Iterator[tuple[System, psutil.Process | None]]:
     """The system with the parts this variant needs, and the synthetic model server if one is used; raises RunFailed.
 
@@ -196,7 +220,8 @@ def variant_system(
             )
         if models == "synthetic":
             model, settings["ML_URL"] = stack.enter_context(_synthetic(workload, seed))
-        system = System(None, root, variant in ("queued", "auto"), None, **settings)
+        kind = Cluster if topology == "cluster" else System
+        system = kind(None, root, topology == "cluster" or variant in ("queued", "auto"), None, **settings)
         try:
             stack.enter_context(system)
         except NotReady:
@@ -247,8 +272,8 @@ def _synthetic(workload: Workload, seed: int) -> Iterator[tuple[psutil.Process, 
 class Meter:
     """Samples what each part uses twice a second; a restarted part adds to what its predecessor used."""
 
-    def __init__(self, parts: Callable[[], Mapping[str, psutil.Process]]) -> None:
-        self._parts = parts
+    def __init__(self, processes: Callable[[], Iterable[tuple[str, psutil.Process]]]) -> None:
+        self._processes = processes
         self._used: dict[tuple[str, int], float] = {}  # (part, process) -> CPU seconds at the last sample
         self._before: dict[str, float] = {}
         self.uses: list[Use] = []
@@ -267,13 +292,16 @@ class Meter:
 
     def sample(self, at: float) -> None:
         """Sample once, `at` seconds after the load began."""
-        for part, process in self._parts().items():
+        held: dict[str, tuple[float, int]] = {}
+        for part, process in self._processes():
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
                 times = process.cpu_times()
                 self._used[part, process.pid] = times.user + times.system
-                sockets = len(process.net_connections("tcp"))
-                cpu = self._cpu(part) - self._before.get(part, 0.0)
-                self.uses.append(Use(round(at, 3), part, round(cpu, 2), process.memory_info().rss / 1e6, sockets))
+                mb, sockets = held.get(part, (0.0, 0))
+                held[part] = mb + process.memory_info().rss / 1e6, sockets + len(process.net_connections("tcp"))
+        for part, (mb, sockets) in held.items():
+            cpu = self._cpu(part) - self._before.get(part, 0.0)
+            self.uses.append(Use(round(at, 3), part, round(cpu, 2), mb, sockets))
 
     def _cpu(self, part: str) -> float:
         return sum(seconds for (name, _), seconds in self._used.items() if name == part)

@@ -44,18 +44,17 @@ def register(connection: Connection, me: str, address: str, since: float) -> Non
 
 def beat(connection: Connection, me: str, since: float, draining: bool) -> tuple[bool, list[Seen]]:
     """Say that we live; returns whether we are still registered, and everybody who is."""
-    said = connection.execute(
-        text("UPDATE processes SET seen = seen + 1, draining = :draining WHERE id = :me AND since = :since"),
-        {"me": me, "since": since, "draining": draining},
+    found = list(
+        connection.execute(
+            text(
+                "WITH said AS (UPDATE processes SET seen = seen + 1, draining = :draining WHERE id = :me AND since = :since "
+                "RETURNING id) SELECT id, address, seen, draining, EXISTS (SELECT 1 FROM pg_stat_activity "
+                "WHERE application_name = :session || processes.id), EXISTS (SELECT 1 FROM said) FROM processes"
+            ),
+            {"me": me, "since": since, "draining": draining, "session": SESSION},
+        )
     )
-    found = connection.execute(
-        text(
-            "SELECT id, address, seen, draining, EXISTS (SELECT 1 FROM pg_stat_activity WHERE application_name = "
-            ":session || processes.id) FROM processes"
-        ),
-        {"session": SESSION},
-    )
-    return said.rowcount == 1, [Seen(*row) for row in found]
+    return any(row[-1] for row in found), [Seen(*row[:-1]) for row in found]
 
 
 def bury(connection: Connection, process: str, beats: float) -> bool:

@@ -88,12 +88,12 @@ class Mirrors:
             for message in page.messages:
                 if message.seq > room.seq:
                     room.seq = room.next_seq = message.seq
-                    told = _without(room, lambda joined, seq=message.seq: seq <= joined.seq)  # type: ignore[misc]
+                    told = _without(room, lambda joined, seq=message.seq: joined.has_message(seq))  # type: ignore[misc]
                     self._broadcast(told, packet("message:new", with_link(message, self._link)))
             for job in page.jobs:
                 over = f"{job.id}.{job.attempt}" if job.delivered else ""
                 if not over or _is_new(room, over):
-                    told = _without(room, lambda joined, over=over: over in joined.ended)  # type: ignore[misc]
+                    told = _without(room, lambda joined, over=over: joined.has_end(over))  # type: ignore[misc]
                     self.show(room, packet("job:update", view(job)), job.task, told)
             if not page.more:
                 return

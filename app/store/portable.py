@@ -14,15 +14,20 @@ INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.ins
 
 
 def upsert(connection: Connection, table: Table, values: dict[str, Any], changes: dict[str, Any] | None = None) -> None:
-    """Insert a row, or change the one with its primary key: everything that is given, or `changes` where they are.
+    """Insert a row, or change the one with its primary key: everything that is given, or `changes` where they are."""
+    upsert_all(connection, table, [values], changes or values)
+
+
+def upsert_all(connection: Connection, table: Table, rows: list[dict[str, Any]], changes: dict[str, Any]) -> None:
+    """Insert these rows, or change those with their primary keys.
 
     Among `changes` a function gets the row that was to be inserted, and returns the value.
     """
-    statement = INSERTS[connection.dialect.name](table).values(**values)
-    chosen = {
-        name: value(statement.excluded) if callable(value) else value for name, value in (changes or values).items()
-    }
-    connection.execute(statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=chosen))
+    statement = INSERTS[connection.dialect.name](table)
+    chosen = {name: value(statement.excluded) if callable(value) else value for name, value in changes.items()}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=chosen), rows
+    )
 
 
 class json_text(FunctionElement[str]):  # noqa: N801 - reads as a function of SQL

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, create_engine
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.pool import NullPool, StaticPool
 
 from app.chat import reading
 from app.jobs.job import Job
@@ -29,9 +29,13 @@ def database() -> Iterator[Connection]:
 
 
 @pytest.fixture
-def connection() -> Iterator[Connection]:
-    with database() as opened:
-        yield opened
+def connection(either: str) -> Iterator[Connection]:
+    """An empty database of each kind."""
+    engine = create_engine(either.replace("postgresql:", "postgresql+psycopg:"), poolclass=NullPool)
+    metadata.create_all(engine)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 def say(connection: Connection, count: int, room: str = "lobby", first: int = 1) -> None:

@@ -1,4 +1,4 @@
-"""The projection is arithmetic over measured costs, says what is not built, and is held against runs it did not see."""
+"""The projection is arithmetic over measured costs, says what more is needed, and is held against runs it did not see."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_part_stays_below_the_target_at_the_peak() -> None:
         assert "model server" not in need.parts
 
 
-def test_small_loads_need_one_of_each_and_large_ones_what_is_not_built() -> None:
+def test_small_loads_need_one_of_each_and_large_ones_another_topology() -> None:
     steps = projected(runs("simple")).steps
     small, large = steps[0].needs["simple"], steps[-1].needs["simple"]
     assert small.built
@@ -58,7 +58,16 @@ def test_small_loads_need_one_of_each_and_large_ones_what_is_not_built() -> None
     assert set(small.parts.values()) == {1}
     assert not large.built
     assert large.first == "web process"
-    assert "not built yet" in large.sentence
+    assert "compare --topology cluster" in large.sentence
+
+
+def test_a_cluster_carries_large_loads_with_more_web_processes() -> None:
+    measured = runs("simple")
+    large = project(figures(measured, BOUNDS), measured, MACHINE, "cluster").steps[-1].needs["simple"]
+    assert large.built
+    assert large.first == "web process"
+    assert large.parts["web process"] > 1
+    assert "ledger" not in large.parts
 
 
 def test_workers_are_added_without_anything_new() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +26,8 @@ def threads() -> Threads:
 
 
 @pytest.fixture
-def store(tmp_path: Path, threads: Threads) -> Iterator[Store]:
-    opened = Store(f"sqlite:///{tmp_path / 'x.db'}", threads)
+def store(either: str, threads: Threads) -> Iterator[Store]:
+    opened = Store(either, threads)
     yield opened
     threads.await_(opened.close(), WAIT)
 

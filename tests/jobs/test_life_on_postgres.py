@@ -57,7 +57,7 @@ class Cuts:
 
     async def _cut_after(self, text: str, rows: Rows, until: float) -> None:
         await self._send(text, rows, until)
-        self.groups._doubt = Doubt(self.groups._tally, self.groups._count - 1, rows)
+        self.groups._doubt = Doubt(self.groups._last_ticket, rows)
         await self.groups._drop()
         raise psycopg.OperationalError("cut")
 

@@ -146,6 +146,12 @@ def test_text_is_kept_as_it_is_but_for_nul_which_the_server_refuses(own: OwnLoop
     assert found == said.replace("\x00", "\ufffd")
 
 
+def test_who_asks_for_nul_finds_what_was_stored_for_it(own: OwnLoop, store: Store) -> None:
+    own.run(store.change(lambda c: c.execute(insert(rooms).values(name="a\0b", seq=1)) and None))
+    found = own.run(store.read(lambda c: c.execute(select(rooms.c.name).where(rooms.c.name == "a\0b")).scalar()))
+    assert found == "a\ufffdb"
+
+
 def test_a_database_of_a_newer_spillway_is_refused_with_a_sentence(own: OwnLoop, url: str) -> None:
     own.run(Store(url, own).close())
     store = Store(url, own)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,14 @@ from app.uploads import Uploads
 from tests.own_loop import OwnLoop
 
 OLD, NEW, CUT = 1_000.0, 3_000.0, 2_000.0
+
+
+@pytest.fixture
+def store(own: OwnLoop, either: str) -> Iterator[Store]:
+    """An open store."""
+    opened = Store(either, own)
+    yield opened
+    own.run(opened.close())
 
 
 class Write(Operation):

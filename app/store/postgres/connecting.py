@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
+from psycopg.types.string import StrDumperUnknown
 
 from app.store.errors import StoreRefused
 from app.store.postgres.errors import words
@@ -34,6 +35,17 @@ TO_WRITE = [
 # Who stops in the middle of a change must not keep others from what it had touched.
 TO_CHANGE = [_FOR_ALL, "SET idle_in_transaction_session_timeout = 1500"]
 TO_READ = [_FOR_ALL, "SET default_transaction_isolation = 'repeatable read'", "SET default_transaction_read_only = on"]
+
+
+class WithoutNul(StrDumperUnknown):
+    """Text that is asked for or stored, with U+FFFD for NUL, which no text may hold there: it is not found, and no error."""
+
+    def dump(self, obj: str) -> Any:
+        """As psycopg's."""
+        return super().dump(obj.replace("\0", "\ufffd"))
+
+
+psycopg.adapters.register_dumper(str, WithoutNul)
 
 
 class Waiting(psycopg.AsyncConnection[Any]):

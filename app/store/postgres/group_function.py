@@ -24,17 +24,22 @@ CALL = "SELECT pg_temp.write_group(%s, %s, %s)"
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # as JSON has it, and not after an odd number of backslashes
 KINDS = {str: "text", int: "bigint", float: "float", bool: "boolean"}
 
+# Whoever is first with a ticket has it: the group (1), or those who want to know what became of it (0).
+TAKE_TICKET = "INSERT INTO marks (name, n) VALUES (%s, 0) ON CONFLICT DO NOTHING"
+TICKET = "SELECT n FROM marks WHERE name = %s"
+REMOVE_TICKET = "DELETE FROM marks WHERE name = %s"
 IS_REGISTERED = "SELECT FROM processes WHERE id = %s AND since = %s FOR KEY SHARE"
 WITHDRAW = [
     "DELETE FROM messages USING jsonb_array_elements(%s::jsonb->'message') r"
     " WHERE messages.room = r->>0 AND messages.seq = (r->>1)::bigint AND messages.id = r->>2",
     "DELETE FROM jobs USING jsonb_array_elements(%s::jsonb->'job') r WHERE jobs.n = (r->>0)::bigint AND jobs.id = r->>1",
 ]
-_TALLY = f"""
-    UPDATE marks SET n = n + 1 WHERE name = tally AND n = before;
+_TICKET = f"""
+    INSERT INTO marks (name, n) VALUES (ticket, 1) ON CONFLICT DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = '{OUTRUN}', MESSAGE = 'this connection was given up';
-    END IF;"""  # noqa: S608 - our own words
+    END IF;
+    DELETE FROM marks WHERE name = last_ticket;"""  # noqa: S608 - our own words
 # Whoever takes over the rooms of a process removes its row first, and waits for what is on its way.
 _FENCE = f"""
     IF rows ? 'fence' THEN
@@ -52,8 +57,8 @@ def definition() -> str:
         f"\n    IF rows ? '{name}' THEN{_sql(name, each)}\n    END IF;" for name, each in STATEMENTS.items()
     )
     return (
-        "CREATE OR REPLACE FUNCTION pg_temp.write_group(rows jsonb, tally text, before bigint) RETURNS void\n"
-        f"LANGUAGE plpgsql AS $$\nBEGIN{_TALLY}{_FENCE}{parts}\nEND $$"
+        "CREATE OR REPLACE FUNCTION pg_temp.write_group(rows jsonb, ticket text, last_ticket text) RETURNS void\n"
+        f"LANGUAGE plpgsql AS $$\nBEGIN{_TICKET}{_FENCE}{parts}\nEND $$"
     )
 
 

@@ -1,15 +1,15 @@
 """Writing groups, one round trip each, and finding out what became of one whose answer never came.
 
-A connection may be lost after the server has committed and before we know. So each connection that writes has a row of
-its own in `marks`, its tally: a group counts only if the tally stands where the group before left it, and moves it on in
-the same transaction. Whoever renames the tally, by another connection, knows from it whether the last group is stored,
-and nothing that is still on its way can be stored later. If the askers were told `busy` meanwhile, it is withdrawn then.
+A connection may be lost after the server has committed and before we know. So each group has a ticket, a row in `marks`
+that it inserts in its own transaction. When its answer does not come, we insert the same row by another connection: if
+that works the group is not stored, and if it is still on its way it cannot be stored any more; else it is. If its askers
+were told `busy` meanwhile, it is withdrawn then. A row for each and not a counter: while somebody else reads for long,
+PostgreSQL keeps every version of a row, and whoever looks for the newest passes them all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
@@ -23,12 +23,13 @@ from app.store.group import Group
 from app.store.operation import Look, Rows
 from app.store.postgres.connecting import STATEMENT_SECONDS, Waiting, is_lost
 from app.store.postgres.errors import BUSY, FENCED, OUTRUN, READ_ONLY, meaning, trouble, words
-from app.store.postgres.group_function import CALL, IS_REGISTERED, WITHDRAW, as_json
+from app.store.postgres.group_function import CALL, IS_REGISTERED, REMOVE_TICKET, TAKE_TICKET, TICKET, WITHDRAW, as_json
 
 log = structlog.get_logger()
 
-TALLY_SECONDS = 86_400.0  # after which a tally may be removed, whoever made it
-FORGET = "DELETE FROM marks WHERE name > %s AND name < %s OR name > %s AND name < %s"
+TICKETS = "group "  # what their names begin with
+TICKET_SECONDS = 86_400.0  # after which one that a killed process left may be removed
+FORGET = "DELETE FROM marks WHERE name > %s AND name < %s"
 PAUSE_SECONDS = 0.1  # between two tries to reach the server
 MIN_PATIENCE_SECONDS = 0.5  # with a group whose time is nearly up
 IS_READ_ONLY = "the database is read-only just now"
@@ -38,8 +39,7 @@ AVOID_SECONDS = 0.25  # for which a server that was read-only is not asked again
 class Doubt(NamedTuple):
     """A group of which we do not know whether it is stored."""
 
-    tally: str
-    before: int  # where the tally stood
+    ticket: str
     rows: Rows
 
 
@@ -49,7 +49,7 @@ class GroupWriter:
     def __init__(self, connect: Callable[[], Awaitable[Waiting]], loop: asyncio.AbstractEventLoop) -> None:
         self._connect, self._loop = connect, loop
         self._connection: Waiting | None = None
-        self._tally, self._count = "", 0
+        self._last_ticket = ""  # of the group before
         self._doubt: Doubt | None = None
         self._not_before = 0.0
         self._turn = asyncio.Lock()
@@ -115,7 +115,7 @@ class GroupWriter:
                 if self._doubt is not None:
                     await self._resolve(self._doubt, self._loop.time() + STATEMENT_SECONDS, withdraw=True)
                 if self._connection is not None:
-                    await self._connection.execute("DELETE FROM marks WHERE name = %s", (self._tally,))
+                    await self._connection.execute(REMOVE_TICKET, (self._last_ticket,))
             except psycopg.Error as error:
                 log.error("the database went away", error=str(meaning(error)))
             await self._drop()
@@ -143,15 +143,15 @@ class GroupWriter:
     # One group
 
     async def _send(self, text: str, rows: Rows, until: float) -> None:
-        connection = await self._ready(until)
+        connection, ticket = await self._ready(until), f"{TICKETS}{new_id()}"
         try:
-            await connection.execute(CALL, (text, self._tally, self._count), prepare=True)
+            await connection.execute(CALL, (text, ticket, self._last_ticket), prepare=True)
         except psycopg.Error as error:
             if is_lost(connection):
-                self._doubt = Doubt(self._tally, self._count, rows)
+                self._doubt = Doubt(ticket, rows)
             await (self._drop() if error.sqlstate == OUTRUN else self._failed(error))
             raise
-        self._count += 1
+        self._last_ticket = ticket
 
     async def _find_out(self, doubt: Doubt, group: Group, until: float) -> bool:
         """Whether the group is stored. One that can be withdrawn need not wait for that for ever."""
@@ -176,7 +176,11 @@ class GroupWriter:
         connection = await self._ready(until)
         try:
             async with connection.transaction():
-                stored = await self._closed_tally(connection, doubt) > doubt.before
+                # Where this very transaction is lost on its way back, it is done again, and finds the same. The ticket
+                # stays for a day: the group may be on its way still.
+                await connection.execute(TAKE_TICKET, (doubt.ticket,))
+                found = await (await connection.execute(TICKET, (doubt.ticket,))).fetchone()
+                stored = found is not None and found[0] == 1
                 if stored and withdraw:
                     await _withdraw(connection, doubt.rows)
         except psycopg.Error as error:
@@ -184,17 +188,7 @@ class GroupWriter:
             raise
         self._doubt = None
         log.warning("the last group before the database went away", stored=stored, withdrawn=stored and withdraw)
-        with contextlib.suppress(psycopg.Error):  # nobody asks for it any more
-            await connection.execute("DELETE FROM marks WHERE name = %s", (_closed(doubt.tally),))
         return stored
-
-    @staticmethod
-    async def _closed_tally(connection: Waiting, doubt: Doubt) -> int:
-        """Where the tally stands. It is renamed and not removed: this transaction may be in doubt itself."""
-        names = (_closed(doubt.tally), doubt.tally)
-        await connection.execute("UPDATE marks SET name = %s WHERE name = %s", names)
-        found = await (await connection.execute("SELECT n FROM marks WHERE name = %s", names[:1])).fetchone()
-        return -1 if found is None else int(found[0])
 
     # The connection
 
@@ -210,11 +204,10 @@ class GroupWriter:
         return connection
 
     async def _open(self, until: float) -> None:
-        tally, left = f"group {new_id()}", max(until - self._loop.time(), MIN_PATIENCE_SECONDS)
+        left = max(until - self._loop.time(), MIN_PATIENCE_SECONDS)
         try:
             self._connection = await asyncio.wait_for(self._connect(), left)
-            await self._connection.execute("INSERT INTO marks (name, n) VALUES (%s, 0)", (tally,))
-            await self._connection.execute(FORGET, _left_behind())
+            await self._connection.execute(FORGET, (TICKETS, f"{TICKETS}{first_id(time.time() - TICKET_SECONDS)}"))
         except TimeoutError:
             error = psycopg.OperationalError("no answer in time")
             self._note(error)
@@ -223,7 +216,6 @@ class GroupWriter:
             self._note(error)
             await self._drop()
             raise
-        self._tally, self._count = tally, 0
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
@@ -239,16 +231,6 @@ def _is_definite(error: psycopg.Error) -> bool:
 def _is_trouble(error: psycopg.Error) -> bool:
     """Whether nothing can be written, as against: not these rows."""
     return not isinstance(error, psycopg.IntegrityError | psycopg.DataError) and error.sqlstate not in (FENCED, *BUSY)
-
-
-def _left_behind() -> tuple[str, ...]:
-    """Tallies of processes that were killed are between these names. Who still needs one of them gets another."""
-    old = f"group {first_id(time.time() - TALLY_SECONDS)}"
-    return ("group ", old, _closed("group "), _closed(old))
-
-
-def _closed(tally: str) -> str:
-    return f"closed {tally}"
 
 
 async def _withdraw(connection: Waiting, rows: Rows) -> None:
