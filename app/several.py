@@ -68,8 +68,8 @@ def join(
         transport.broadcast, events.tell_members, life.link,
     )  # fmt: skip
     events.others = services.others = desk.others = others
-    loading.owned, publisher.relay = others.owners.room, others.mirrors.tell
-    others.mirrors.show = publisher.show_relayed
+    loading.owned = others.owners.room
+    _show(others, publisher)
     life.owner = callbacks.owner = processes.me
     life.call_owner = others.call
     _hear(backplane, callbacks, routing, transport)
@@ -79,6 +79,11 @@ def join(
     ):  # fmt: skip
         others.visits.serve(kind, serve)
     return others
+
+
+def _show(others: Others, publisher: Publisher) -> None:
+    """What rooms of ours are shown goes to the others, and what theirs are shown comes here."""
+    publisher.relay, others.mirrors.show = others.mirrors.tell, publisher.show_relayed
 
 
 def _hear(backplane: Backplane, callbacks: Callbacks, routing: Routing, transport: Transport) -> None:

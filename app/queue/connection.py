@@ -24,7 +24,6 @@ from app.queue.streams import bring_up_to_date
 from app.settings import Settings
 
 CONFIRM_SECONDS = 5.0  # how long a publish waits for the broker's confirmation
-TEXT_SECONDS = 1.0  # in which a worker answers what it has written
 LISTENER_SECONDS = 2.0  # in which a stream confirms a callback; who is no stream need not answer
 FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]+)"')
 REQUESTS_GROUP = "spillway"  # of the processes that answer requests
@@ -273,24 +272,23 @@ class Queue:
 
     async def hear_texts(self, heard: Callable[[str, bytes], None]) -> None:
         """Hear how texts go on: `heard` gets the job and the message."""
+        everything = self.names.delta("*", "*")
         await self.link.subscribe(
-            self.names.delta("*", "*"), lambda subject, _, __, data: heard(subject.decode().rpartition(".")[2], data)
+            everything, lambda subject, _, __, data: heard(subject.decode().rpartition(".")[2], data)
         )
 
     async def answer_texts(self, asked: Callable[[str, bytes], bytes | None]) -> None:
         """Answer whoever asks what a job has written here, unless there is nothing to say."""
-
-        def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
-            self._answer(reply, asked(subject.decode().rpartition(".")[2], data))
-
-        await self.link.subscribe(self.names.text("*"), take)
+        await self.link.subscribe(
+            self.names.text("*"),
+            lambda subject, reply, _, data: self._answer(reply, asked(subject.decode().rpartition(".")[2], data)),
+        )
 
     async def ask_text(self, job: str, asked: bytes) -> bytes | None:
-        """What the worker that runs this job has written of it; None when none answers in a second."""
-        try:
-            return (await self._client.request(self.names.text(job), asked, timeout=TEXT_SECONDS)).data
-        except (nats.errors.Error, TimeoutError):
-            return None
+        """What the worker that runs this job has written of it; None when none answers in time."""
+        with contextlib.suppress(nats.errors.Error, TimeoutError):
+            return (await self._client.request(self.names.text(job), asked, timeout=1.0)).data
+        return None
 
     async def answer_requests(self, ask: Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]) -> None:
         """Answer those who ask for jobs, with what `ask` makes of room, task and body; one process answers each."""

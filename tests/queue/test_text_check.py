@@ -10,12 +10,13 @@ from typing import Any
 import nats
 import pytest
 from msgspec import Raw
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from app.contract import ResultMessage
 from app.queue.names import Names
 from app.queue.text_check import TextCheck
-from tests.broker import RealBroker, until
+from tests.broker import WAIT, RealBroker, until
 
 RIGHT = [(0, "one "), (4, "two 😀 "), (10, "three")]
 TEXT = "one two 😀 three"
@@ -24,6 +25,11 @@ TEXT = "one two 😀 three"
 def piece(offset: int, text: str, attempt: int = 1) -> bytes:
     """A piece as a worker sends it."""
     return json.dumps({"attempt": attempt, "run": "r", "offset": offset, "text": text}).encode()
+
+
+async def answers(client: Client, subject: str) -> None:
+    """Wait until the broker knows what this client listens to; its PING may overtake a subscription."""
+    await client.request(subject, b"", timeout=WAIT)
 
 
 def verdict(
@@ -40,14 +46,12 @@ def verdict(
 
         if answer is not None:
             await theirs.subscribe(names.text("*"), cb=respond)
-            await theirs.flush()
+            await answers(theirs, names.text("nobody"))
         checked = TextCheck(ours, names, "tell")
         await checked.listen()
         checked.watch("job")
-        await ours.flush()
-        for data in pieces:
-            await theirs.publish(names.delta(task, "job"), data)
-        await theirs.flush()
+        for data in pieces:  # over the connection that listens: over another they could overtake its subscription
+            await ours.publish(names.delta(task, "job"), data)
         await ours.flush()
         told = checked._told["job"]
         await until(lambda: told.pieces + len(told.wrong) >= len(pieces))
