@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -122,6 +123,20 @@ def systems(parts: None, request: pytest.FixtureRequest) -> Iterator[Callable[[s
         yield system
         for each in running.values():
             assert_no_traceback(each.log)
+
+
+@pytest.fixture(scope="session")
+def talker() -> Iterator[str]:
+    """The address of a language model that says 150 words, 50 a second."""
+    command = [sys.executable, "-m", "ml_clients.synthetic", "--port", "0"]
+    command += ["--talk", '{"tokens": 150, "per_second": 50}']
+    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert server.stdout
+    found = re.search(r"ready (\S+)", server.stdout.readline())
+    assert found
+    yield found[1]
+    server.terminate()
+    server.communicate(timeout=20)
 
 
 @pytest.fixture(scope="module")

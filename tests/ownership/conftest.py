@@ -13,9 +13,9 @@ from tests.logs import assert_no_traceback
 
 
 @pytest.fixture(scope="package")
-def three(parts: None, cluster: Cluster) -> Iterator[Several]:
+def three(parts: None, cluster: Cluster, talker: str) -> Iterator[Several]:
     """The system."""
-    with Several(cluster.database()) as running:
+    with Several(cluster.database(), LLM_URL=f"{talker}/v1") as running:
         yield running
         assert_no_traceback(running.log)
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from app.compare.system import ROOT, System, checkout_with
+from app.compare.system import System, checkout_with
 from tests.guest import Guest
 from tests.logs import assert_no_traceback
 
@@ -23,20 +20,6 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the application with the tasks of these tests."""
     files = {path.stem: path.read_text() for path in TASKS.glob("[a-z]*.py")}
     return checkout_with(files, tmp_path_factory.mktemp("streams"))
-
-
-@pytest.fixture(scope="session")
-def talker() -> Iterator[str]:
-    """The address of a language model that says 150 words, 50 a second."""
-    command = [sys.executable, "-m", "ml_clients.synthetic", "--port", "0"]
-    command += ["--talk", '{"tokens": 150, "per_second": 50}']
-    server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert server.stdout
-    found = re.search(r"ready (\S+)", server.stdout.readline())
-    assert found
-    yield found[1]
-    server.terminate()
-    server.communicate(timeout=20)
 
 
 @pytest.fixture(scope="session")
