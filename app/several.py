@@ -73,12 +73,17 @@ def join(
     life.owner = callbacks.owner = processes.me
     life.call_owner = others.call
     _hear(backplane, callbacks, routing, transport)
-    for kind, serve in (
-        ("settle", life.serve_settle), ("message", services.serve_message), ("job", services.serve_job),
-        ("cancel", services.serve_cancel), ("replay", services.serve_replay),
-    ):  # fmt: skip
-        others.visits.serve(kind, serve)
+    _serve(others, life, services)
     return others
+
+
+def _serve(others: Others, life: Lifecycle, services: Services) -> None:
+    """What others ask about our rooms."""
+    others.visits.serve("settle", life.serve_settle)
+    others.visits.serve("message", services.serve_message)
+    others.visits.serve("job", services.serve_job)
+    others.visits.serve("cancel", services.serve_cancel)
+    others.visits.serve("replay", services.serve_replay)
 
 
 def _show(others: Others, publisher: Publisher) -> None:
