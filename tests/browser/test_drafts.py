@@ -71,6 +71,7 @@ def test_a_draft_is_edited_and_sent(web: Web, opened: Open) -> None:
     expect(ann.one("draft")).to_have_count(0)  # what was sent is done with
 
 
+@pytest.mark.slow
 def test_a_refresh_in_the_middle_loses_nothing(web: Web, opened: Open) -> None:
     ann = opened(web.url).join("Ann", "lobby")
     ann.say("Hello")
@@ -84,6 +85,7 @@ def test_a_refresh_in_the_middle_loses_nothing(web: Web, opened: Open) -> None:
     expect(card.get_by_test_id("draft-text")).to_have_text(WHOLE)
 
 
+@pytest.mark.slow
 def test_it_is_stopped_from_another_tab_and_keeps_its_text(web: Web, opened: Open) -> None:
     ann, ben = opened(web.url).join("Ann", "lobby"), opened(web.url).join("Ben", "lobby")
     card = ask(ann)
@@ -96,6 +98,7 @@ def test_it_is_stopped_from_another_tab_and_keeps_its_text(web: Web, opened: Ope
     expect(card.get_by_test_id("draft-edit")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_another_one_takes_its_place(web: Web, opened: Open) -> None:
     ann = opened(web.url).join("Ann", "lobby")
     card = ask(ann)
@@ -107,6 +110,7 @@ def test_another_one_takes_its_place(web: Web, opened: Open) -> None:
     expect(card.get_by_test_id("draft-text")).to_have_text(WHOLE)
 
 
+@pytest.mark.slow
 def test_what_is_read_does_not_jump_while_a_text_grows(web: Web, opened: Open) -> None:
     ann = opened(web.url, size=(900, 600)).join("Ann", "lobby")
     for number in range(30):
