@@ -18,6 +18,9 @@ LEFT_TO_MAKE_FAULTS = (  # each has a sibling here, on the other path or of anot
     "kill PostgreSQL, simple",
     "PostgreSQL read-only 10 s",
     "PostgreSQL without connections 10 s",
+    "kill model server, simple",
+    "broker away 30 s, auto",
+    "disk full, queued",
 )
 ALL = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
