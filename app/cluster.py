@@ -153,8 +153,9 @@ class _Server:
     def part(self) -> Part:
         """The server, to be kept alive."""
         options = [f"-c{name}={value}" for name, value in SERVER_SETTINGS.items()]
-        command = [*_as_its_user(), str(self._binaries / "postgres"), "-D", str(self._folder), "-p", str(self._port)]
-        return Part("database", [*command, *options], lambda: run.listens(self._port), 10.0, relayed=True)
+        place = ["-D", str(self._folder), "-p", str(self._port)]
+        command = [*as_postgres_user(), str(self._binaries / "postgres"), *place, *options]
+        return Part("database", command, lambda: run.listens(self._port), 10.0, relayed=True)
 
     def _make(self) -> None:
         password = secrets.token_hex(24)
@@ -168,7 +169,7 @@ class _Server:
 
     def _run(self, said: str, program: str, *args: str) -> None:
         done = subprocess.run(  # nosec B603 # PostgreSQL's own programs
-            [*_as_its_user(), str(self._binaries / program), *args],
+            [*as_postgres_user(), str(self._binaries / program), *args],
             input=said, text=True, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/",
         )  # fmt: skip
         if done.returncode != 0:
@@ -181,14 +182,14 @@ def _readable_by_it(text: str) -> Iterator[str]:
     with tempfile.NamedTemporaryFile("w", prefix="spillway-") as file:
         file.write(text)
         file.flush()
-        if (user := _its_user()) is not None:
+        if (user := postgres_user()) is not None:
             shutil.chown(file.name, user)
         yield file.name
 
 
 def _folder(data: Path) -> Path:
     """Where the server keeps its files: in DATA_DIR, unless it runs as a user who may not look into that."""
-    user, known = _its_user(), data / "postgres"
+    user, known = postgres_user(), data / "postgres"
     if user is None:
         known.mkdir(exist_ok=True)
         return known
@@ -199,7 +200,7 @@ def _folder(data: Path) -> Path:
     return known.resolve()
 
 
-def _its_user() -> str | None:
+def postgres_user() -> str | None:
     """Who the server runs as where we are root, which it refuses."""
     if os.geteuid() != 0:
         return None
@@ -208,15 +209,13 @@ def _its_user() -> str | None:
     return "nobody"
 
 
-def _as_its_user() -> list[str]:
-    user = _its_user()
+def as_postgres_user() -> list[str]:
+    """The start of a command that runs as that user and dies with its parent; empty where no change of user is needed."""
+    user = postgres_user()
     if user is None:
         return []
-    return ["setpriv", f"--reuid={user}", f"--regid={_group(user)}", "--clear-groups", "--pdeathsig", "KILL"]
-
-
-def _group(user: str) -> int:
-    return pwd.getpwnam(user).pw_gid
+    group = pwd.getpwnam(user).pw_gid
+    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--pdeathsig", "KILL"]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from app.cluster import as_postgres_user, postgres_binaries, postgres_user
 from app.compare.system import ROOT
 from app.ports import free_port
 
@@ -34,15 +34,6 @@ SETTINGS = {
 numbers = itertools.count(1)
 
 
-def find_binaries() -> Path | None:
-    """The folder of the newest server that is installed."""
-    on_path = shutil.which("initdb")
-    if on_path:
-        return Path(on_path).resolve().parent
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
-    return found[-1].parent if found else None
-
-
 class Cluster:
     """A server with any number of databases."""
 
@@ -50,7 +41,7 @@ class Cluster:
         """Make it and start it, with these settings besides SETTINGS; `copy_of` makes it that one's standby."""
         self.folder = Path(tempfile.mkdtemp(prefix="spillway-pg-"))
         self.port, self._settings = port or free_port(), {**SETTINGS, **settings}
-        if (user := _user()) is not None:
+        if (user := postgres_user()) is not None:
             shutil.chown(self.folder, user)
         try:
             self._make() if copy_of is None else self._copy(copy_of)
@@ -167,25 +158,13 @@ class Cluster:
                 connection.execute(statement.encode())
 
 
-def _user() -> str | None:
-    """Who the server runs as, where we are root, which it refuses."""
-    if os.geteuid() != 0:
-        return None
-    with contextlib.suppress(KeyError):
-        return pwd.getpwnam("postgres").pw_name
-    return "nobody"
-
-
 def _as_user() -> list[str]:
     """What becomes that user, and dies with us: changing the user would undo what app/child.py asks of the kernel."""
-    if (user := _user()) is None:
-        return [sys.executable, "-I", "-S", str(ROOT / "app" / "child.py"), str(os.getpid())]
-    group = str(pwd.getpwnam(user).pw_gid)
-    return ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--pdeathsig", "KILL"]
+    return as_postgres_user() or [sys.executable, "-I", "-S", str(ROOT / "app" / "child.py"), str(os.getpid())]
 
 
 def _binary(name: str) -> str:
-    folder = find_binaries()
+    folder = postgres_binaries()
     assert folder is not None
     return str(folder / name)
 

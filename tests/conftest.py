@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 import requests
 
+from app.cluster import postgres_binaries
 from app.compare.system import ROOT, System
 from app.store.store import Store
 from tests.broker import RealBroker
-from tests.cluster import Cluster, find_binaries, running
+from tests.cluster import Cluster, running
 from tests.guest import SECRETS, WAIT, Guest, signed
 from tests.logs import assert_no_traceback
 from tests.own_loop import OwnLoop
@@ -86,7 +87,7 @@ def own_broker(tmp_path: Path) -> Iterator[RealBroker]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """A PostgreSQL server for all who take a database of their own, and do it no harm."""
-    need(find_binaries(), "PostgreSQL")
+    need(postgres_binaries(), "PostgreSQL")
     with running() as cluster:
         yield cluster
 

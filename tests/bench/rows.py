@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
+from app.cluster import postgres_binaries
 from tests.bench.databases import jobs_on, messages_on
 from tests.bench.jobs import (
     bullmq,
@@ -22,7 +23,6 @@ from tests.bench.several import several
 from tests.bench.sides import Measurement, Side, Size, chat_sides, connecting, echo, fan, own_rooms, paced
 from tests.bench.stall import big_writes
 from tests.bench.streams import acks_beside_streams, first_piece, pieces
-from tests.cluster import find_binaries
 
 CHAT = ["Spillway", "Node socket.io", "Flask-SocketIO"]
 MEGABYTES = 7.0
@@ -253,7 +253,7 @@ def _stream_rows_of(path: str, queued: bool) -> list[Row]:
 
 def _database_rows() -> list[Row]:
     """The same work on both databases; none where there is no PostgreSQL (`make postgres`)."""
-    if find_binaries() is None:
+    if postgres_binaries() is None:
         return []
     databases = (("Spillway", True), ("Spillway on SQLite", False))
 
@@ -280,7 +280,7 @@ def _database_rows() -> list[Row]:
 
 def _several_rows() -> list[Row]:
     """Three web processes beside one; none where there is no PostgreSQL."""
-    if find_binaries() is None:
+    if postgres_binaries() is None:
         return []
 
     def row(name: str, jobs: bool, title: str, most: float) -> Row:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.cluster import find_binaries
+from app.cluster import postgres_binaries
 from tests.conftest import need
 from tests.faults.scenarios import IS_ROOT, ROOT_ONLY, SCENARIOS, run
 
@@ -35,7 +35,7 @@ def test_nothing_is_lost_doubled_or_out_of_order(name: str) -> None:
     if name in ROOT_ONLY and not IS_ROOT:
         pytest.skip("mounting a small disk needs root")
     if "PostgreSQL" in name or "standby" in name:
-        need(find_binaries(), "PostgreSQL")
+        need(postgres_binaries(), "PostgreSQL")
 
     outcome = asyncio.run(run(name, seed=7, times=1))
 

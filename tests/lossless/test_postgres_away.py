@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import requests
 
+from app.cluster import postgres_binaries
 from app.compare.system import ROOT
 from app.ports import free_port
-from tests.cluster import Cluster, find_binaries, running
+from tests.cluster import Cluster, running
 from tests.conftest import need
 from tests.guest import WAIT, Guest
 from tests.lossless.evidence import until
@@ -24,7 +25,7 @@ Come = Callable[..., Guest]
 @pytest.fixture
 def server() -> Iterator[Cluster]:
     """A server that a test may harm."""
-    need(find_binaries(), "PostgreSQL")
+    need(postgres_binaries(), "PostgreSQL")
     with running() as cluster:
         yield cluster
 

@@ -12,9 +12,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from app.cluster import postgres_binaries
 from app.store.errors import StoreRefused, StoreUnavailable, StoreUnreachable
 from app.store.store import Store
-from tests.cluster import Cluster, find_binaries, running
+from tests.cluster import Cluster, running
 from tests.conftest import need
 from tests.faults.parts import Proxy
 from tests.own_loop import OwnLoop
@@ -24,7 +25,7 @@ from tests.store.test_writer import Put, keys, stored
 @pytest.fixture(scope="module")
 def frail() -> Iterator[Cluster]:
     """A server that tests may harm; each leaves it running."""
-    need(find_binaries(), "PostgreSQL")
+    need(postgres_binaries(), "PostgreSQL")
     with running(max_connections="10") as cluster:
         yield cluster
 
