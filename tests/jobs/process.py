@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -179,6 +180,7 @@ class Process:
             self.loading.room, self.loading.history, True,
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
+        self.life.is_answered = partial(self.loading.is_answered, by_anybody=True)
         expiry = Expiry(loop)
         waiting, uploads, rates = Waiting(), cast("Any", AnyUpload()), Rates(None)
         self.intake = Intake(
