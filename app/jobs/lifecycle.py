@@ -279,10 +279,14 @@ class Lifecycle(Reported):
 
     async def consequences_again(self, job: Job, outcome: Outcome) -> tuple[Outcome, Consequences]:
         """What a kept outcome leads to, found out once more."""
-        room = self.rooms.find(job.room)
         return await consequences_of(
-            self._user_code, self.tasks, job, outcome, self._history, lambda task: room is None or room.runs(task)
+            self._user_code, self.tasks, job, outcome, self._history, lambda task: self._may_follow(job, task)
         )
+
+    def _may_follow(self, job: Job, task: Task) -> bool:
+        """Whether the room wants it; nothing waits for a time that is not in the ledger."""
+        room = self.rooms.find(job.room)
+        return (room is None or room.runs(task)) and (self.durable or not task.delay_s)
 
     async def replay(self, id: str) -> Job:
         """Give a dead letter its attempts once more; raises Refused when there is none, or it is no job."""
