@@ -170,6 +170,10 @@ def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     }
     if task.draft:
         described["draft"] = True
+    if not task.on:
+        described["on"] = False
+    if task.when is not None:
+        described["conditional"] = True
     if (missing := what_is_missing(task.needs, given)) is not None:
         described["not_configured"] = missing
     return described
