@@ -74,6 +74,95 @@ export const REPLACED = "Replaced by a newer answer below";
 /** @param {string} [name] who asked for it @returns {string} what the composer says of the draft in it */
 export const fromDraft = (name) => (name ? `From a draft that ${name} asked for: check it before you send it` : "From a draft: check it before you send it");
 
+/** What is on the button that opens the menu of further tasks. */
+export const MORE_TASKS = "More";
+
+const MESSAGE_ACTIONS = { copy: "Copy", regenerate: "Write another in its place" };
+
+/** @param {string} name @returns {string} what can be done with a message */
+export const messageAction = (name) => MESSAGE_ACTIONS[name];
+
+export const COPIED = "Copied.";
+export const NOT_COPIED = "The browser does not let this page copy.";
+export const ADDRESS_COPIED = "The address is copied.";
+export const COPY_ADDRESS = "Copy the address";
+
+/** What a room says in which nobody has written yet. */
+export const EMPTY_ROOM = {
+  title: "Nobody has written here yet.",
+  what: "Write the first message. Models look at each one: how urgent it is, which language, which mood.",
+  invited: "Whoever opens this page's address can join the same room.",
+  invitedByToken: "Others whose token has this room find it at this page's address.",
+};
+
+export const BEGINNING = "This is where the room begins.";
+export const LOADING_EARLIER = "Loading earlier messages…";
+export const LOAD_EARLIER = "Load earlier messages";
+
+/** @param {number} count of unread messages @returns {string} for the button that leads to the newest */
+export function newMessages(count) {
+  if (count === 0) return "To the newest message";
+  return count === 1 ? "1 new message" : `${count} new messages`;
+}
+
+/** @param {number} count @returns {string} */
+export const unreadWords = (count) => `${count} unread`;
+
+/** @param {string} who @param {string} text @returns {string} the last line of a room */
+export const lastLine = (who, text) => shorten([who, text.replaceAll(/\s+/g, " ")].filter(Boolean).join(": "), 80);
+
+/** What a room may be called. */
+export const ROOM_RULE = "A room is 1 to 64 letters, digits, or _ . -";
+
+/** @param {string} room @returns {string} */
+export const notThereAnyMore = (room) => `You may not be in room ${room} any more.`;
+
+/** @param {number} length @param {number} most @returns {string} */
+export const tooLong = (length, most) => `A message has at most ${most} characters; this one has ${length}.`;
+
+/** What an image says that has no name. */
+export const imageWords = () => "An image";
+
+/**
+ * How a search stands.
+ * @param {number} found
+ * @param {{over: boolean, most?: number, broken?: boolean}} how
+ * @returns {string}
+ */
+export function searchWords(found, { over, most, broken = false }) {
+  if (found === most) return `The newest ${found} that match`;
+  const count = found === 1 ? "1 message" : `${found || "No"} messages`;
+  if (broken) return `${count}; earlier ones could not be looked at`;
+  return over ? count : `${count} so far, looking further back…`;
+}
+
+/** How the connection is. */
+export const CONNECTION = { connecting: "Connecting…", online: "Live", offline: "Offline, trying again…" };
+
+/** What people should know while there is none. */
+export const NO_CONNECTION = "There is no connection. Go on writing: what you send is kept here and goes out as soon as it is back.";
+
+/** @param {number} seconds until the server stops @returns {string} */
+export function drainingWords(seconds) {
+  const when = seconds > 0 ? ` within ${Math.ceil(seconds)} s` : "";
+  return `The server restarts${when}. Go on writing: what you send is kept here and goes out as soon as it is back.`;
+}
+
+/** What keys do. */
+export const SHORTCUTS = [
+  { keys: ["Enter"], words: "send" },
+  { keys: ["Shift", "Enter"], words: "a new line" },
+  { keys: ["/"], words: "search this room" },
+  { keys: ["Alt", "↑"], words: "the room above" },
+  { keys: ["Alt", "↓"], words: "the room below" },
+  { keys: ["↑"], words: "from an empty field to the newest message, and from message to message" },
+  { keys: ["C"], words: "copy the message with the focus" },
+  { keys: ["R"], words: "have another written in its place" },
+  { keys: ["Esc"], words: "back to writing, or close what is open" },
+  { keys: ["W"], words: "write a message" },
+  { keys: ["?"], words: "this sheet" },
+];
+
 /** @param {string} state of a job @returns {string} */
 export const stateWord = (state) => STATES[state] ?? plain(state);
 
