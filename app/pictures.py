@@ -10,7 +10,13 @@ from PIL import Image, UnidentifiedImageError
 from app.payload import Refused
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "GIF": "image/gif", "WEBP": "image/webp"}
+BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8")
 MAX_PIXELS = 40_000_000  # what the embedded model server takes; the largest phone cameras stay below when saved as JPEG
+
+
+def is_image(content: bytes) -> bool:
+    """Whether it begins like an image; `look_at` says whether it is one."""
+    return content.startswith(BEGINNINGS) or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
 
 
 def look_at(content: bytes) -> tuple[str, int, int]:

@@ -115,3 +115,11 @@ def test_a_jpeg_of_a_few_pixels_is_an_image(size: tuple[int, int]) -> None:
     file = io.BytesIO()
     Image.new("RGB", size, "red").save(file, "JPEG")
     assert look_at(file.getvalue()) == ("image/jpeg", *size)
+
+
+def test_a_message_says_of_a_sound_what_kind_it_is(own: OwnLoop, store: Store, tmp_path: Path) -> None:
+    kept = uploads(own, store, tmp_path / "uploads")
+    sound = (Path(__file__).parent / "sounds" / "tone.mp3").read_bytes()
+    id = own.run(kept.take("lobby", "ann", "10.0.0.1", sound))
+    assert kept.size(id) == {"type": "audio/mpeg"}
+    assert own.run(kept.find(id))[1] == sound
