@@ -227,3 +227,58 @@ export function typingWords(names) {
 
 /** @param {string} name as in code @returns {string} as a label */
 export const capitalized = (name) => capital(plain(name));
+
+/* The operator page. */
+
+/** The times that jobs are looked for in; 0: between two times. */
+export const TIMES = [
+  { minutes: 15, words: "last 15 minutes" },
+  { minutes: 60, words: "last hour" },
+  { minutes: 1440, words: "last day" },
+  { minutes: 10080, words: "last week" },
+  { minutes: 0, words: "between…" },
+];
+
+export const NO_JOBS_MATCH = "No job is like this.";
+export const NOTHING_GIVEN_UP = "Nothing was given up.";
+export const NOTHING_RUNS = "Nothing runs here right now.";
+export const NO_WORKERS = "No worker was heard of lately: queued jobs wait.";
+
+export const NO_QUEUE = "No queue is in use, so no worker is asked.";
+
+/** @param {number} count @param {boolean} more @returns {string} */
+export const foundWords = (count, more) => `${count}${more ? "+" : ""} ${count === 1 && !more ? "job" : "jobs"}`;
+
+/** What became of something done to many. @param {number} done @param {number} refused @param {string} why the last of them @returns {string} */
+export const bulkWords = (done, refused, why) => (refused ? `Done for ${done}, refused for ${refused}. ${why}` : `Done for ${done}.`);
+
+/** The steps of a job's life. */
+export const JOB_STEPS = {
+  accepted: "accepted",
+  /** @param {number} attempt */
+  failed: (attempt) => `attempt ${attempt} failed`,
+  /** @param {number} attempt */
+  started: (attempt) => `attempt ${attempt} began`,
+  progress: "so far",
+  next: "may start",
+  dead: "given up: a dead letter",
+};
+
+/** Why dead letters of a group were given up. @param {Object} letter one of them @returns {string} */
+export function lettersWords({ kind, error }) {
+  if (kind === "message") return "Messages on the queue that nobody could read";
+  if (kind === "callback") return "Callbacks that nobody took";
+  return capital(JOB_ERRORS[error?.code] ?? plain(error?.code ?? "unknown"));
+}
+
+/** @param {number} count @returns {string} */
+export const DROP_ALL = (count) => `Drop ${count} dead letters? These jobs will never be done.`;
+
+/** @param {string} title @returns {string} */
+export const DROP_ONE = (title) => `Drop this dead letter (${title})? The job will never be done.`;
+
+/** @param {string} lane @returns {string} */
+export const laneWords = (lane) => `lane ${lane} is paused`;
+
+/** @param {string} title @param {boolean} paused @returns {string} */
+export const pausedWords = (title, paused) => (paused ? `${title} is paused: jobs are accepted and wait.` : `${title} goes on.`);
