@@ -17,7 +17,7 @@ from app.ids import new_id
 from app.jobs.job import Job
 from app.links import Links
 from app.payload import Refused
-from app.pictures import is_image, look_at
+from app.pictures import SMALL_TYPE, is_image, look_at, small_copy
 from app.rate import Buckets
 from app.sounds import listen_to
 from app.store.hand_back import hand_back
@@ -76,10 +76,12 @@ class Uploads:
         """Keep an image or a sound and return its ID; raises Refused when it is neither, or cannot be written."""
         async with self._decoding:
             kind, width, height = await self._in_thread(recognized, content)
+            small = await self._in_thread(small_copy, content) if width else None
         upload = Upload(id or new_id(), room, kind, len(content), width, height, time.time())
         # The file first: a row without its file would be a promise we cannot keep.
         try:
             await self._in_thread(_write, self._folder / upload.id, content)
+            await self._in_thread(_write_small, _small(self._folder / upload.id), small)
         except OSError as error:
             log.error("an upload cannot be kept", error=str(error))
             raise Refused("busy", "the file could not be kept just now: try again", retry_after=1.0) from None
@@ -88,19 +90,22 @@ class Uploads:
         _remember(self._looks, upload.id, _looks(upload))
         return upload.id
 
-    async def find(self, id: str) -> tuple[Upload, bytes]:
-        """The upload and its content; raises Refused(not_found)."""
+    async def find(self, id: str, small: bool = False) -> tuple[Upload, bytes]:
+        """The upload and its content, or its `small` copy where there is one; raises Refused(not_found)."""
         upload = await self._find(id)
         if upload is None:
             raise Refused("not_found", "there is no such upload")
-        try:
-            return upload, await self._in_thread((self._folder / id).read_bytes)
-        except FileNotFoundError:  # removed in this moment
-            raise Refused("not_found", "there is no such upload") from None
+        if small and (copy := await self._content(_small(self._folder / id))) is not None:
+            return msgspec.structs.replace(upload, type=SMALL_TYPE), copy
+        content = await self._content(self._folder / id)
+        if content is None:  # removed in this moment
+            raise Refused("not_found", "there is no such upload")
+        return upload, content
 
     async def discard(self, ids: list[str]) -> None:
         """Remove the files of these uploads, whose rows are gone; in a thread, as a disk may be slow."""
-        await self._in_thread(_remove, [self._folder / id for id in ids])
+        files = [self._folder / id for id in ids]
+        await self._in_thread(_remove, [*files, *map(_small, files)])
 
     async def is_in(self, room: str, id: str) -> bool:
         """Whether this upload was sent to this room."""
@@ -143,6 +148,12 @@ class Uploads:
         row = await self._store.read(lambda c: c.execute(select(*columns).where(uploads.c.id == id)).first())
         return Upload(*row) if row is not None else None
 
+    async def _content(self, path: Path) -> bytes | None:
+        try:
+            return await self._in_thread(path.read_bytes)
+        except FileNotFoundError:
+            return None
+
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         """The function's value, computed in a real thread."""
         loop = self._concurrency.loop
@@ -173,8 +184,20 @@ def _remove(paths: list[Path]) -> None:
         path.unlink(missing_ok=True)
 
 
+def _small(path: Path) -> Path:
+    return path.with_name(f"{path.name}.small")
+
+
+def _write_small(path: Path, content: bytes | None) -> None:
+    """Write it, or remove that of what was kept under this ID before."""
+    if content is None:
+        path.unlink(missing_ok=True)
+    else:
+        _write(path, content)
+
+
 def _write(path: Path, content: bytes) -> None:
-    part = path.with_suffix(f".{new_id()}")
+    part = path.with_name(f"{path.name}.{new_id()}")
     try:
         part.write_bytes(content)
         part.replace(path)  # nobody ever sees half a file

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from flask import Blueprint, Response, jsonify, request
@@ -29,6 +29,13 @@ class Signature(msgspec.Struct, forbid_unknown_fields=True):
 
     exp: str = ""
     sig: str = ""
+
+
+@ready
+class Shown(Signature):
+    """And what is added to have an image as a conversation shows it."""
+
+    size: Literal["small"] | None = None
 
 
 @ready
@@ -68,10 +75,10 @@ def uploads(kept: Uploads, access: Access, wait: Wait) -> Blueprint:
         return jsonify(upload=wait(kept.take(room, person, request.remote_addr or "", content))), 201
 
     @blueprint.get("/uploads/<id>")
-    @route("An image or a sound", KEPT, needs="link", query=Signature, errors=("not_found",))
+    @route("An image or a sound", KEPT, needs="link", query=Shown, errors=("not_found",))
     def show(id: str) -> Response:
         _check_link(kept, "GET", id)
-        return _shown(*wait(kept.find(id)))
+        return _shown(*wait(kept.find(id, small=query(Shown).size == "small")))
 
     @blueprint.put("/uploads/<id>")
     @route(
@@ -98,7 +105,7 @@ def _shown(upload: Upload, content: bytes) -> Response:
 
 
 def _check_link(kept: Uploads, method: str, id: str) -> None:
-    signature = query(Signature)
+    signature = query(Shown if method == "GET" else Signature)
     kept.links.check(method, id, signature.exp, signature.sig)
 
 
