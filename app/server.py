@@ -61,6 +61,7 @@ from app.web.access import Access
 from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
 from app.web.documents import documents
+from app.web.jobs import jobs as jobs_routes
 from app.web.live import live
 from app.web.proxies import Proxied
 from app.web.rates import Rated
@@ -258,9 +259,11 @@ def _routes(server: Server) -> None:
             server.flags,
             server.gauges.figures,
             server.holds.newest,
-            life.look_up,
             access,
             wait,
+        ),
+        jobs_routes(
+            server.store, life.look_up, {task.name for task in life.tasks.values() if task.draft}, access, wait
         ),
         live(
             server.metrics.live,

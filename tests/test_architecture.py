@@ -59,6 +59,7 @@ HOMES = {
             "app/flags/flags.py",
             # they write queries that run in the store's readers
             "app/jobs/ledger.py",
+            "app/jobs/search.py",
             "app/jobs/dead_letters.py",
             "app/jobs/resume.py",
             "app/callbacks/kept.py",

@@ -67,9 +67,32 @@ class TaskList(Answer):
 
 
 class JobList(Answer):
-    """Jobs, the newest first."""
+    """Jobs, the newest first; `more` says that there are older ones that match."""
 
     jobs: list[JobView]
+    more: bool = False
+
+
+class JobDetails(Answer):
+    """A job with everything that is kept of it: what it was given, its attempts, and when which began and ended.
+
+    `attempts` is how many it may have, `errors` are those of earlier ones, `next` is when the next one may start,
+    `published` the newest attempt that the broker is known to have, `dead` that it is a dead letter.
+    """
+
+    job: JobView
+    args: Any
+    attempts: Count
+    errors: list[Any]
+    error: dict[str, Any] | None
+    traceback: str | None
+    started: Time | None
+    finished: Time | None
+    next: Time | None
+    deadline: Time
+    published: Count
+    dead: bool
+    trace: str
 
 
 class Uploaded(Answer):

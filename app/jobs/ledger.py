@@ -259,13 +259,9 @@ def place_of(connection: Connection, room: str, id: str) -> int | None:
     return connection.execute(select(jobs.c.n).where(jobs.c.id == id, jobs.c.room == room)).scalar()
 
 
-def newest(connection: Connection, limit: int, **which: str | None) -> list[Job]:
-    """The newest jobs, newest first: all, or those with these values of `room`, `task` and `state`."""
-    query = select(jobs).order_by(jobs.c.n.desc()).limit(limit)
-    for column, value in which.items():
-        if value is not None:
-            query = query.where(jobs.c[column] == value)
-    return [from_row(row) for row in connection.execute(query)]
+def newest(connection: Connection, limit: int) -> list[Job]:
+    """The newest jobs, newest first."""
+    return [from_row(row) for row in connection.execute(select(jobs).order_by(jobs.c.n.desc()).limit(limit))]
 
 
 def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str, str, int]]:

@@ -67,7 +67,7 @@ class Lifecycle(Reported):
         announcer: Announcer,
         due: Due,
         link: Callable[[str], str],
-        size: Callable[[str], dict[str, int]],
+        size: Callable[[str], dict[str, int | str]],
         load_room: Callable[[str], Any],
         history: Callable[[str, int], Any],
         durable: bool,

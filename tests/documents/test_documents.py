@@ -152,6 +152,9 @@ def test_what_routes_answer_is_what_the_document_says(system: System, room: str)
     ask("PUT", "/api/flags/nothing", "/api/flags/{task}", json={"path": "simple"})
     ask("GET", f"/api/jobs/{job['id']}", "/api/jobs/{id}")
     ask("GET", "/api/jobs/nothing", "/api/jobs/{id}")
+    ask("GET", f"/api/operator/jobs/{job['id']}", "/api/operator/jobs/{id}")
+    ask("GET", "/api/operator/jobs/nothing", "/api/operator/jobs/{id}")
+    ask("GET", "/api/jobs?state=succeeded&limit=1")
     theirs = {"key": "k", "sender": {"id": "ada", "name": "Ada"}}
     for what, body in (
         ("messages", {"text": "hello"}),

@@ -91,10 +91,16 @@ export class Room {
     if (job) this.on.text(job);
   }
 
-  /** Fetches the page before the oldest message shown. @returns {Promise<boolean>} whether there may be more */
-  async older() {
+  /** Stops following; the room stays joined. */
+  close() {
+    clearTimeout(this.timer);
+    for (const deaf of this.deaf) deaf();
+  }
+
+  /** Fetches the page before the oldest message shown. @param {number} [limit] @returns {Promise<boolean>} whether there may be more */
+  async older(limit = PAGE) {
     if (this.oldest === null || this.oldest <= 1) return false;
-    const { messages, jobs } = await this.connection.ask("room:history", { room: this.name, before: this.oldest, limit: PAGE });
+    const { messages, jobs } = await this.connection.ask("room:history", { room: this.name, before: this.oldest, limit });
     for (const job of jobs ?? []) this.jobs.merge(job);
     this.oldest = messages[0]?.seq ?? 1;
     this.on.history(messages);
@@ -112,10 +118,12 @@ export class Room {
 
   #listen() {
     const mine = (listener) => (data) => { if (data.room === this.name) listener(data); };
-    this.connection.hear("message:new", mine((message) => this.receive(message)));
-    this.connection.hear("job:update", mine((job) => this.update(job)));
-    this.connection.hear("job:delta", mine((piece) => this.grow(piece)));
-    this.connection.hear("room:members", mine((event) => this.on.members(event)));
+    this.deaf = [
+      this.connection.hear("message:new", mine((message) => this.receive(message))),
+      this.connection.hear("job:update", mine((job) => this.update(job))),
+      this.connection.hear("job:delta", mine((piece) => this.grow(piece))),
+      this.connection.hear("room:members", mine((event) => this.on.members(event))),
+    ];
   }
 
   async #catchUp() {
