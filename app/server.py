@@ -32,7 +32,7 @@ from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
 from app.flags.flags import Flags
-from app.gauges import Gauges
+from app.gauges import OLDEST_SECONDS, Gauges
 from app.ids import process_name
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
@@ -133,18 +133,25 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     )  # fmt: skip
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
-        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
+        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store, life.jobs), uploads,
         others, name,
     )  # fmt: skip
-    loops.on_failure = metrics.loop_failed
-    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
     flags.changed = partial(_flag_changed, server)
-    if others is not None:
-        others.spending.share("events", rates.addresses, rates.of_address)
-        several.show_all(others, metrics.live, server.gauges, settings.url)
-    server.gauges.export()
+    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
+    _watch(server, rates)
     _routes(server)
     return server
+
+
+def _watch(server: Server, rates: Rates) -> None:
+    """Have figures taken of the process, and shown with those of the others."""
+    server.loops.on_failure = server.metrics.loop_failed
+    server.loops.every(OLDEST_SECONDS, "oldest waiting", server.gauges.look)
+    server.store.writer.timed = server.metrics.committed
+    server.gauges.export()
+    if server.others is not None:
+        server.others.spending.share("events", rates.addresses, rates.of_address)
+        several.show_all(server.others, server.metrics.live, server.gauges, server.settings.url)
 
 
 def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO, Transport]:

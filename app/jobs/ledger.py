@@ -207,6 +207,12 @@ def parked_at(connection: Connection, stream_seq: int) -> str | None:
     return connection.execute(query).scalar()
 
 
+def oldest_at_broker(connection: Connection) -> float | None:
+    """When the job was accepted that has been parked on the stream of jobs for longest; None when there is none."""
+    place = select(jobs.c.at).where(jobs.c.parked, jobs.c.stream_seq.is_not(None))
+    return connection.execute(place.order_by(jobs.c.stream_seq).limit(1)).scalar()
+
+
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
     """How many jobs are parked, by task and path."""
     query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked)

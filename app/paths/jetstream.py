@@ -100,6 +100,7 @@ class JetStream:
         self._open = False
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         queue.on_reconnect = self._reconnected
+        self.reconnects = 0
         self._answering = self._taking = self._hearing = False
         self.heard = Heard(loops.loop)
         self.ask: Ask | None = None  # makes the answer to a request of room, task and body
@@ -173,6 +174,7 @@ class JetStream:
         log.info("queue connected")
 
     def _reconnected(self) -> None:
+        self.reconnects += 1
         self.outbox.publish_again()
         self._ask_for_texts()
 

@@ -93,6 +93,7 @@ class Broker:
     """Keeps attempts until their result is acknowledged; it outlives a process."""
 
     depth: tuple[int, int] | None = None
+    reconnects = 0
 
     def __init__(self) -> None:
         self.attempts: list[tuple[str, int]] = []
