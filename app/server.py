@@ -17,6 +17,7 @@ from app import tasks as declared
 from app.auth.admission import Admission
 from app.auth.tokens import tokens_from
 from app.callbacks.callbacks import Callbacks
+from app.chat.choices import Choices
 from app.chat.desk import Desk
 from app.chat.events import Events
 from app.chat.expiry import Expiry
@@ -78,7 +79,8 @@ PING_SECONDS = (20, 20)  # between two pings, and for the answer: half-open conn
 def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     """The whole web process from its settings; raises StoreRefused, SettingInvalid or TaskDeclarationInvalid."""
     make_private(settings.data_dir)
-    loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
+    loop, loops = concurrency.loop, Loops(concurrency.loop)
+    tasks = declared.with_delays(declared.discover(), settings.by_name)
     ml_clients.configure(settings.ml_url, concurrency.wait_readable, concurrency.pause)
     llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
     name = process_name()
@@ -110,10 +112,11 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     tokens = tokens_from(settings, outgoing)
     callbacks = Callbacks(settings, store, loop, due, outgoing, routing.call_back, metrics.called_back)
     life.call_back = callbacks.expect
-    intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check)
-    intake.configured = settings.given
+    life.is_answered = partial(loading.is_answered, by_anybody=settings.auth == "open")
+    intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check, settings)
     events = Events(
         store, rooms, loading, life, intake, waiting, publisher.apply, transport.broadcast, uploads, loop, tokens, expiry,
+        Choices(store, tasks, publisher.apply),
     )  # fmt: skip
     rates = Rates(settings.rate_limit)
     full, admission = partial(_is_full, transport, settings), Admission(tokens)

@@ -44,7 +44,8 @@ class FlagList(Answer):
 
 class TaskView(Answer):
     """A task; `args` says in words what each argument is, `chip` how a result is worded, `draft` that only those who
-    answer people see what it writes, and `not_configured` what to set before it can be asked for.
+    answer people see what it writes, `not_configured` what to set or install before it can be asked for, `on` (false) that
+    it runs only in rooms that switch it on, and `conditional` that it runs on some messages alone.
     """
 
     task: str
@@ -55,6 +56,8 @@ class TaskView(Answer):
     chip: str | None = None
     draft: bool = False
     not_configured: str | None = None
+    on: bool = True
+    conditional: bool = False
 
 
 class TaskList(Answer):

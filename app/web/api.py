@@ -20,7 +20,7 @@ from app.ids import rfc3339
 from app.jobs import job as jobs
 from app.jobs import ledger
 from app.payload import Refused, RoomName, ready
-from app.settings import Settings
+from app.settings import Settings, what_is_missing
 from app.store.store import Store
 from app.tasks import Task
 from app.web.access import Access
@@ -134,8 +134,12 @@ def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     }
     if task.draft:
         described["draft"] = True
-    if task.needs is not None and task.needs not in given:
-        described["not_configured"] = f"set {task.needs}"
+    if not task.on:
+        described["on"] = False
+    if task.when is not None:
+        described["conditional"] = True
+    if (missing := what_is_missing(task.needs, given)) is not None:
+        described["not_configured"] = missing
     return described
 
 
