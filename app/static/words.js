@@ -120,8 +120,26 @@ export const notThereAnyMore = (room) => `You may not be in room ${room} any mor
 /** @param {number} length @param {number} most @returns {string} */
 export const tooLong = (length, most) => `A message has at most ${most} characters; this one has ${length}.`;
 
-/** What an image says that has no name. */
-export const imageWords = () => "An image";
+/** What a file says that has no name. */
+export const NAMELESS = "A file";
+
+/** @param {string} kind of the message @param {string} [name] whose it is @returns {string} what an image shows, for who cannot see it */
+export const imageOf = (kind, name) => (kind === "ml" ? "Image, black and white" : `Image from ${name ?? "somebody"}`);
+
+/** @param {string} [name] whose it is @returns {string} */
+export const soundOf = (name) => `Sound from ${name ?? "a model"}`;
+
+export const LOOK_CLOSER = "Look closer";
+export const NOT_THERE = { image: "This image is not there any more.", sound: "This sound is not there any more." };
+export const VIEWER = { close: "Close", back: "The image before", forward: "The image after" };
+
+/** @param {string} name @returns {string} */
+export const neitherImageNorSound = (name) => `${name || "That"} is neither an image nor a sound.`;
+
+const TRANSFER = { waiting: "waiting", sending: "Sending", checked: "being looked at…", again: "Try again", stop: "Do not send", nameless: NAMELESS };
+
+/** @param {string} name @returns {string} about a file on its way */
+export const transferWords = (name) => TRANSFER[name];
 
 /**
  * How a search stands.

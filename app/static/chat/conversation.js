@@ -3,7 +3,7 @@
 import { byId } from "../dom.js";
 import { learnWords } from "../results.js";
 import { complain } from "../toasts.js";
-import { imageWords } from "../words.js";
+import { NAMELESS } from "../words.js";
 import { announce } from "./announcer.js";
 import { composer } from "./composer.js";
 import { Dismissed } from "./dismissed.js";
@@ -13,10 +13,11 @@ import { Members } from "./members.js";
 import { TypingLine, showWait } from "./presence.js";
 import { Room } from "./room.js";
 import { search } from "./search.js";
-import { takesNothing, taskButtons, wantsImage } from "./tasks.js";
+import { isForSounds, takesNothing, taskButtons, wantsImage } from "./tasks.js";
 import { Timeline } from "./timeline.js";
+import { Transfers } from "./transfers.js";
 import { Tray } from "./tray.js";
-import { pick, receiveImages } from "./uploads.js";
+import { pick, receiveFiles, seemsSound } from "./uploads.js";
 import { Written } from "./written.js";
 
 /** One room on the page, until another takes its place. */
@@ -30,6 +31,8 @@ export class Conversation {
     this.typing = new TypingLine(me.id);
     this.room = new Room(connection, name);
     this.imageTask = "monochrome";
+    /** @type {string|undefined} */
+    this.soundTask = undefined;
     this.tasks = new Map();
     this.actions = this.#jobActions();
     const entries = { retry: (entry) => this.outbox.retry(entry), discard: (entry) => this.outbox.discard(entry) };
@@ -62,6 +65,7 @@ export class Conversation {
     this.closed = true;
     for (const deaf of this.deaf) deaf();
     this.desk.close();
+    this.transfers.close();
     this.search.close();
     this.outbox.unwatch();
     this.room.close();
@@ -159,19 +163,23 @@ export class Conversation {
       if (draft) this.drafts.dismiss(draft);
     };
     this.desk = composer({ send, typing: (on) => this.stay.connection.tell("typing", { room: name, on }) }, new Written(name, this.me.id));
-    receiveImages((file) => this.#image(file));
-    byId("pick").onclick = () => pick((file) => this.#image(file));
+    const files = (/** @type {File[]} */ given) => this.transfers.add(given);
+    this.transfers = this.#transfers();
+    receiveFiles(files);
+    byId("pick").onclick = () => pick(files);
     this.desk.focus();
   }
 
-  async #image(file, task = this.imageTask) {
-    try {
-      const id = await this.room.keep(file);
-      this.#say(this.desk.take().trim() || file.name || imageWords(), { upload: id });
-      this.#ask(task, { upload: id });
-    } catch (error) {
-      complain(error);
-    }
+  /** Each file becomes a message, the first with what was written; a model looks at it. */
+  #transfers() {
+    return new Transfers({
+      keep: (file, on) => this.room.keep(file, on),
+      kept: (file, upload, task) => {
+        this.#say(this.desk.take().trim() || file.name || NAMELESS, { upload });
+        const next = task ?? (seemsSound(file) ? this.soundTask : this.imageTask);
+        if (next) this.#ask(next, { upload });
+      },
+    });
   }
 
   async #offer() {
@@ -179,8 +187,9 @@ export class Conversation {
       const tasks = await this.stay.tasks();
       if (this.closed) return;
       this.tasks = new Map(tasks.map((task) => [task.task, task]));
-      taskButtons(tasks, { ask: (task, args) => this.#ask(task, args), image: (task) => pick((file) => this.#image(file, task)) });
+      taskButtons(tasks, { ask: (task, args) => this.#ask(task, args), image: (task) => pick((files) => this.transfers.add(files, task)) });
       if (!this.tasks.has(this.imageTask)) this.imageTask = tasks.find(wantsImage)?.task ?? this.imageTask;
+      this.soundTask = tasks.find(isForSounds)?.task;
       learnWords(tasks);
       this.drafts.learn(tasks);
       this.timeline.reword();

@@ -10,6 +10,7 @@ import { isNotice, noticeElement } from "./notice.js";
 import { avatar } from "./person.js";
 import { picture } from "./picture.js";
 import { prose } from "./prose.js";
+import { sound } from "./sound.js";
 
 const TOGETHER_MS = 5 * 60_000;
 
@@ -76,8 +77,10 @@ function head(message, task) {
 function bubble(message, again) {
   return h("div", { class: "bubble" },
     ...prose(withoutLabel(message), { lists: message.kind === "ml" ? 1 : 2 }),
-    message.upload || message.data?.url ? picture(message, again) : null);
+    message.upload || message.data?.url ? attached(message, again) : null);
 }
+
+const attached = (message, again) => (message.data?.type?.startsWith("audio/") ? sound : picture)(message, again);
 
 /** What a model wrote without a first line that is its label: that stands above the bubble already. */
 function withoutLabel({ kind, text, data }) {

@@ -57,16 +57,18 @@ export class Room {
   }
 
   /**
-   * Stores an image for this room. The token of a join ends after a day, and another join brings a new one.
-   * @param {File} file @returns {Promise<string>} its upload ID
+   * Stores a file for this room. The token of a join ends after a day, and another join brings a new one.
+   * @param {File} file
+   * @param {{progress?: (share: number) => void, signal?: AbortSignal}} [on]
+   * @returns {Promise<string>} its upload ID
    */
-  async keep(file) {
+  async keep(file, on) {
     try {
-      return await upload(this.name, file, this.uploadToken);
+      return await upload(this.name, file, this.uploadToken, on);
     } catch (error) {
       if (error.code !== "not_in_room") throw error;
       await this.join();
-      return upload(this.name, file, this.uploadToken);
+      return upload(this.name, file, this.uploadToken, on);
     }
   }
 

@@ -40,8 +40,13 @@ function menu(tasks, on) {
 /** Whether a task can be asked for without saying more. @param {{args: Object}|undefined} task @returns {boolean} */
 export const takesNothing = (task) => task !== undefined && Object.keys(task.args).length === 0;
 
-/** Whether a task wants an image and nothing else. @param {{args: Object}} task @returns {boolean} */
-export const wantsImage = ({ args }) => Object.keys(args).join() === "upload";
+const SOUNDS = new Set(["transcribe"]); // tasks that listen; a declaration says no more than that a task wants an upload
+
+/** Whether a task wants an image and nothing else. @param {{task: string, args: Object}} task @returns {boolean} */
+export const wantsImage = ({ task, args }) => Object.keys(args).join() === "upload" && !SOUNDS.has(task);
+
+/** Whether a task wants a sound, and can be asked for. @param {{task: string, not_configured?: string}} task @returns {boolean} */
+export const isForSounds = ({ task, not_configured: missing }) => SOUNDS.has(task) && !missing;
 
 function button(task, on) {
   return h("button", { class: "button button-small", type: "button", title: task.about, "data-testid": "task-button", "data-task": task.task, on: { click: () => start(task, on) } },
