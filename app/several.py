@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import structlog
 
@@ -49,6 +51,7 @@ def join(
     loading: Loading,
     routing: Routing,
     loops: Loops,
+    taken_up: Callable[[], None],  # called when this process has rooms that were another's
 ) -> Others | None:
     """This process among the others; None where there can be none: SQLite has one, and without NATS they hear nothing."""
     if not (store.shared and settings.nats_url and settings.ledger):
@@ -61,6 +64,7 @@ def join(
 
     async def take_up(names: list[str]) -> None:
         await resume(life, loading.nothing, names)
+        taken_up()
         callbacks.expect()  # what the last owner of these rooms left
 
     others = Others(

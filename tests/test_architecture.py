@@ -57,6 +57,7 @@ HOMES = {
             "app/retention.py",
             "app/uploads.py",
             "app/flags/flags.py",
+            "app/controls/controls.py",
             # they write queries that run in the store's readers
             "app/jobs/ledger.py",
             "app/jobs/dead_letters.py",
@@ -190,6 +191,7 @@ ABOVE = {
     ],
     "app/ownership/": ["app.web", "app.server", "app.queue", "app.paths"],
     "app/callbacks/": ["app.chat", "app.web", "app.server", "app.queue", "app.paths", "app.jobs.lifecycle"],
+    "app/controls/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue"],
     "app/flags/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue"],
     "app/queue/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.store"],
     "app/documents/": [

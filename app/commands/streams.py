@@ -43,7 +43,7 @@ def apply_streams(asked: Asked) -> None:
 
 def _steps(verb: str) -> list[dict[str, Any]]:
     from app.queue import plan
-    from app.queue.connection import QueueUnavailable
+    from app.queue.dialling import QueueUnavailable
     from app.tasks import TaskDeclarationInvalid, discover
 
     try:

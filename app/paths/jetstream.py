@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -20,7 +20,9 @@ from app.paths.deltas import Deltas
 from app.paths.heard import Heard
 from app.paths.inbox import Inbox
 from app.paths.outbox import Outbox
-from app.queue.connection import CONFIRM_SECONDS, Queue, QueueUnavailable
+from app.queue.confirmation import CONFIRM_SECONDS
+from app.queue.connection import Queue
+from app.queue.dialling import QueueUnavailable
 from app.queue.names import DEAD_CONSUMER, PROCESS, RESULTS_CONSUMER
 from app.queue.pull import Delivery
 from app.settings import Settings
@@ -55,7 +57,7 @@ def open_queue(
     runner.texts_under_way = life.texts.under_way
     outbox = runner.outbox
     outbox.park, outbox.fall_back, outbox.may_fall_back = life.park, life.fall_back, life.routing.may_fall_back
-    outbox.refuse = life.refused
+    outbox.refuse, runner.pause_of = life.refused, life.controls.pause_of
     return runner
 
 
@@ -64,6 +66,7 @@ class Owner(Protocol):
 
     routing: Any
     texts: Any
+    controls: Any
 
     def settle_by_id(self, id: str, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None: ...
     def announced(self, id: str, attempt: int, run: str, progress: str | None) -> None: ...
@@ -98,6 +101,7 @@ class JetStream:
         self.inbox, self._deltas = inbox, deltas
         self.texts_under_way: Callable[[], list[tuple[str, int, int]]] = list  # job, attempt, and from which offset on
         self._open = False
+        self.pause_of: Callable[[str], float] = lambda task: 0.0  # when a task was paused last
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         queue.on_reconnect = self._reconnected
         self._answering = self._taking = self._hearing = False
@@ -109,11 +113,11 @@ class JetStream:
             loops.every(ORPHANS_SECONDS, "orphans", self._look_for_orphans),
         ]
 
-    def reserve(self) -> bool:
+    def reserve(self, task: str) -> bool:
         """Slots are the workers' own."""
         return False
 
-    def release(self) -> None:
+    def release(self, task: str) -> None:
         """There is nothing to give back."""
 
     def submit(self, job: Job) -> None:
@@ -127,6 +131,27 @@ class JetStream:
     def ready(self) -> bool:
         """Whether the broker is there and takes jobs."""
         return self._open and self._queue.connected and not self.outbox.refused
+
+    def drop(self, tasks: Iterable[str]) -> None:
+        """Publish nothing of these tasks that waits."""
+        self.outbox.drop(tasks)
+
+    async def newest_place(self) -> int | None:
+        """The newest place on the stream of jobs; None while the broker is away."""
+        try:
+            return await self._queue.newest_place() if self._open and self._queue.connected else None
+        except QueueUnavailable:
+            return None
+
+    async def purge(self, tasks: Iterable[str], newest: int) -> bool:
+        """Take all jobs of these tasks up to this place off the stream; says whether the broker did."""
+        try:
+            for task in tasks:
+                await self._queue.purge(self._queue.names.job(self._tasks[task].lane, task), newest)
+        except QueueUnavailable as error:
+            log.warning("jobs of a paused task cannot be taken off the stream yet", error=str(error))
+            return False
+        return True
 
     def workers(self) -> list[WorkerDoing]:
         """Workers that were heard lately, and what they do."""
@@ -218,7 +243,10 @@ class JetStream:
             deadline=rfc3339(job.deadline),
             links=self._links(job) if task is not None and "links" in task.given else None,
         )
-        headers = f"Nats-Msg-Id: {job.id}.{job.attempt}\r\ntraceparent: {traceparent(job.id)}\r\n"
+        # What came off the stream for a pause must be taken again, though the broker remembers its number for a while.
+        paused = self.pause_of(job.task)
+        number = f"{job.id}.{job.attempt}" + (f".{paused * 1000:.0f}" if paused > job.at else "")
+        headers = f"Nats-Msg-Id: {number}\r\ntraceparent: {traceparent(job.id)}\r\n"
         if self.inbox.process:
             headers += f"{PROCESS}: {self.inbox.process}\r\n"  # so that its result comes here
         subject = self._queue.names.job(task.lane if task else "ml", job.task)

@@ -7,7 +7,7 @@ attempt by its Nats-Msg-Id, and the ledger takes only the first outcome.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ import structlog
 
 from app.jobs.job import Job
 from app.loops import Loops
-from app.queue.connection import CONFIRM_SECONDS, Confirmation, Queue
+from app.queue.confirmation import CONFIRM_SECONDS, Confirmation
+from app.queue.connection import Queue
 
 log = structlog.get_logger()
 
@@ -65,6 +66,12 @@ class Outbox:
         """Publish this attempt as soon as the broker takes it."""
         self._waiting.append(Entry(job, job.attempt, self._loop.time()))
         self._send()
+
+    def drop(self, tasks: Iterable[str]) -> None:
+        """Publish nothing of these tasks that waits, and forget what was published of them."""
+        self._take_back(lambda entry: entry.job.task in tasks)
+        self._waiting = deque(entry for entry in self._waiting if entry.job.task not in tasks)
+        self._stored = deque(each for each in self._stored if each[1].task not in tasks)
 
     def open(self) -> None:
         """The broker is there: publish what waits, and look after it from now on."""

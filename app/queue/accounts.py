@@ -70,6 +70,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         *_consumers(streams),
         # for messages that the broker keeps and gives to nobody (app/queue/orphans.py)
         *(f"$JS.API.STREAM.MSG.{verb}.{stream}" for verb in ("GET", "DELETE") for stream in streams[:2]),
+        f"$JS.API.STREAM.PURGE.{names.jobs}",  # of tasks that are paused
         *_take(names.results, RESULTS_CONSUMER),
         *_take(names.dead, DEAD_CONSUMER),
         *callbacks,

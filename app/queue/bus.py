@@ -11,7 +11,7 @@ from typing import Any
 import nats.errors
 from nats.aio.client import Client
 
-from app.queue.connection import NOTE_SECONDS, Note, dialling
+from app.queue.dialling import NOTE_SECONDS, Note, dialling
 from app.queue.link import Link
 from app.queue.names import Names
 from app.settings import Settings

@@ -11,7 +11,7 @@ import nats.errors
 from nats.js import JetStreamContext
 from nats.js.errors import APIError, NotFoundError
 
-from app.queue.connection import QueueUnavailable, identity
+from app.queue.dialling import QueueUnavailable, identity
 from app.queue.names import Names
 from app.queue.streams import wanted_consumers, wanted_streams
 from app.settings import Settings

@@ -11,7 +11,8 @@ import structlog
 from msgspec import Raw
 
 from app.contract import MAX_RESULT_BYTES, JobError, ResultMessage
-from app.queue.connection import CONFIRM_SECONDS, Confirmation, Queue
+from app.queue.confirmation import CONFIRM_SECONDS, Confirmation
+from app.queue.connection import Queue
 from app.queue.names import PROCESS
 from app.queue.wire import MAX_BATCH_BYTES
 

@@ -103,6 +103,8 @@ class Task:
     draft: bool = False
     overlap: str = "queue"
     needs: str | None = None
+    max_inflight: int | None = None
+    rate: float | None = None
     name: str = ""
     about: str = ""
     arguments: type[msgspec.Struct] = msgspec.Struct
@@ -151,6 +153,8 @@ def task(
     draft: bool = False,
     overlap: str = "queue",
     needs: str | None = None,
+    max_inflight: int | None = None,
+    rate: float | None = None,
 ) -> Callable[[Callable[..., Any]], Task]: ...
 
 
@@ -171,6 +175,8 @@ def task(
     draft: bool = False,
     overlap: str = "queue",
     needs: str | None = None,
+    max_inflight: int | None = None,
+    rate: float | None = None,
 ) -> Any:
     """Declare the function in this file as a task.
 
@@ -179,11 +185,10 @@ def task(
     it; `attempts` in all; `timeout`: seconds for one attempt; `deadline`: seconds from acceptance to the last answer;
     `says`: what a result tells the room, or None; `ordered`: whether answers are shown in the order asked, in their room
     (default: when it says something and runs on request); `when`: a cheap condition on the message's text, or on the
-    result of the task it follows, without which there is no job; `chip`: how a result is worded on the page, such as
-    "{label}, {score}", with names of the result's fields in braces; `draft`: only staff and operators see what it
-    writes, and that it runs; `overlap`: what a second request does while one of the same task runs in the room: "queue"
-    (it runs as well), "refuse" (it gets `conflict`) or "replace" (it ends the first); `needs`: the setting without which
-    it cannot run, such as "LLM_URL".
+    result of the task it follows, without which there is no job; `chip`: a result in words, "{label}, {score}" with its
+    fields in braces; `draft`: only staff and operators see what it writes, and that it runs; `overlap`: what a second
+    request does while one of its task runs in the room: "queue" (it runs as well), "refuse" or "replace"; `needs`: the
+    setting without which it cannot run; `max_inflight`: attempts at once everywhere; `rate`: how many start a second.
     """
     default = () if after else ("request",)
 
@@ -193,7 +198,7 @@ def task(
         return _described(
             Task(
                 function, chosen, after, history, lane, attempts, timeout, deadline, says, in_order, when, chip,
-                draft, overlap, needs,
+                draft, overlap, needs, max_inflight, rate,
             )
         )  # fmt: skip
 
@@ -306,10 +311,19 @@ def _check_declaration(name: str, declared: Task, own: set[str], given: set[str 
         )
     if not (declared.attempts >= 1 and declared.timeout > 0 and declared.deadline > 0):
         raise TaskDeclarationInvalid(f"task {name}: attempts, timeout and deadline must be above 0")
+    _check_limits(name, declared)
     try:
         msgspec.convert(declared.lane, Annotated[str, Meta(pattern=r"\A[a-z0-9_-]{1,32}\Z")])
     except msgspec.ValidationError:
         raise TaskDeclarationInvalid(f"task {name}: lane {declared.lane!r} must be 1-32 of a-z 0-9 _ -") from None
+
+
+def _check_limits(name: str, declared: Task) -> None:
+    most, rate = declared.max_inflight, declared.rate
+    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+        raise TaskDeclarationInvalid(f"task {name}: max_inflight is {most!r}, expected is a whole number from 1")
+    if rate is not None and (not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 < rate <= 1e6):
+        raise TaskDeclarationInvalid(f"task {name}: rate is {rate!r}, expected is a number above 0, of starts a second")
 
 
 def _check_chip(name: str, chip: str, returns: Any) -> None:

@@ -150,6 +150,13 @@ def test_what_routes_answer_is_what_the_document_says(system: System, room: str)
     ask("PUT", "/api/flags/language", "/api/flags/{task}", json={"path": "simple"})
     ask("DELETE", "/api/flags/language", "/api/flags/{task}")
     ask("PUT", "/api/flags/nothing", "/api/flags/{task}", json={"path": "simple"})
+    retries = {"attempts": 3, "codes": [503], "min_wait_s": 1, "max_wait_s": 9, "jitter": "none"}
+    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": True, "retries": retries})
+    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": True})
+    ask("GET", "/api/tasks")
+    ask("GET", "/api/lanes")
+    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": False})
+    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": False, "retries": None})
     ask("GET", f"/api/jobs/{job['id']}", "/api/jobs/{id}")
     ask("GET", "/api/jobs/nothing", "/api/jobs/{id}")
     theirs = {"key": "k", "sender": {"id": "ada", "name": "Ada"}}

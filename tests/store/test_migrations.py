@@ -160,7 +160,7 @@ def test_a_database_of_a_newer_spillway_is_refused_and_left_alone(path: Path, ow
         connection.executescript(change)
     before = rows(path)
 
-    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0006: run the newer"):
+    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0007: run the newer"):
         Store(f"sqlite:///{path}", own)
 
     assert rows(path) == before

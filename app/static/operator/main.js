@@ -11,7 +11,7 @@ import { DeadLetters } from "./deadletters.js";
 import { Live } from "./live.js";
 import { recentJobs } from "./recent.js";
 import { askForToken } from "./signin.js";
-import { taskTable } from "./tasks.js";
+import { laneButtons, taskTable } from "./tasks.js";
 import { Tiles } from "./tiles.js";
 
 const EVERY_MS = 2_000;
@@ -49,10 +49,11 @@ async function round() {
 
 async function refresh() {
   if (names.length === 0) await learnTasks();
-  const [report] = await Promise.all([api("GET", "/api/operator"), live.refresh(), flags.refresh(), dead.refresh()]);
+  const asked = [api("GET", "/api/operator"), api("GET", "/api/tasks"), api("GET", "/api/lanes")];
+  const [report, { tasks }, { lanes }] = await Promise.all([...asked, live.refresh(), flags.refresh(), dead.refresh()]);
   tiles.show(report.now, report.held);
   chart.show(report.minutes, report.at);
-  byId("tasks").replaceChildren(taskTable(names, report.minutes));
+  byId("tasks").replaceChildren(taskTable(names, report.minutes, tasks, refresh), laneButtons(lanes, refresh));
   byId("recent").replaceChildren(recentJobs(report.recent));
 }
 
