@@ -24,6 +24,8 @@ from app.flags.flags import READ_SECONDS, Flags
 from app.gauges import Gauges
 from app.jobs import ledger
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.limits import LOOK_SECONDS as LIMITS_SECONDS
+from app.jobs.limits import forget_ended
 from app.jobs.pauses import Pauses
 from app.jobs.resume import resume
 from app.jobs.transitions import Requeue
@@ -116,6 +118,7 @@ class Server:
         self.loops.every(READ_SECONDS, "controls", self.controls.look)
         if self.settings.ledger:
             self.pauses.begin()
+            self.loops.every(LIMITS_SECONDS, "limits", partial(forget_ended, self.life))
         self.loops.every(
             SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, self.gauges.now, self.life.under_way)
         )

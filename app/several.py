@@ -23,6 +23,7 @@ from app.loops import Loops
 from app.ownership.others import Others
 from app.ownership.processes import Processes
 from app.paths.routing import Routing
+from app.paths.shares import Shares
 from app.publisher import Publisher
 from app.rooms import Rooms
 from app.settings import Settings
@@ -76,6 +77,7 @@ def join(
     _show(others, publisher)
     life.owner = callbacks.owner = processes.me
     life.call_owner = others.call
+    Shares(store, processes.me, routing.gate, concurrency.loop).begin(loops)
     _hear(backplane, callbacks, routing, transport)
     _serve(others, life, services)
     return others

@@ -66,6 +66,7 @@ HOMES = {
             "app/chat/reading.py",
             "app/web/api.py",
             "app/ownership/claims.py",
+            "app/paths/shares.py",
         ],
         "the store is the one way to the database; others write functions that run inside its transactions",
     ),

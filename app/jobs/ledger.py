@@ -191,6 +191,21 @@ def hold_back(connection: Connection, tasks: list[str], newest: int) -> None:
     connection.execute(jobs.update().where(*at_broker).values(published=0, stream_seq=None))
 
 
+def at_broker(connection: Connection, tasks: list[str], names: list[str] | None) -> list[tuple[str, str, int]]:
+    """ID, task and attempt of each parked job of these tasks that the broker has; in these rooms, where they are named."""
+    has = (jobs.c.parked, jobs.c.stream_seq.is_not(None), jobs.c.task.in_(tasks))
+    query = select(jobs.c.id, jobs.c.task, jobs.c.attempt).where(*has)
+    if names is not None:
+        query = query.where(jobs.c.room.in_(names))
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def unended(connection: Connection, ids: list[str], owner: str | None) -> set[str]:
+    """Those of these jobs that are unfinished; in this owner's rooms, where one is named."""
+    query = select(jobs.c.id).where(jobs.c.id.in_(ids), ~jobs.c.delivered, *_owned(owner))
+    return set(connection.execute(query).scalars())
+
+
 def held_back(connection: Connection, tasks: list[str], owner: str | None = None) -> list[str]:
     """IDs of jobs of these tasks that are kept here alone and wait for nothing, the oldest first, at most 500."""
     kept = (jobs.c.parked, jobs.c.stream_seq.is_(None), jobs.c.due.is_(None), jobs.c.state == "accepted")

@@ -31,11 +31,15 @@ class Pace:
             return None
         if self.rate is None:
             return 0.0
-        if len(self._unbegun) >= max(1, math.ceil(self.rate * BEGIN_SECONDS)):
+        if not self.may_begin():
             return None
         if self.starts is None:
             return max(0.0, self._due - now)
         return max(0.0, self.starts[0] - now) if self.starts else None
+
+    def may_begin(self) -> int:
+        """How many more may pass that nobody has begun yet; of a task with a rate."""
+        return max(0, max(1, math.ceil((self.rate or 0.0) * BEGIN_SECONDS)) - len(self._unbegun))
 
     def take(self, job: str, attempt: int, now: float) -> None:
         """This attempt passes."""
