@@ -108,6 +108,7 @@ class Worker:
         await self._queue.connect(owns_streams=False)
         if not self._listening_since:
             await self._queue.hear_cancelled(self._hear_cancelled)
+            await self._queue.hear_paused(self._hear_paused)
             await self._queue.answer_texts(self._answer_text)
             self._listening_since = time.time()
             self._queue.on_reconnect = self._results.publish_again
@@ -248,6 +249,18 @@ class Worker:
             run.stop.now()
             self._end(run, Outcome(state="cancelled"))
 
+    def _hear_paused(self, task: str) -> None:
+        """Let go of what has not begun of this task: the web process has taken it back."""
+        self._let_go([run for run in self._runs.values() if run.message.task == task])
+
+    def _let_go(self, runs: list[Run]) -> None:
+        for run in [run for run in runs if run.started is None and not run.ended]:
+            run.ended = True  # not begun: somebody else runs it
+            for reply in run.deliveries:
+                self._queue.link.publish(reply, b"-NAK")
+            del self._runs[run.message.id, run.message.attempt]
+            self._free(run.lane, len(run.deliveries))
+
     def _tick(self) -> None:
         """Announce what takes a while, and end what takes too long."""
         now = time.monotonic()
@@ -293,11 +306,7 @@ class Worker:
         for lane in self._lanes.values():
             if lane.pull is not None:
                 await lane.pull.stop()
-        for run in [run for run in self._runs.values() if run.started is None and not run.ended]:
-            run.ended = True  # not begun: somebody else runs it at once
-            for reply in run.deliveries:
-                self._queue.link.publish(reply, b"-NAK")
-            del self._runs[run.message.id, run.message.attempt]
+        self._let_go(list(self._runs.values()))
         await self._until_idle(self._settings.drain_seconds)
         for run in list(self._runs.values()):
             self._end(run, failure(STOPPED, "the worker was stopped while this ran", retryable=True))

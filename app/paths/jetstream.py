@@ -148,6 +148,7 @@ class JetStream:
         try:
             for task in tasks:
                 await self._queue.purge(self._queue.names.job(self._tasks[task].lane, task), newest)
+                self._queue.tell_paused(task)  # only now: what a worker lets go of before would be given to it again
         except QueueUnavailable as error:
             log.warning("jobs of a paused task cannot be taken off the stream yet", error=str(error))
             return False

@@ -63,6 +63,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
     publish = [
         names.job("*", "*"),
         names.cancel("*"),
+        names.pause("*"),
         names.text("*"),
         names.process("*"),
         names.undecodable(names.results),
@@ -88,7 +89,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
 def worker(names: Names, lanes: Lanes, name: str = "worker", password: str = "") -> User:
     """A worker of these lanes: it takes their jobs and publishes texts and results of their tasks, and of no others."""
     publish = [*_serve(names, lanes), *_serve(CHECK, lanes)]
-    subscribe = [each for of in (names, CHECK) for each in (of.cancel("*"), of.text("*"))]
+    subscribe = [each for of in (names, CHECK) for each in (of.cancel("*"), of.pause("*"), of.text("*"))]
     return _user(names, name, publish, subscribe, password, answers=True)
 
 

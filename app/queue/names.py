@@ -50,6 +50,10 @@ class Names:
         """Subject on which workers hear that a job is cancelled."""
         return self._subject(f"cancel.{job}")
 
+    def pause(self, task: str) -> str:
+        """Subject on which workers hear that a task is paused."""
+        return self._subject(f"pause.{task}")
+
     def cancelled(self, job: str) -> str:
         """Subject on which a worker asks whether a job is cancelled."""
         return self._subject(f"cancelled.{job}")
@@ -84,7 +88,7 @@ class Names:
         """Whether what is published on this subject means something to Spillway, or to the broker itself."""
         kinds = (
             *("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "web.", "workers."),
-            *("deltas.", "text."),
+            *("deltas.", "text.", "pause."),
         )
         return subject.startswith(("$", *map(self._subject, kinds)))
 

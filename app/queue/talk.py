@@ -45,6 +45,14 @@ class Talk:
             self.names.cancel("*"), lambda subject, *_: heard(subject.decode().rpartition(".")[2])
         )
 
+    def tell_paused(self, task: str) -> None:
+        """Tell every worker to let go of what it has not begun of a task: it is off the stream, and comes again later."""
+        self.link.publish(self.names.pause(task).encode(), b"")
+
+    async def hear_paused(self, heard: Callable[[str], None]) -> None:
+        """Hear of every task that is paused from now on."""
+        await self.link.subscribe(self.names.pause("*"), lambda subject, *_: heard(subject.decode().rpartition(".")[2]))
+
     def tell_doing(self, worker: str, what: bytes) -> None:
         """Say what this worker does."""
         self.link.publish(self.names.worker(worker).encode(), what)
