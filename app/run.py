@@ -87,7 +87,7 @@ def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
 
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
     """Broker, model servers, worker and web process, without those that run elsewhere according to the settings."""
-    parts, environment = [], {"NATS_URL": ",".join(settings.nats_url)}
+    parts, environment = [], {"NATS_URL": "|".join(",".join(urls) for urls in settings.servers)}
     if bundled is not None:
         parts.append(_broker(settings, bundled))
         environment["NATS_URL"] = bundled.url(bundled.web)

@@ -97,11 +97,22 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
+class Apart(tuple[str, ...]):
+    """NATS servers that do not know of each other, each as a comma-separated list of addresses."""
+
+    __slots__ = ()
+
+
 def _nats_urls(value: str) -> tuple[str, ...]:
-    urls = tuple(part.strip() for part in value.split(",") if part.strip())
-    if not all(re.fullmatch(r"(nats|tls)://[^\s,/]+", url) for url in urls):
-        raise ValueError("empty, or a comma-separated list of nats://HOST:PORT or tls://HOST:PORT")
-    return urls
+    servers = [",".join(part.strip() for part in one.split(",") if part.strip()) for one in value.split("|")]
+    if not all(re.fullmatch(r"(nats|tls)://[^\s,/|]+", url) for one in servers for url in one.split(",") if url):
+        raise ValueError(
+            "empty, or a comma-separated list of nats://HOST:PORT or tls://HOST:PORT, of servers that do not know of each"
+            " other with | in between,"
+        )
+    if len(servers) > 1 and not all(servers):
+        raise ValueError("an address on each side of every |")
+    return Apart(servers) if len(servers) > 1 else tuple(url for url in servers[0].split(",") if url)
 
 
 def _niceness(value: str) -> str:
@@ -200,7 +211,9 @@ class Settings:
     )
     data_dir: Path = setting("var", Path, "folder of the database, uploads and secrets")
     database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)", secret=True)
-    nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue", secret=True)
+    nats_url: tuple[str, ...] = setting(
+        "", _nats_urls, "NATS servers (| between isolated ones); empty: no queue", secret=True
+    )
     nats_creds: str = setting("", _words, "path of a NATS .creds file")
     nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
     nats_inbox: str = setting(
@@ -249,6 +262,9 @@ class Settings:
     jobs_max_msgs: int = setting("1000000", _number(1, 10**12), "messages the JOBS stream holds")
     jobs_max_bytes: int = setting("1073741824", _number(1024, 10**15), "bytes the JOBS stream holds")
     replicas: int = setting("1", _number(1, 5), "replicas of each stream")
+    stranded_seconds: float = setting(
+        "60", _number(1, 86_400, float), "seconds after which what an isolated server has is published again elsewhere"
+    )
     niceness: str = setting(
         "idle", _niceness, "how far worker and model server stand back for others: idle, or 0 to 19"
     )
@@ -327,6 +343,11 @@ class Settings:
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
+    def servers(self) -> list[tuple[str, ...]]:
+        """The addresses of each NATS server, or cluster of them, that knows of no other."""
+        return [tuple(one.split(",")) for one in self.nats_url] if isinstance(self.nats_url, Apart) else [self.nats_url]
+
+    @property
     def broker(self) -> str:
         """The NATS servers as words for people: without user, password or token."""
         return ", ".join(_without_login(url) for url in self.nats_url)
@@ -334,7 +355,7 @@ class Settings:
     @property
     def broker_user(self) -> str:
         """The user that NATS_URL names; empty where there is none, or a token."""
-        login = urlsplit(self.nats_url[0]) if self.nats_url else None
+        login = urlsplit(self.servers[0][0]) if self.nats_url else None
         return (login.username or "") if login and login.password is not None else ""
 
 

@@ -15,7 +15,7 @@ WRONG = {
     "PORT": ["-1", "65536", "http", "1.5", ""],
     "PUBLIC_URL": ["chat.example.org", "ftp://x"],
     "DATABASE_URL": ["postgresql://db/x", "mysql://x", "var/x.db"],
-    "NATS_URL": ["localhost:4222", "http://x:1", "nats://a b"],
+    "NATS_URL": ["localhost:4222", "http://x:1", "nats://a b", "nats://a:1|", "nats://a:1||nats://b:1"],
     "NATS_CREDS": ["/nowhere/at/all.creds"],
     "NATS_PREFIX": ["a.b", "a b", "x" * 33, ">"],
     "NATS_INBOX": [".a", "a.", "a b", "a.>"],
@@ -49,6 +49,7 @@ WRONG = {
     "JOBS_MAX_MSGS": ["0", "x"],
     "JOBS_MAX_BYTES": ["1", "x"],
     "REPLICAS": ["0", "6"],
+    "STRANDED_SECONDS": ["0", "x", "nan"],
     "NICENESS": ["-1", "20", "low", "", "1.5"],
     "LOG_FORMAT": ["xml", ""],
     "LOG_LEVEL": ["INFO", "loud"],
@@ -119,6 +120,9 @@ def test_what_can_be_written_is_read() -> None:
         }
     )
     assert settings.nats_url == ("nats://a:4222", "tls://b:4222")
+    assert settings.servers == [("nats://a:4222", "tls://b:4222")]
+    apart = from_env({"NATS_URL": "nats://a:4222, nats://b:4222 | tls://c:4222"})
+    assert apart.servers == [("nats://a:4222", "nats://b:4222"), ("tls://c:4222",)]
     assert settings.cors_origins == ("https://chat.example.org", "http://localhost:3000")
     assert (settings.rate_limit, settings.default_path, settings.ledger) == (None, "queued", False)
 

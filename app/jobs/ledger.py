@@ -185,10 +185,20 @@ def overdue_parked(
     return list(connection.execute(query).scalars())
 
 
-def hold_back(connection: Connection, tasks: list[str], newest: int) -> None:
-    """Note that the broker has none of the parked jobs of these tasks any more, up to this place on its stream."""
-    at_broker = (jobs.c.parked, jobs.c.task.in_(tasks), jobs.c.state == "accepted", jobs.c.stream_seq <= newest)
-    connection.execute(jobs.update().where(*at_broker).values(published=0, stream_seq=None))
+def hold_back(
+    connection: Connection,
+    places: list[tuple[int, int]],
+    tasks: list[str] | None = None,
+    owner: str | None = None,
+) -> None:
+    """Note that the broker has none of the parked jobs at these places of its streams any more.
+
+    Of these tasks, or of all; and of the rooms of this owner, where one is named.
+    """
+    for before, newest in places:
+        there = (jobs.c.parked, jobs.c.state == "accepted", jobs.c.stream_seq.between(before, newest))
+        which = there if tasks is None else (*there, jobs.c.task.in_(tasks))
+        connection.execute(jobs.update().where(*which, *_owned(owner)).values(published=0, stream_seq=None))
 
 
 def at_broker(connection: Connection, tasks: list[str], names: list[str] | None) -> list[tuple[str, str, int]]:

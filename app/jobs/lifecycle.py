@@ -77,6 +77,7 @@ class Lifecycle(Reported):
         self.newest = 0  # place in the order of acceptance
         self.releasing: set[str] = set()  # IDs of delayed jobs whose start is about to be committed
         self.delays = NextDue(due, loop, "delayed jobs", self._release)
+        self.strand: Any = None  # has what is at some places of the broker's streams published again (pauses.py)
         self.call_back: Callable[[], None] = lambda: None  # an outcome was committed that somebody is to be told
         self.owner: str | None = None  # this process, where others may own rooms, too
         self.call_owner: CallOwner | None = None

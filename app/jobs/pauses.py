@@ -1,4 +1,7 @@
-"""What waits of tasks that are paused: taken off the broker and kept, with deadlines that stand still; and let go on again."""
+"""What waits of tasks that are paused: taken off the broker and kept, with deadlines that stand still; and let go on again.
+
+And what a server has that stays away, of several that do not know of each other: it starts elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,7 @@ class Pauses:
         self._life, self._controls = life, controls
         self._turn = asyncio.Lock()
         controls.paused, controls.resumed = self.paused, self.resumed
+        life.strand = self.strand
 
     def begin(self) -> None:
         """Go on with what the last process left: what is paused stays off the broker, and the rest is taken up."""
@@ -51,6 +55,15 @@ class Pauses:
     def take_up(self) -> None:
         """Go on with what is kept in the ledger alone, such as that of a process that is gone."""
         self._in_turn(self._take_up)
+
+    async def strand(self, places: tuple[int, int]) -> None:
+        """A server has these places, and stays away: what it has starts elsewhere, unless a worker is heard to run it."""
+        life, (before, newest) = self._life, places
+        await life.store.settled()
+        await life.store.change(lambda connection: ledger.hold_back(connection, [places], owner=life.owner))
+        there = [job for job in life.jobs.values() if before < (job.stream_seq or -1) <= newest and not job.final]
+        self._launch(job for job in there if self._is_out(job) or self._runs_unheard(job))
+        self.take_up()
 
     def _in_turn(self, work: Callable[[], Awaitable[None]]) -> None:
         async def run() -> None:
@@ -83,14 +96,14 @@ class Pauses:
         if queue is None:
             return True
         queue.drop(tasks)
-        newest = await queue.newest_place()
-        if newest is None:
+        places = await queue.newest_places()
+        if not places:
             return False
-        tasks = await self._still_paused(tasks)  # what is published once they go on has a place behind `newest`
+        tasks = await self._still_paused(tasks)  # what is published once they go on has a place behind these
         await life.store.settled()
-        await life.store.change(lambda connection: ledger.hold_back(connection, tasks, newest))
+        await life.store.change(lambda connection: ledger.hold_back(connection, places, tasks))
         self._launch(job for job in life.jobs.values() if job.task in tasks and self._is_out(job))
-        return await queue.purge(tasks, newest)
+        return await queue.purge(tasks, places)
 
     async def _still_paused(self, tasks: Iterable[str]) -> list[str]:
         await self._controls.look()
@@ -105,12 +118,15 @@ class Pauses:
 
     async def _go_on(self, tasks: list[str]) -> None:
         """Runs whose message came off the stream while their worker had it are given again, unless it was heard of."""
-        queue = self._life.routing.queued
-        if queue is not None:
-            heard = {doing.job for worker in queue.workers() for doing in worker.running}
-            alive = [job for job in self._life.jobs.values() if job.task in tasks and job.state == "running"]
-            self._launch(job for job in alive if job.path == "queued" and job.id not in heard)
+        self._launch(job for job in self._life.jobs.values() if job.task in tasks and self._runs_unheard(job))
         await self._take_up()
+
+    def _runs_unheard(self, job: Job) -> bool:
+        """Whether it is said to run at a worker, and none has been heard lately that runs it."""
+        queue = self._life.routing.queued
+        if queue is None or job.state != "running" or job.path != "queued":
+            return False
+        return all(doing.job != job.id for worker in queue.workers() for doing in worker.running)
 
     async def _take_up(self) -> None:
         life, controls = self._life, self._controls

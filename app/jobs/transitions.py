@@ -167,7 +167,7 @@ class Launch(Operation):
         self._take_place(rows)
         job.path = self.path or self.life.routing.choose(job.task, job.room)
         self.reserved = self.life.routing.reserve(job)
-        job.state, job.due, job.published, job.parked = "accepted", None, 0, False
+        job.state, job.due, job.published, job.parked, job.stream_seq = "accepted", None, 0, False, None
         if self.reserved:
             job.state, job.started = "running", time.time()
         ledger.update(rows, job)

@@ -57,11 +57,11 @@ class QueuedRunner(Runner, Protocol):
     def drop(self, tasks: Iterable[str]) -> None:
         """Do not publish what waits of these tasks."""
 
-    async def newest_place(self) -> int | None:
-        """The newest place on the stream of jobs; None while the broker is away."""
+    async def newest_places(self) -> list[tuple[int, int]]:
+        """Of each server that is there the places on its stream of jobs, before the first and the newest."""
 
-    async def purge(self, tasks: Iterable[str], newest: int) -> bool:
-        """Take all jobs of these tasks up to this place off the stream; says whether the broker did."""
+    async def purge(self, tasks: Iterable[str], places: list[tuple[int, int]]) -> bool:
+        """Take all jobs of these tasks at these places off the streams; says whether the servers did."""
 
     def workers(self) -> list[WorkerDoing]:
         """Workers that were heard lately, and what they do."""

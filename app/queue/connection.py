@@ -19,12 +19,13 @@ from app.queue.dialling import NOTE_SECONDS, Note, QueueUnavailable, dialling
 from app.queue.link import Link
 from app.queue.names import RESULTS_CONSUMER, Names
 from app.queue.orphans import Orphan, Orphans
-from app.queue.pull import Delivery, Pull
+from app.queue.pull import Delivery, Pull, server_of
 from app.queue.streams import bring_up_to_date
 from app.queue.talk import Talk
 from app.settings import Settings
 
 FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]+)"')
+PLACES = 1 << 48  # of one server's stream of jobs; those of the next one come after them
 CHECK_SECONDS = 1.0  # between two looks at pull requests
 
 
@@ -32,10 +33,17 @@ class Queue(Talk):
     """Jobs out, results in (or the other way round in a worker)."""
 
     def __init__(
-        self, settings: Settings, lanes: Iterable[str], note: Note, tls: Any = None, loops: Loops | None = None
+        self,
+        settings: Settings,
+        lanes: Iterable[str],
+        note: Note,
+        tls: Any = None,
+        loops: Loops | None = None,
+        number: int = 0,
     ) -> None:
-        """`tls` is an `ssl.SSLContext` where nats-py's own would not do."""
+        """`tls` is an `ssl.SSLContext` where nats-py's own would not do; `number` that of the server among several."""
         super().__init__()
+        self.number = number
         self._loops = loops
         self._settings, self._lanes, self._note, self._tls = settings, list(lanes), note, tls
         self.names = Names(settings.nats_prefix)
@@ -50,6 +58,7 @@ class Queue(Talk):
         self._refused: asyncio.Event | None = None  # set when the broker does not let us make streams
         self._closing = False
         self.on_reconnect: Callable[[], None] = lambda: None
+        self.on_cut: Callable[[], None] = lambda: None
 
     async def connect(self, owns_streams: bool = True) -> None:
         """Connect, and make or update streams and consumers; tries for as long as it takes.
@@ -96,7 +105,30 @@ class Queue(Talk):
             **dialling(self._settings, self._tls),
         )
 
-    def publish(self, subject: str, data: bytes, headers: bytes, confirmed: Confirmed) -> bytes:
+    @property
+    def is_open(self) -> bool:
+        """Whether it was connected, and its streams were there."""
+        return bool(self._inbox)
+
+    def place(self, seq: int) -> int:
+        """A place on its stream, among those of all servers."""
+        return self.number * PLACES + seq
+
+    def at(self, reply: bytes) -> Queue:
+        """The server of a delivery: there is this one."""
+        return self
+
+    def has_another(self) -> bool:
+        """Whether there is another server that may take what this one did not."""
+        return False
+
+    def tell(self, subject: bytes, payload: bytes, headers: bytes = b"") -> None:
+        """Send what may get lost."""
+        self.link.publish(subject, payload, headers=headers)
+
+    def publish(
+        self, subject: str, data: bytes, headers: bytes, confirmed: Confirmed, server: int | None = None
+    ) -> bytes:
         """Put a message on its stream; `confirmed` is called with the broker's answer, if one comes.
 
         Returns what `forget` takes. Under the same Nats-Msg-Id a second one within two minutes is not stored again.
@@ -113,7 +145,7 @@ class Queue(Talk):
 
     async def pull(self, stream: str, consumer: str, max_in_flight: int, hand_over: Callable[[Delivery], None]) -> Pull:
         """Hand over messages of a durable consumer as they come, at most so many at a time."""
-        pull = Pull(self.link, self._client.new_inbox, stream, consumer, max_in_flight, hand_over)
+        pull = Pull(self.link, self._client.new_inbox, stream, consumer, max_in_flight, hand_over, self.number)
         await pull.start()
         self._pulls.append(pull)
         return pull
@@ -124,7 +156,7 @@ class Queue(Talk):
 
     def nak(self, delivery: Delivery, seconds: float) -> None:
         """Have it given to somebody else after so many seconds."""
-        self.link.publish(delivery.reply, b'-NAK {"delay":%d}' % int(seconds * 1e9))
+        self.link.publish(server_of(delivery.reply)[1], b'-NAK {"delay":%d}' % int(seconds * 1e9))
 
     def heartbeat(self, deliveries: Iterable[bytes]) -> None:
         """Say that these are still being worked on."""
@@ -140,7 +172,7 @@ class Queue(Talk):
 
         def confirmed(confirmation: Confirmation) -> None:
             if confirmation.verdict == "stored":
-                self.link.publish(delivery.reply, b"+TERM")
+                self.link.publish(server_of(delivery.reply)[1], b"+TERM")
             else:
                 self.nak(delivery, 5.0)
 
@@ -151,7 +183,8 @@ class Queue(Talk):
         names = self.names
         consumers = [(names.jobs, lane, names.lane(lane)) for lane in self._lanes]
         try:
-            return await self._orphans.look([*consumers, (names.results, RESULTS_CONSUMER, names.result(">"))])
+            found = await self._orphans.look([*consumers, (names.results, RESULTS_CONSUMER, names.result(">"))])
+            return [orphan._replace(server=self.number) for orphan in found]
         except (TimeoutError, nats.errors.Error) as error:
             raise QueueUnavailable(repr(error)) from None
 
@@ -230,6 +263,7 @@ class Queue(Talk):
     async def _on_disconnected(self) -> None:
         if not self._closing:
             self._note("the broker is away")
+            self.on_cut()
 
     async def _on_error(self, error: Exception) -> None:
         # nats-py has no error of its own for a wrong password at the first connect, nor for a right that is missing.

@@ -25,7 +25,8 @@ def identity(settings: Settings) -> dict[str, Any]:
 def dialling(settings: Settings, tls: Any = None) -> dict[str, Any]:
     """How every lasting connection is made, as nats-py's connect takes it: it is kept for ever."""
     return {
-        "servers": list(settings.nats_url),
+        "servers": [url for urls in settings.servers for url in urls],
+        "dont_randomize": len(settings.servers) > 1,  # those who must meet go to the same of those that are apart
         "name": "spillway",
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.25,  # seconds; nats-py sleeps for as long as it is told

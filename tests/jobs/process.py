@@ -111,11 +111,11 @@ class Broker:
     def drop(self, tasks: Iterable[str]) -> None:
         """Nothing waits here."""
 
-    async def newest_place(self) -> int | None:
+    async def newest_places(self) -> list[tuple[int, int]]:
         """As many as were ever published."""
-        return len(self.attempts)
+        return [(0, len(self.attempts))]
 
-    async def purge(self, tasks: Iterable[str], newest: int) -> bool:
+    async def purge(self, tasks: Iterable[str], places: list[tuple[int, int]]) -> bool:
         """These come off the stream."""
         self.purged += tasks
         return True

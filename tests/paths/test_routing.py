@@ -36,11 +36,11 @@ class Path:
     def drop(self, tasks: Iterable[str]) -> None:
         """Nothing waits."""
 
-    async def newest_place(self) -> int | None:
+    async def newest_places(self) -> list[tuple[int, int]]:
         """There is no stream."""
-        return None
+        return []
 
-    async def purge(self, tasks: Iterable[str], newest: int) -> bool:
+    async def purge(self, tasks: Iterable[str], places: list[tuple[int, int]]) -> bool:
         """There is no stream."""
         return True
 
