@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.nats_settings import Apart, consumer, inbox, nats_urls, prefix, stream, stream_name, subjects_of
+
 MIN_KEY_BYTES = 32  # of what signs: as long as its hash, RFC 2104 section 3 and RFC 7518 section 3.2
 HOST_NAME = re.compile(r"(?!.*(^|\.)[0-9]+$)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
-NATS_PATTERN = re.compile(r"(([A-Za-z0-9_-]+|\*)\.)*([A-Za-z0-9_-]+|\*|>)")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -97,42 +98,12 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
-class Apart(tuple[str, ...]):
-    """NATS servers that do not know of each other, each as a comma-separated list of addresses."""
-
-    __slots__ = ()
-
-
-def _nats_urls(value: str) -> tuple[str, ...]:
-    servers = [",".join(part.strip() for part in one.split(",") if part.strip()) for one in value.split("|")]
-    if not all(re.fullmatch(r"(nats|tls)://[^\s,/|]+", url) for one in servers for url in one.split(",") if url):
-        raise ValueError(
-            "empty, or a comma-separated list of nats://HOST:PORT or tls://HOST:PORT, of servers that do not know of each"
-            " other with | in between,"
-        )
-    if len(servers) > 1 and not all(servers):
-        raise ValueError("an address on each side of every |")
-    return Apart(servers) if len(servers) > 1 else tuple(url for url in servers[0].split(",") if url)
-
-
 def _niceness(value: str) -> str:
     if value != "idle":
         try:
             _number(0, 19)(value)
         except ValueError:
             raise ValueError("idle, or a whole number from 0 to 19,") from None
-    return value
-
-
-def _prefix(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", value):
-        raise ValueError("up to 32 of A-Z a-z 0-9 _ -")
-    return value
-
-
-def _inbox(value: str) -> str:
-    if not re.fullmatch(r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?", value):
-        raise ValueError("empty, or a prefix of subjects such as _INBOX_worker")
     return value
 
 
@@ -182,13 +153,6 @@ def _webhook_secret(value: str) -> str:
     raise ValueError("any text, or whsec_ followed by base64,")
 
 
-def _subjects(value: str) -> tuple[str, ...]:
-    subjects = tuple(part.strip() for part in value.split(",") if part.strip())
-    if not all(NATS_PATTERN.fullmatch(subject) for subject in subjects):
-        raise ValueError("empty, or a comma-separated list of NATS subjects such as billing.done,hooks.>,")
-    return subjects
-
-
 def setting(default: str, parse: Callable[[str], Any], about: str, secret: bool = False) -> Any:
     """A field of Settings: its default as written in the environment, its parser, and what it means.
 
@@ -212,12 +176,12 @@ class Settings:
     data_dir: Path = setting("var", Path, "folder of the database, uploads and secrets")
     database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)", secret=True)
     nats_url: tuple[str, ...] = setting(
-        "", _nats_urls, "NATS servers (| between isolated ones); empty: no queue", secret=True
+        "", nats_urls, "NATS servers (| between isolated ones); empty: no queue", secret=True
     )
     nats_creds: str = setting("", _words, "path of a NATS .creds file")
-    nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
+    nats_prefix: str = setting("", prefix, "prefix of stream and subject names")
     nats_inbox: str = setting(
-        "", _inbox, "prefix of our inboxes there (default: _INBOX_USER for the user in NATS_URL, else _INBOX)"
+        "", inbox, "prefix of our inboxes there (default: _INBOX_USER for the user in NATS_URL, else _INBOX)"
     )
     default_path: str = setting("simple", _one_of("simple", "queued", "auto"), "path of tasks that no flag names")
     ledger: bool = setting("on", _switch, "off is the plain original: acknowledged when started, nothing kept")
@@ -242,7 +206,7 @@ class Settings:
     )
     callback_hosts: tuple[str, ...] = setting("", _callback_hosts, "hosts that may be called back; empty: none")
     callback_secret: str = setting("", _webhook_secret, "signs callbacks (Standard Webhooks)", secret=True)
-    nats_callbacks: tuple[str, ...] = setting("", _subjects, "NATS subjects that may be called back; empty: none")
+    nats_callbacks: tuple[str, ...] = setting("", subjects_of, "NATS subjects that may be called back; empty: none")
     nats_intake: bool = setting("", _yes, "1 accepts jobs as requests over NATS")
     max_clients: int = setting("10000", _number(1, 1_000_000), "connected clients")
     pending_per_address: int = setting(
@@ -261,6 +225,14 @@ class Settings:
     retention_days: int = setting("0", _number(0, 36500), "days until messages and jobs are removed; 0 keeps them")
     jobs_max_msgs: int = setting("1000000", _number(1, 10**12), "messages the JOBS stream holds")
     jobs_max_bytes: int = setting("1073741824", _number(1024, 10**15), "bytes the JOBS stream holds")
+    jobs_stream: str = setting("", stream, "the stream of jobs, where somebody else made it (default: JOBS)")
+    results_stream: str = setting("", stream, "the stream of results, likewise (default: RESULTS)")
+    jobs_consumer: str = setting("{lane}", consumer, "the consumer of each lane's jobs; {lane} stands for the lane")
+    results_consumer: str = setting("chat", stream_name, "the consumer of results")
+    max_waiting: int = setting("4096", _number(1, 10_000_000), "requests for messages a consumer keeps open")
+    max_ack_pending: int = setting(
+        "10000", _number(1, 10_000_000), "messages a consumer may have given out and not acked"
+    )
     replicas: int = setting("1", _number(1, 5), "replicas of each stream")
     stranded_seconds: float = setting(
         "60", _number(1, 86_400, float), "seconds after which what an isolated server has is published again elsewhere"

@@ -119,7 +119,10 @@ class Worker:
         for lane in self._lanes.values():
             if queue.number not in lane.pulls:
                 lane.pulls[queue.number] = await queue.pull(
-                    self._queue.names.jobs, lane.name, lane.concurrency, partial(self._take, lane)
+                    self._queue.names.jobs,
+                    self._queue.names.consumer(lane.name),
+                    lane.concurrency,
+                    partial(self._take, lane),
                 )
         self._share_out()
         if not self._is_ready:

@@ -26,7 +26,7 @@ from app.paths.stranded import Stranded
 from app.queue.confirmation import CONFIRM_SECONDS
 from app.queue.connection import Queue
 from app.queue.dialling import QueueUnavailable
-from app.queue.names import DEAD_CONSUMER, PROCESS, RESULTS_CONSUMER
+from app.queue.names import DEAD_CONSUMER, PROCESS
 from app.queue.pull import Delivery
 from app.queue.servers import Servers
 from app.settings import Settings
@@ -247,7 +247,7 @@ class JetStream:
             await self._once("requests", queue, lambda: queue.answer_requests(ask))
         if queue.number not in inbox.results:
             inbox.results[queue.number] = await queue.pull(
-                names.results, RESULTS_CONSUMER, RESULTS_IN_FLIGHT, inbox.take
+                names.results, names.results_consumer, RESULTS_IN_FLIGHT, inbox.take
             )
         if queue.number not in inbox.dead:
             inbox.dead[queue.number] = await queue.pull(names.dead, DEAD_CONSUMER, RESULTS_IN_FLIGHT, inbox.take_dead)

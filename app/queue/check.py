@@ -172,7 +172,7 @@ class WorkerCheck:
 
         try:
             await self._client.connect(
-                servers=list(self._settings.nats_url),
+                servers=list(self._settings.servers[0]),
                 allow_reconnect=False,
                 max_reconnect_attempts=1,  # at the first connect, too: 60 by default, 2 s apart
                 error_cb=quiet,

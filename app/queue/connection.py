@@ -17,7 +17,7 @@ from app.loops import Loops
 from app.queue.confirmation import CONFIRM_SECONDS, Confirmation, Confirmed, read_confirmation
 from app.queue.dialling import NOTE_SECONDS, Note, QueueUnavailable, dialling
 from app.queue.link import Link
-from app.queue.names import RESULTS_CONSUMER, Names
+from app.queue.names import names_of
 from app.queue.orphans import Orphan, Orphans
 from app.queue.pull import Delivery, Pull, server_of
 from app.queue.streams import bring_up_to_date
@@ -46,7 +46,7 @@ class Queue(Talk):
         self.number = number
         self._loops = loops
         self._settings, self._lanes, self._note, self._tls = settings, list(lanes), note, tls
-        self.names = Names(settings.nats_prefix)
+        self.names = names_of(settings)
         self._client = Client()
         self._stream = self._client.jetstream()
         self._orphans = Orphans(self._stream)
@@ -181,9 +181,9 @@ class Queue(Talk):
     async def orphans(self) -> list[Orphan]:
         """Jobs and results that the broker keeps and gives to nobody any more; raises QueueUnavailable."""
         names = self.names
-        consumers = [(names.jobs, lane, names.lane(lane)) for lane in self._lanes]
+        consumers = [(names.jobs, names.consumer(lane), names.lane(lane)) for lane in self._lanes]
         try:
-            found = await self._orphans.look([*consumers, (names.results, RESULTS_CONSUMER, names.result(">"))])
+            found = await self._orphans.look([*consumers, (names.results, names.results_consumer, names.result(">"))])
             return [orphan._replace(server=self.number) for orphan in found]
         except (TimeoutError, nats.errors.Error) as error:
             raise QueueUnavailable(repr(error)) from None

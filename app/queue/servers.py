@@ -15,7 +15,7 @@ from app.loops import Loops
 from app.queue.confirmation import Confirmation, Confirmed
 from app.queue.connection import PLACES, Queue
 from app.queue.dialling import Note
-from app.queue.names import Names
+from app.queue.names import names_of
 from app.queue.orphans import Orphan
 from app.queue.pull import Delivery, server_of
 from app.settings import Settings
@@ -38,7 +38,7 @@ class Servers:
             Queue(replace(settings, nats_url=urls), lanes, note, tls, loops, number)
             for number, urls in enumerate(settings.servers)
         ]
-        self.names = Names(settings.nats_prefix)
+        self.names = names_of(settings)
         self._resting = [0.0] * len(self.all)  # until when, on the loop's clock
 
     @property
