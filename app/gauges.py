@@ -87,8 +87,8 @@ class Gauges:
         messages, size = (queued.depth if queued is not None else None) or (None, None)
         return {
             "running": len(self._runner.running),
-            "backlog": self._runner.backlog(),
-            "outbox": queued.backlog() if queued is not None else None,
+            "backlog": self._runner.backlog() + self._routing.gate.held(path="simple"),
+            "outbox": self._outbox() if queued is not None else None,
             "queue_messages": messages,
             "queue_bytes": size,
             "hub_lag_ms": round(self._metrics.hub_lag * 1000, 1),
@@ -120,7 +120,7 @@ class Gauges:
         queue = None
         if queued is not None:
             messages, size = queued.depth or (0, 0)
-            queue = QueueSeen(queued.ready(), messages, size, queued.backlog())
+            queue = QueueSeen(queued.ready(), messages, size, self._outbox())
         busy = list(itertools.islice(self._runner.running.values(), MAX_SHOWN))
         return OfProcess(
             id=self.process,
@@ -142,6 +142,10 @@ class Gauges:
                 at = min(at or job.at, job.at)
                 break
         self.oldest = max(time.time() - at, 0.0) if at is not None else 0.0
+
+    def _outbox(self) -> int:
+        queued = self._routing.queued
+        return self._routing.gate.held(path="queued") + (queued.backlog() if queued is not None else 0)
 
     def export(self) -> None:
         """Give Prometheus the same gauges; it reads 0 for those of a queue not in use."""
