@@ -16,7 +16,7 @@ import { processCards } from "./processes.js";
 import { recentJobs } from "./recent.js";
 import { redraw } from "./redraw.js";
 import { askForToken } from "./signin.js";
-import { laneButtons, taskTable } from "./tasks.js";
+import { taskTable } from "./tasks.js";
 import { Tiles } from "./tiles.js";
 import { followViews, view } from "./views.js";
 
