@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Container, Coroutine, Mapping
+from types import NoneType, UnionType
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ from app.web.answers import json
 from app.web.asked import query
 from app.web.waiting import Wait
 
+NAMES = {"str": "text", "int": "number", "float": "number", "bool": "yes or no"}
 MINUTES = 15  # of jobs by state and path on the operator page
 RECENT = 50
 
@@ -119,9 +121,8 @@ def _public(flag: dict[str, Any]) -> dict[str, Any]:
 
 def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     """A task as pages need it to offer a button for it; `given` are the settings that are not empty."""
-    names = {"str": "text", "int": "number", "float": "number", "bool": "yes or no"}
     hints = task.arguments.__annotations__
-    args = {name: "upload" if name == "upload" else names.get(_plain(hints[name]), "JSON") for name in hints}
+    args = {name: "upload" if name == "upload" else _in_words(hints[name]) for name in hints}
     runs = [*task.runs, *([f"after:{task.after}"] if task.after else [])]
     chip = {"chip": task.chip} if task.chip is not None else {}
     described: dict[str, Any] = {
@@ -143,5 +144,9 @@ def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     return described
 
 
-def _plain(hint: Any) -> str:
-    return str(getattr(getattr(hint, "__origin__", hint), "__name__", hint))
+def _in_words(hint: Any) -> str:
+    """The type of an argument, as a form wants to know it."""
+    if isinstance(hint, UnionType) and len(hint.__args__) == 2 and NoneType in hint.__args__:
+        (kind,) = (each for each in hint.__args__ if each is not NoneType)
+        return f"{_in_words(kind)}, optional"
+    return NAMES.get(str(getattr(getattr(hint, "__origin__", hint), "__name__", hint)), "JSON")

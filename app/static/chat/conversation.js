@@ -12,6 +12,7 @@ import { randomKey } from "./identity.js";
 import { Members } from "./members.js";
 import { TypingLine, showWait } from "./presence.js";
 import { Room } from "./room.js";
+import { RoomTasks } from "./roomtasks.js";
 import { search } from "./search.js";
 import { isForSounds, takesNothing, taskButtons, wantsImage } from "./tasks.js";
 import { Timeline } from "./timeline.js";
@@ -46,7 +47,9 @@ export class Conversation {
       gone: (entry, answer) => this.#acknowledged(entry, answer),
     });
     this.room.on = this.#events();
+    this.roomTasks = new RoomTasks(name, (event, data) => connection.ask(event, data));
     this.deaf = [
+      connection.hear("room:tasks", (event) => { if (event.room === name) this.roomTasks.changed(event.tasks); }),
       connection.hear("typing", (event) => { if (event.room === name) this.typing.heard(event); }),
       connection.hear("connect", () => this.#offer()),
     ];
@@ -66,6 +69,7 @@ export class Conversation {
     for (const deaf of this.deaf) deaf();
     this.desk.close();
     this.transfers.close();
+    this.roomTasks.close();
     this.search.close();
     this.outbox.unwatch();
     this.room.close();
@@ -187,7 +191,8 @@ export class Conversation {
       const tasks = await this.stay.tasks();
       if (this.closed) return;
       this.tasks = new Map(tasks.map((task) => [task.task, task]));
-      taskButtons(tasks, { ask: (task, args) => this.#ask(task, args), image: (task) => pick((files) => this.transfers.add(files, task)) });
+      taskButtons(tasks, { ask: (task, args) => this.#ask(task, args), file: (task) => pick((files) => this.transfers.add(files, task)), choose: () => this.roomTasks.open() });
+      this.roomTasks.learn(tasks);
       if (!this.tasks.has(this.imageTask)) this.imageTask = tasks.find(wantsImage)?.task ?? this.imageTask;
       this.soundTask = tasks.find(isForSounds)?.task;
       learnWords(tasks);
