@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster llm ocr speech test slow lint lint-js lock nginx browser postgres screenshot bench bench-peers bench-smoke faults documents compare choosing
+.PHONY: help run cluster llm ocr speech test slow lint lint-js lock nginx browser postgres prometheus screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
@@ -59,6 +59,9 @@ browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowe
 
 postgres: ## install Debian's PostgreSQL server where that is allowed
 	@deploy/postgres.sh
+
+prometheus: ## install Debian's Prometheus where that is allowed
+	@deploy/prometheus.sh
 
 nginx: ## install Debian's nginx where that is allowed
 	@deploy/nginx.sh

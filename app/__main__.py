@@ -15,6 +15,7 @@ from app.commands.db import db
 from app.commands.dead_letters import dead_letters
 from app.commands.flags import flags
 from app.commands.jobs import jobs
+from app.commands.lanes import lanes, tasks
 from app.commands.nats_config import nats_config
 from app.commands.streams import streams
 from app.commands.token import token
@@ -107,7 +108,7 @@ def worker_check(asked: Asked, name: str, text: str) -> None:
     """
     from app.payload import Refused
     from app.queue.check import WorkerCheck
-    from app.queue.connection import QueueUnavailable
+    from app.queue.dialling import QueueUnavailable
     from app.tasks import discover
 
     try:
@@ -126,7 +127,7 @@ def worker_check(asked: Asked, name: str, text: str) -> None:
     raise SystemExit(1 if any(each.wrong for each in findings) else 0)
 
 
-for command in (db, flags, jobs, dead_letters, streams, nats_config, token):
+for command in (db, flags, jobs, tasks, lanes, dead_letters, streams, nats_config, token):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -289,7 +289,8 @@ class RoomPage(msgspec.Struct, kw_only=True, omit_defaults=True):
 class JobError(msgspec.Struct, omit_defaults=True):
     """Why an attempt failed, and whether another may help (`retry_after`: seconds the other side asked for).
 
-    `traceback` is for whoever wrote the task: it is kept with the dead letter, and no client sees it.
+    `traceback` is for whoever wrote the task, and `status`, of a model's or provider's HTTP answer, for how the task is
+    tried again: both are kept with the dead letter, and no client sees them.
     """
 
     code: str
@@ -297,6 +298,7 @@ class JobError(msgspec.Struct, omit_defaults=True):
     retryable: bool = False
     retry_after: float | None = None
     traceback: str | None = None
+    status: int | None = None
 
 
 class Outcome(msgspec.Struct, kw_only=True):

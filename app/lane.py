@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from app.contract import JobMessage, Outcome, failure
 from app.jobs.executor import execute, report
+from app.logs import about_job
 from app.queue.deltas import Written
 from app.queue.names import PROCESS
 from app.queue.pull import Delivery, Pull
@@ -61,7 +62,8 @@ class Lane:
         self.name, self.concurrency = name, concurrency
         self._done, self._wake = done, wake
         self.waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
-        self.pull: Pull | None = None
+        self.pulls: dict[int, Pull] = {}  # by the number of their server
+        self._servers = 1
         self._usual = 1.0  # seconds a run takes, as seen lately
         for _ in range(concurrency):
             threading.Thread(target=self._serve, daemon=True, name=name).start()
@@ -69,9 +71,15 @@ class Lane:
     def took(self, seconds: float) -> None:
         """Note how long a run took: quick ones are worth fetching ahead."""
         self._usual += (seconds - self._usual) * 0.1
-        if self.pull is not None:
-            ahead = self.concurrency * AHEAD_SECONDS / max(self._usual, 1e-6)
-            self.pull.max_in_flight = int(min(MAX_PREFETCH, self.concurrency + ahead))
+        self.share_out(self._servers)
+
+    def share_out(self, servers: int) -> None:
+        """Of so many servers each is asked for its part: together they must not give much more than runs here."""
+        self._servers = servers
+        ahead = self.concurrency * AHEAD_SECONDS / max(self._usual, 1e-6)
+        held = int(min(MAX_PREFETCH, self.concurrency + ahead))
+        for pull in self.pulls.values():
+            pull.max_in_flight = -(-held // servers)
 
     def _serve(self) -> None:
         while (run := self.waiting.get()) is not None:
@@ -80,7 +88,8 @@ class Lane:
             run.started = time.monotonic()
             message = run.message
             try:
-                outcome = execute(run.task, bytes(message.args), message.links, hear=run, stop=run.stop)
+                with about_job(message.id):
+                    outcome = execute(run.task, bytes(message.args), message.links, hear=run, stop=run.stop)
                 report(outcome, message.task, message.id, message.room)
             except BaseException as error:  # such as SystemExit from a task: its thread must go on
                 outcome = failure("task_error", repr(error))

@@ -19,10 +19,14 @@ from app.chat.loading import Loading
 from app.chat.services import Services
 from app.chat.waiting import REMEMBERED, Waiting
 from app.concurrency import Concurrency
+from app.controls.controls import Controls
 from app.flags.flags import READ_SECONDS, Flags
 from app.gauges import Gauges
 from app.jobs import ledger
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.limits import LOOK_SECONDS as LIMITS_SECONDS
+from app.jobs.limits import forget_ended
+from app.jobs.pauses import Pauses
 from app.jobs.resume import resume
 from app.jobs.transitions import Requeue
 from app.live.held import Holds
@@ -75,6 +79,8 @@ class Server:
     uploads: Uploads
     others: Others | None
     name: str
+    controls: Controls
+    pauses: Pauses
     leave: Callable[[], Awaitable[None]] | None = None  # tells the database that this process ends
     holds: Holds = field(default_factory=Holds)
 
@@ -92,6 +98,7 @@ class Server:
         if self.tokens is not None:
             await self.tokens.keys.load()
         await self.flags.load()
+        await self.controls.load()
         for room, sender, at in await self.store.read(lambda c: reading.newest_by_people(c, REMEMBERED * 4)):
             self.waiting.wrote(room, sender, at)
         if self.others is not None:
@@ -108,6 +115,10 @@ class Server:
             self.callbacks.expect()  # what the last process left
         self.life.begin(self.loops)
         self.loops.every(READ_SECONDS, "flags", self.flags.look)
+        self.loops.every(READ_SECONDS, "controls", self.controls.look)
+        if self.settings.ledger:
+            self.pauses.begin()
+            self.loops.every(LIMITS_SECONDS, "limits", partial(forget_ended, self.life))
         self.loops.every(
             SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, self.gauges.now, self.life.under_way)
         )
@@ -155,6 +166,7 @@ class Server:
             await self.others.hand_over_rooms()
 
     async def _let_jobs_finish(self, seconds: float) -> None:
+        self.routing.gate.close()
         for job in await self.runner.close(seconds):
             self.store.add(Requeue(self.life, job))
         if self.routing.queued is not None:

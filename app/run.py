@@ -23,7 +23,7 @@ from app.ports import free_port
 from app.queue import accounts
 from app.queue.accounts import User
 from app.queue.health import in_trouble
-from app.queue.names import Names
+from app.queue.names import names_of
 from app.settings import LOOPBACK, SettingInvalid, Settings, from_env
 from app.supervisor import Part, PartsFailed, Supervisor
 from ml_clients import small_llm
@@ -71,7 +71,7 @@ class Bundled(NamedTuple):
 
 def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
     """A broker for these settings; `lane_of` gives the lane of each task."""
-    names = Names(settings.nats_prefix)
+    names = names_of(settings)
     lanes: dict[str, list[str]] = {}
     for task, lane in lane_of.items():
         lanes.setdefault(lane, []).append(task)
@@ -87,7 +87,7 @@ def bundled_broker(settings: Settings, lane_of: Mapping[str, str]) -> Bundled:
 
 def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = True) -> list[Part]:
     """Broker, model servers, worker and web process, without those that run elsewhere according to the settings."""
-    parts, environment = [], {"NATS_URL": ",".join(settings.nats_url)}
+    parts, environment = [], {"NATS_URL": "|".join(",".join(urls) for urls in settings.servers)}
     if bundled is not None:
         parts.append(_broker(settings, bundled))
         environment["NATS_URL"] = bundled.url(bundled.web)

@@ -28,15 +28,18 @@ from app.chat.rate import Rates
 from app.chat.services import Services
 from app.chat.waiting import Waiting
 from app.concurrency import Concurrency
+from app.controls.controls import Controls
 from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
 from app.flags.flags import Flags
-from app.gauges import Gauges
+from app.gauges import OLDEST_SECONDS, Gauges
 from app.ids import process_name
+from app.jobs import ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.pauses import Pauses
 from app.links import Links
 from app.loops import Loops
 from app.metrics import Metrics
@@ -44,6 +47,7 @@ from app.outgoing import Outgoing
 from app.ownership.others import Others
 from app.paths.auto import Auto
 from app.paths.background import Background
+from app.paths.gate import Gate
 from app.paths.here import Here
 from app.paths.plain import Plain
 from app.paths.routing import Routing
@@ -62,6 +66,7 @@ from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
 from app.web.documents import documents
 from app.web.jobs import jobs as jobs_routes
+from app.web.lanes import lanes
 from app.web.live import live
 from app.web.proxies import Proxied
 from app.web.rates import Rated
@@ -89,21 +94,23 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     metrics, rooms, waiting, due, user_code = Metrics(), Rooms(), Waiting(), Due(loop, loops), UserCode(concurrency)
     links = Links(secret_key(settings), settings.url)
     uploads = Uploads(store, concurrency, settings.uploads, links, settings.max_upload_bytes, settings.upload_rate)
-    flags = Flags(store, settings, tasks)
+    flags, controls = Flags(store, settings, tasks), Controls(store, tasks, ledger.stood_still)
     links_of = uploads.links.of if settings.ledger else uploads.links_of_unkept
     here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
     runner = _runner(settings, concurrency, sockets, here)
     queue = _queue(
         settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, lambda: others, loops
     )
-    routing = Routing(flags.ask, runner, Auto(runner), settings.max_backlog, queue)
+    routing = Routing(
+        flags.ask, runner, Auto(runner), settings.max_backlog, queue, partial(Gate, loop, tasks, controls.is_paused)
+    )
     publisher = Publisher(transport, rooms, routing.submit, {name for name, task in tasks.items() if task.draft})
     store.writer.publish = publisher.apply
     announcer = Announcer(loop, publisher.show_jobs, store.writer.when_committed)
     loading = Loading(store, rooms)
     life = Lifecycle(
         store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, links.to, uploads.size, loading.room,
-        loading.history, settings.ledger,
+        loading.history, settings.ledger, controls,
     )  # fmt: skip
     runner.settle, here.wrote, here.progressed = life.settle, life.texts.wrote, life.progressed
     if isinstance(runner, Background):
@@ -127,24 +134,32 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
 
     _connect(transport, desk, learn if settings.auth_keys else None)
     services = Services(intake, rooms, loading, life, store, rates, loop)
+    pauses = Pauses(life, controls)
     others = several.join(
         name, settings, concurrency, transport, store, rooms, life, events, desk, publisher, services, callbacks, loading, routing,
-        loops,
+        loops, pauses.take_up,
     )  # fmt: skip
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
-        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
-        others, name,
+        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store, life.jobs), uploads,
+        others, name, controls, pauses,
     )  # fmt: skip
-    loops.on_failure = metrics.loop_failed
-    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
     flags.changed = partial(_flag_changed, server)
-    if others is not None:
-        others.spending.share("events", rates.addresses, rates.of_address)
-        several.show_all(others, metrics.live, server.gauges, settings.url)
-    server.gauges.export()
+    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
+    _watch(server, rates)
     _routes(server)
     return server
+
+
+def _watch(server: Server, rates: Rates) -> None:
+    """Have figures taken of the process, and shown with those of the others."""
+    server.loops.on_failure = server.metrics.loop_failed
+    server.loops.every(OLDEST_SECONDS, "oldest waiting", server.gauges.look)
+    server.store.writer.timed = server.metrics.committed
+    server.gauges.export()
+    if server.others is not None:
+        server.others.spending.share("events", rates.addresses, rates.of_address)
+        several.show_all(server.others, server.metrics.live, server.gauges, server.settings.url)
 
 
 def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO, Transport]:
@@ -255,7 +270,6 @@ def _routes(server: Server) -> None:
         api.api(
             settings,
             server.store,
-            life.tasks,
             server.flags,
             server.gauges.figures,
             server.holds.newest,
@@ -265,6 +279,7 @@ def _routes(server: Server) -> None:
         jobs_routes(
             server.store, life.look_up, {task.name for task in life.tasks.values() if task.draft}, access, wait
         ),
+        lanes(server.controls, server.settings, life.tasks, access, wait),
         live(
             server.metrics.live,
             life.tasks,

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.nats_settings import Apart, consumer, inbox, nats_urls, prefix, stream, stream_name, subjects_of
 from app.zones import is_zone
 
 MIN_KEY_BYTES = 32  # of what signs: as long as its hash, RFC 2104 section 3 and RFC 7518 section 3.2
 HOST_NAME = re.compile(r"(?!.*(^|\.)[0-9]+$)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
-NATS_PATTERN = re.compile(r"(([A-Za-z0-9_-]+|\*)\.)*([A-Za-z0-9_-]+|\*|>)")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -102,13 +102,6 @@ def _url(value: str) -> str:
     return value.rstrip("/")
 
 
-def _nats_urls(value: str) -> tuple[str, ...]:
-    urls = tuple(part.strip() for part in value.split(",") if part.strip())
-    if not all(re.fullmatch(r"(nats|tls)://[^\s,/]+", url) for url in urls):
-        raise ValueError("empty, or a comma-separated list of nats://HOST:PORT or tls://HOST:PORT")
-    return urls
-
-
 def _zone(value: str) -> str:
     if not is_zone(value):
         raise ValueError("an IANA time zone such as Europe/Berlin")
@@ -121,18 +114,6 @@ def _niceness(value: str) -> str:
             _number(0, 19)(value)
         except ValueError:
             raise ValueError("idle, or a whole number from 0 to 19,") from None
-    return value
-
-
-def _prefix(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", value):
-        raise ValueError("up to 32 of A-Z a-z 0-9 _ -")
-    return value
-
-
-def _inbox(value: str) -> str:
-    if not re.fullmatch(r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?", value):
-        raise ValueError("empty, or a prefix of subjects such as _INBOX_worker")
     return value
 
 
@@ -182,13 +163,6 @@ def _webhook_secret(value: str) -> str:
     raise ValueError("any text, or whsec_ followed by base64,")
 
 
-def _subjects(value: str) -> tuple[str, ...]:
-    subjects = tuple(part.strip() for part in value.split(",") if part.strip())
-    if not all(NATS_PATTERN.fullmatch(subject) for subject in subjects):
-        raise ValueError("empty, or a comma-separated list of NATS subjects such as billing.done,hooks.>,")
-    return subjects
-
-
 def setting(default: str, parse: Callable[[str], Any], about: str, secret: bool = False) -> Any:
     """A field of Settings: its default as written in the environment, its parser, and what it means.
 
@@ -211,11 +185,13 @@ class Settings:
     )
     data_dir: Path = setting("var", Path, "folder of the database, uploads and secrets")
     database_url: str = setting("", _database, "database (default: SQLite in DATA_DIR)", secret=True)
-    nats_url: tuple[str, ...] = setting("", _nats_urls, "NATS servers; empty: no queue", secret=True)
+    nats_url: tuple[str, ...] = setting(
+        "", nats_urls, "NATS servers (| between isolated ones); empty: no queue", secret=True
+    )
     nats_creds: str = setting("", _words, "path of a NATS .creds file")
-    nats_prefix: str = setting("", _prefix, "prefix of stream and subject names")
+    nats_prefix: str = setting("", prefix, "prefix of stream and subject names")
     nats_inbox: str = setting(
-        "", _inbox, "prefix of our inboxes there (default: _INBOX_USER for the user in NATS_URL, else _INBOX)"
+        "", inbox, "prefix of our inboxes there (default: _INBOX_USER for the user in NATS_URL, else _INBOX)"
     )
     default_path: str = setting("simple", _one_of("simple", "queued", "auto"), "path of tasks that no flag names")
     ledger: bool = setting("on", _switch, "off is the plain original: acknowledged when started, nothing kept")
@@ -246,7 +222,7 @@ class Settings:
     )
     callback_hosts: tuple[str, ...] = setting("", _callback_hosts, "hosts that may be called back; empty: none")
     callback_secret: str = setting("", _webhook_secret, "signs callbacks (Standard Webhooks)", secret=True)
-    nats_callbacks: tuple[str, ...] = setting("", _subjects, "NATS subjects that may be called back; empty: none")
+    nats_callbacks: tuple[str, ...] = setting("", subjects_of, "NATS subjects that may be called back; empty: none")
     nats_intake: bool = setting("", _yes, "1 accepts jobs as requests over NATS")
     max_clients: int = setting("10000", _number(1, 1_000_000), "connected clients")
     pending_per_address: int = setting(
@@ -265,7 +241,18 @@ class Settings:
     retention_days: int = setting("0", _number(0, 36500), "days until messages and jobs are removed; 0 keeps them")
     jobs_max_msgs: int = setting("1000000", _number(1, 10**12), "messages the JOBS stream holds")
     jobs_max_bytes: int = setting("1073741824", _number(1024, 10**15), "bytes the JOBS stream holds")
+    jobs_stream: str = setting("", stream, "the stream of jobs, where somebody else made it (default: JOBS)")
+    results_stream: str = setting("", stream, "the stream of results, likewise (default: RESULTS)")
+    jobs_consumer: str = setting("{lane}", consumer, "the consumer of each lane's jobs; {lane} stands for the lane")
+    results_consumer: str = setting("chat", stream_name, "the consumer of results")
+    max_waiting: int = setting("4096", _number(1, 10_000_000), "requests for messages a consumer keeps open")
+    max_ack_pending: int = setting(
+        "10000", _number(1, 10_000_000), "messages a consumer may have given out and not acked"
+    )
     replicas: int = setting("1", _number(1, 5), "replicas of each stream")
+    stranded_seconds: float = setting(
+        "60", _number(1, 86_400, float), "seconds after which what an isolated server has is published again elsewhere"
+    )
     niceness: str = setting(
         "idle", _niceness, "how far worker and model server stand back for others: idle, or 0 to 19"
     )
@@ -349,6 +336,11 @@ class Settings:
         return self.public_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
+    def servers(self) -> list[tuple[str, ...]]:
+        """The addresses of each NATS server, or cluster of them, that knows of no other."""
+        return [tuple(one.split(",")) for one in self.nats_url] if isinstance(self.nats_url, Apart) else [self.nats_url]
+
+    @property
     def broker(self) -> str:
         """The NATS servers as words for people: without user, password or token."""
         return ", ".join(_without_login(url) for url in self.nats_url)
@@ -356,7 +348,7 @@ class Settings:
     @property
     def broker_user(self) -> str:
         """The user that NATS_URL names; empty where there is none, or a token."""
-        login = urlsplit(self.nats_url[0]) if self.nats_url else None
+        login = urlsplit(self.servers[0][0]) if self.nats_url else None
         return (login.username or "") if login and login.password is not None else ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import structlog
 
@@ -13,7 +15,7 @@ from app.chat.events import Events
 from app.chat.loading import Loading
 from app.chat.services import Services
 from app.concurrency import Concurrency
-from app.gauges import Gauges, OfProcess
+from app.gauges import Gauges, OfProcess, Shared
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.resume import resume
 from app.live.record import Extract, Record
@@ -21,6 +23,7 @@ from app.loops import Loops
 from app.ownership.others import Others
 from app.ownership.processes import Processes
 from app.paths.routing import Routing
+from app.paths.shares import Shares
 from app.publisher import Publisher
 from app.rooms import Rooms
 from app.settings import Settings
@@ -49,6 +52,7 @@ def join(
     loading: Loading,
     routing: Routing,
     loops: Loops,
+    taken_up: Callable[[], None],  # called when this process has rooms that were another's
 ) -> Others | None:
     """This process among the others; None where there can be none: SQLite has one, and without NATS they hear nothing."""
     if not (store.shared and settings.nats_url and settings.ledger):
@@ -61,6 +65,7 @@ def join(
 
     async def take_up(names: list[str]) -> None:
         await resume(life, loading.nothing, names)
+        taken_up()
         callbacks.expect()  # what the last owner of these rooms left
 
     others = Others(
@@ -72,6 +77,7 @@ def join(
     _show(others, publisher)
     life.owner = callbacks.owner = processes.me
     life.call_owner = others.call
+    Shares(store, processes.me, routing.gate, concurrency.loop).begin(loops)
     _hear(backplane, callbacks, routing, transport)
     _serve(others, life, services)
     return others
@@ -110,6 +116,9 @@ def show_all(others: Others, record: Record, gauges: Gauges, address: str) -> No
     survey.answer("figures", lambda: _encode(gauges.own()))
     gauges.process, gauges.address = others.processes.me, address
     gauges.draining, gauges.others = lambda: others.processes.draining, elsewhere
+    gauges.shared = lambda: Shared(
+        len(others.processes.known), others.owned(), others.owners.taken_over, others.backplane.gaps
+    )
 
 
 async def last_hour(others: Others | None, task: str, minutes: int) -> list[Extract]:

@@ -32,11 +32,20 @@ Rules = list[tuple[bool, str]]
 
 
 def _wrong_words(declared: Task) -> Rules:
+    most, rate = declared.max_inflight, declared.rate
     return [
         (not set(declared.runs) <= set(RUNS), f": runs is {_named(declared.runs)}, allowed are {_named(RUNS)}"),
         (
             declared.overlap not in OVERLAPS,
             f": overlap is {declared.overlap!r}, expected is one of {', '.join(OVERLAPS)}",
+        ),
+        (
+            most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1),
+            f": max_inflight is {most!r}, expected is a whole number from 1",
+        ),
+        (
+            rate is not None and (not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 < rate <= 1e6),
+            f": rate is {rate!r}, expected is a number above 0, of starts a second",
         ),
         (
             not (declared.attempts >= 1 and declared.timeout > 0 and declared.deadline > 0),

@@ -13,7 +13,6 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -33,9 +32,11 @@ from app.lane import Lane, Run
 from app.loops import Loops
 from app.queue.connection import Queue
 from app.queue.deltas import Deltas
-from app.queue.pull import Delivery
+from app.queue.pull import Delivery, server_of
 from app.queue.results import Results
+from app.queue.servers import Servers
 from app.queue.wire import Undecodable, read_job
+from app.set_clock import SetClock
 from app.settings import SettingInvalid, Settings, from_env
 from app.stopping import stop_signals
 from app.tasks import Task
@@ -49,7 +50,6 @@ STREAMS_PER_PLACE = 8  # as many times as many in a lane of tasks whose text gro
 MAX_ANSWERED = 10_000  # attempts remembered: a worker that was stopped for a while finds many given again
 GIVE_BACK_SECONDS = 3.0  # to give back what did not finish in time; what is not comes back after ACK_WAIT
 ANNOUNCE_SECONDS = 0.05  # until the room is told that a job runs: most are done by then
-CLOCK_SET_SECONDS = 0.5  # by how much the wall clock must leave the monotonic one to have been set
 TELL_SECONDS = 2.0  # between two words on what is done here
 MAX_TOLD = 20  # jobs in one of them
 TICK_SECONDS = 0.028  # between two looks at what runs; each second one sends what is new of a text
@@ -69,7 +69,7 @@ class Worker:
         self._loop = asyncio.get_running_loop()
         self._loops = Loops(self._loop)
         lanes_of_tasks = sorted({task.lane for task in tasks.values()})
-        self._queue = Queue(settings, lanes_of_tasks, log.info, loops=self._loops)
+        self._queue = Servers(settings, lanes_of_tasks, log.info, loops=self._loops)
         self._results = Results(self._loop, self._queue)
         self._deltas = Deltas(self._queue)
         self._done: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
@@ -79,10 +79,10 @@ class Worker:
         self._answered: dict[tuple[str, int], None] = {}  # attempts whose results are stored, the oldest first
         self._idle = asyncio.Event()
         self._cancelled: set[str] = set()
-        self._listening_since = 0.0  # when it began to hear of cancelled jobs
+        self._listening_since: dict[int, float] = {}  # by server: when it began to hear of cancelled jobs
+        self._is_ready = self._ticking = False
         self._name = process_name()
-        self._clock_offset = time.time() - time.monotonic()
-        self._clock_set: list[tuple[float, float]] = []  # when, as the clock stood before; and by how many seconds
+        self._clock = SetClock()
 
     def _places(self, lane: str) -> int:
         """How many jobs of this lane run at once: more where all of them only wait for a model that streams."""
@@ -94,43 +94,69 @@ class Worker:
         asked = asyncio.Event()
         for number in stop_signals():
             self._loop.add_signal_handler(number, asked.set)
-        stop_connecting = self._loops.keep("connection", self._connect)
+        connecting = [
+            self._loops.keep(f"connection {queue.number}", partial(self._connect, queue)) for queue in self._queue.all
+        ]
         await asked.wait()
-        stop_connecting()
+        for stop in connecting:
+            stop()
         await self._drain()
         for number in stop_signals():  # whoever asks again now must not make a graceful end look like a failed one
             self._loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)
 
-    async def _connect(self) -> None:
+    async def _connect(self, queue: Queue) -> None:
         """Connect and begin to take jobs; tried again where it failed, and then each step is made once."""
         # Where only the web process may make the streams, the broker has nothing to give until then: it is asked each second.
-        await self._queue.connect(owns_streams=False)
-        if not self._listening_since:
-            await self._queue.hear_cancelled(self._hear_cancelled)
-            await self._queue.answer_texts(self._answer_text)
-            self._listening_since = time.time()
-            self._queue.on_reconnect = self._results.publish_again
+        await queue.connect(owns_streams=False)
+        if queue.number not in self._listening_since:
+            await queue.hear_cancelled(self._hear_cancelled)
+            await queue.hear_paused(self._hear_paused)
+            await queue.answer_texts(self._answer_text)
+            self._listening_since[queue.number] = time.time()
+            queue.on_reconnect, queue.on_cut = self._reconnected, self._share_out
+        self._look_after_runs()
+        for lane in self._lanes.values():
+            if queue.number not in lane.pulls:
+                lane.pulls[queue.number] = await queue.pull(
+                    self._queue.names.jobs,
+                    self._queue.names.consumer(lane.name),
+                    lane.concurrency,
+                    partial(self._take, lane),
+                )
+        self._share_out()
+        if not self._is_ready:
+            self._is_ready = True
+            say_ready(self._ready)
+            print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
+
+    def _look_after_runs(self) -> None:
+        if not self._ticking:
+            self._ticking = True
             self._loops.tick(TICK_SECONDS, "tick", self._tick)
             self._loops.tick(TELL_SECONDS, "doing", self._tell)
             self._loops.tick(self._settings.ack_wait / 3, "heartbeat", self._beat)
+
+    def _reconnected(self) -> None:
+        self._results.publish_again()
+        self._share_out()
+
+    def _share_out(self) -> None:
+        """Each server that is there is asked for its part of what is run here."""
+        there = len(self._queue.reachable)
         for lane in self._lanes.values():
-            take = partial(self._take, lane)
-            if lane.pull is None:
-                lane.pull = await self._queue.pull(self._queue.names.jobs, lane.name, lane.concurrency, take)
-        say_ready(self._ready)
-        print(f"worker ready lanes={','.join(self._lanes)} concurrency={self._concurrency}", flush=True)
+            lane.share_out(max(1, there))
 
     # One delivery: bad input first, then run it, then publish its result, and only then acknowledge
 
     def _take(self, lane: Lane, delivery: Delivery) -> None:
         try:
             message = read_job(delivery.data)
-            left = self._seconds_left(message, delivery)
+            left = self._clock.seconds_until(message.deadline, delivery.at)
         except (Undecodable, ValueError) as error:
             log.warning("job cannot be read", subject=delivery.subject.decode("utf-8", "replace"), error=str(error))
             self._queue.bury(delivery, self._queue.names.jobs, str(error))
-            self._free(lane)
+            self._free(lane, [delivery.reply])
             return
         known = self._runs.get((message.id, message.attempt))
         task = self._tasks.get(message.task)
@@ -138,38 +164,22 @@ class Worker:
             known.deliveries.append(delivery.reply)
         elif (message.id, message.attempt) in self._answered:  # given again before its acknowledgement arrived
             self._queue.ack([delivery.reply])
-            self._free(lane)
+            self._free(lane, [delivery.reply])
         elif left < 0:
             self._answer(lane, message, delivery, failure("deadline", "it came to a worker after its deadline"))
         elif task is None:
             self._queue.nak(delivery, min(NOT_SERVED_SECONDS, left))
-            self._free(lane)
+            self._free(lane, [delivery.reply])
         elif message.id in self._cancelled:
             self._cancelled.discard(message.id)
             self._answer(lane, message, delivery, Outcome(state="cancelled"))
         else:
             self._begin(Run(lane, message, task, delivery, self._hear_first_piece), delivery)
 
-    def _seconds_left(self, message: JobMessage, delivery: Delivery) -> float:
-        """Until the job's deadline, which was meant as a duration; raises ValueError when it cannot be read."""
-        deadline = datetime.fromisoformat(message.deadline).timestamp()
-        if deadline < time.time():
-            self._look_at_clock()  # it may have been set in this moment
-            deadline += sum(seconds for before, seconds in self._clock_set if delivery.at <= before)
-        return deadline - time.time()
-
-    def _look_at_clock(self) -> None:
-        offset = time.time() - time.monotonic()
-        if abs(offset - self._clock_offset) > CLOCK_SET_SECONDS:
-            # Set back, jobs only seem younger than they are, and run; set forward, they would all seem too late.
-            if offset > self._clock_offset:
-                self._clock_set.append((time.monotonic() + self._clock_offset, offset - self._clock_offset))
-            self._clock_offset = offset
-
     def _begin(self, run: Run, delivery: Delivery) -> None:
         self._runs[run.message.id, run.message.attempt] = run
         self._idle.clear()
-        if delivery.delivered > 1 or delivery.at < self._listening_since:
+        if delivery.delivered > 1 or delivery.at < self._listening_since.get(server_of(delivery.reply)[0], 0.0):
             self._loop.create_task(self._ask_then_run(run, again=delivery.delivered > 1))
         else:
             run.lane.waiting.put(run)
@@ -178,7 +188,7 @@ class Worker:
         """Ask whether the job is over first: its word may have been missed, or it may be one that kills its workers."""
         said = f'["{run.name}",{run.message.attempt}]'.encode() if again else b""
         run.announced = again
-        if await self._queue.ask_cancelled(run.message.id, said, run.process):
+        if await self._queue.ask_cancelled(run.message.id, said, run.process, run.deliveries[0]):
             self._end(run, Outcome(state="cancelled"))
         else:
             run.lane.waiting.put(run)
@@ -199,11 +209,18 @@ class Worker:
             job=message.id, attempt=message.attempt, run=run.name, state=outcome.state,  # type: ignore[arg-type]
             error=outcome.error, ms=outcome.ms,
         )  # fmt: skip
-        self._results.put(message.task, result, outcome.result, lambda: self._acknowledge(run), run.process)
+        self._results.put(
+            message.task,
+            result,
+            outcome.result,
+            lambda: self._acknowledge(run),
+            run.process,
+            server_of(run.deliveries[0])[0],
+        )
 
     def _acknowledge(self, run: Run) -> None:
         self._queue.ack(run.deliveries)
-        self._free(run.lane, len(run.deliveries))
+        self._free(run.lane, run.deliveries)
         if self._runs.get((run.message.id, run.message.attempt)) is run:
             del self._runs[run.message.id, run.message.attempt]
         self._answered[run.message.id, run.message.attempt] = None
@@ -213,9 +230,9 @@ class Worker:
             self._idle.set()
 
     @staticmethod
-    def _free(lane: Lane, count: int = 1) -> None:
-        if lane.pull is not None:
-            lane.pull.free(count)
+    def _free(lane: Lane, replies: list[bytes]) -> None:
+        for reply in replies:
+            lane.pulls[server_of(reply)[0]].free()
 
     # What runs
 
@@ -248,6 +265,17 @@ class Worker:
             run.stop.now()
             self._end(run, Outcome(state="cancelled"))
 
+    def _hear_paused(self, task: str) -> None:
+        """Let go of what has not begun of this task: the web process has taken it back."""
+        self._let_go([run for run in self._runs.values() if run.message.task == task])
+
+    def _let_go(self, runs: list[Run]) -> None:
+        for run in [run for run in runs if run.started is None and not run.ended]:
+            run.ended = True  # not begun: somebody else runs it
+            self._queue.answer(run.deliveries, b"-NAK")
+            del self._runs[run.message.id, run.message.attempt]
+            self._free(run.lane, run.deliveries)
+
     def _tick(self) -> None:
         """Announce what takes a while, and end what takes too long."""
         now = time.monotonic()
@@ -263,7 +291,7 @@ class Worker:
                 run.stop.now()
                 self._end(run, failure("timeout", f"not done within {run.task.timeout:g} s", retryable=True))
         self._results.check()
-        self._look_at_clock()
+        self._clock.look()
 
     def _tell_how_far(self, run: Run, now: float) -> None:
         self._deltas.send_due(run.written, now)
@@ -280,7 +308,8 @@ class Worker:
                 about = run.message
                 running.append(Doing(about.id, about.task, about.room, round(now - run.started, 1)))
         doing = WorkerDoing(self._name, list(self._lanes), self._concurrency, running)
-        self._queue.tell_doing(self._name, msgspec.json.encode(doing))
+        said = msgspec.json.encode(doing)
+        self._queue.tell_all(lambda queue: queue.tell_doing(self._name, said))
 
     def _beat(self) -> None:
         """Say that everything held here is still being worked on."""
@@ -291,13 +320,9 @@ class Worker:
     async def _drain(self) -> None:
         """Take nothing more, let jobs finish, give back those that take too long."""
         for lane in self._lanes.values():
-            if lane.pull is not None:
-                await lane.pull.stop()
-        for run in [run for run in self._runs.values() if run.started is None and not run.ended]:
-            run.ended = True  # not begun: somebody else runs it at once
-            for reply in run.deliveries:
-                self._queue.link.publish(reply, b"-NAK")
-            del self._runs[run.message.id, run.message.attempt]
+            for pull in lane.pulls.values():
+                await pull.stop()
+        self._let_go(list(self._runs.values()))
         await self._until_idle(self._settings.drain_seconds)
         for run in list(self._runs.values()):
             self._end(run, failure(STOPPED, "the worker was stopped while this ran", retryable=True))

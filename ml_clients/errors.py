@@ -5,15 +5,15 @@ class ModelError(Exception):
     """A model gave no usable answer.
 
     `code` names the kind of failure, `retryable` says whether the same call may succeed later,
-    `retry_after` is the seconds the server asked us to wait, when it said so.
+    `retry_after` is the seconds the server asked us to wait, when it said so, and `status` that of its answer.
     """
 
     code = "model_error"
     retryable = False
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, retry_after: float | None = None, status: int | None = None) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after, self.status = retry_after, status
 
 
 class ModelTimeout(ModelError):

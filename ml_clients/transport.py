@@ -141,11 +141,8 @@ def _target(path: str) -> str:
 def refusal(who: str, status: int, body: bytes, retry_after: str | None) -> ModelError:
     """What it means that somebody answered with another status than 200; `retry_after` is the header."""
     said = f"{who} answered {status}: {body[:200].decode('utf-8', 'replace')}"
-    if status in UNAVAILABLE:
-        return ModelUnavailable(said, _seconds(retry_after))
-    if 400 <= status < 500:
-        return ModelRefused(said)
-    return ModelAnswerInvalid(said)
+    kind = ModelUnavailable if status in UNAVAILABLE else ModelRefused if 400 <= status < 500 else ModelAnswerInvalid
+    return kind(said, _seconds(retry_after), status)
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -57,6 +57,7 @@ HOMES = {
             "app/retention.py",
             "app/uploads.py",
             "app/flags/flags.py",
+            "app/controls/controls.py",
             # they write queries that run in the store's readers
             "app/jobs/ledger.py",
             "app/jobs/search.py",
@@ -67,6 +68,7 @@ HOMES = {
             "app/chat/choices.py",
             "app/web/api.py",
             "app/ownership/claims.py",
+            "app/paths/shares.py",
         ],
         "the store is the one way to the database; others write functions that run inside its transactions",
     ),
@@ -193,6 +195,7 @@ ABOVE = {
     ],
     "app/ownership/": ["app.web", "app.server", "app.queue", "app.paths"],
     "app/callbacks/": ["app.chat", "app.web", "app.server", "app.queue", "app.paths", "app.jobs.lifecycle"],
+    "app/controls/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue"],
     "app/flags/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.queue"],
     "app/queue/": ["app.jobs", "app.paths", "app.chat", "app.web", "app.server", "app.store"],
     "app/documents/": [

@@ -141,7 +141,7 @@ def test_the_example_in_the_page_on_tasks_is_the_file_it_names() -> None:
 
 def test_every_metric_is_documented_and_no_other() -> None:
     sources = "".join((ROOT / "app" / name).read_text() for name in ("metrics.py", "gauges.py"))
-    counters = set(re.findall(r'Counter\(\s*"(\w+)"', sources))
+    counters = set(re.findall(r'(?i)counter\(\s*"(\w+)"', sources))
     there = {f"{name}_total" if name in counters else name for name in re.findall(r'"(spillway_\w+)"', sources)}
     assert len(there) > 10
     assert {name for name in cells(page("metrics")) if re.fullmatch(r"spillway_\w+", name)} == there

@@ -15,7 +15,7 @@ WRONG = {
     "PORT": ["-1", "65536", "http", "1.5", ""],
     "PUBLIC_URL": ["chat.example.org", "ftp://x"],
     "DATABASE_URL": ["postgresql://db/x", "mysql://x", "var/x.db"],
-    "NATS_URL": ["localhost:4222", "http://x:1", "nats://a b"],
+    "NATS_URL": ["localhost:4222", "http://x:1", "nats://a b", "nats://a:1|", "nats://a:1||nats://b:1"],
     "NATS_CREDS": ["/nowhere/at/all.creds"],
     "NATS_PREFIX": ["a.b", "a b", "x" * 33, ">"],
     "NATS_INBOX": [".a", "a.", "a b", "a.>"],
@@ -53,6 +53,13 @@ WRONG = {
     "SPEECH": ["2", "yes"],
     "TIME_ZONE": ["Mars/Olympus", "", "../etc/passwd", "+01:00"],
     "UNANSWERED_SECONDS": ["0", "soon", "nan"],
+    "JOBS_STREAM": ["a.b", "a b", "x" * 65],
+    "RESULTS_STREAM": ["a.b", "*"],
+    "JOBS_CONSUMER": ["workers", "", "a.{lane}"],
+    "RESULTS_CONSUMER": ["", "a.b"],
+    "MAX_WAITING": ["0", "x"],
+    "MAX_ACK_PENDING": ["0", "x"],
+    "STRANDED_SECONDS": ["0", "x", "nan"],
     "NICENESS": ["-1", "20", "low", "", "1.5"],
     "LOG_FORMAT": ["xml", ""],
     "LOG_LEVEL": ["INFO", "loud"],
@@ -123,6 +130,9 @@ def test_what_can_be_written_is_read() -> None:
         }
     )
     assert settings.nats_url == ("nats://a:4222", "tls://b:4222")
+    assert settings.servers == [("nats://a:4222", "tls://b:4222")]
+    apart = from_env({"NATS_URL": "nats://a:4222, nats://b:4222 | tls://c:4222"})
+    assert apart.servers == [("nats://a:4222", "nats://b:4222"), ("tls://c:4222",)]
     assert settings.cors_origins == ("https://chat.example.org", "http://localhost:3000")
     assert (settings.rate_limit, settings.default_path, settings.ledger) == (None, "queued", False)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from app.answers.answer import Answer, Count, ErrorView, FlagPath, FlagSet
 from app.contract import Doing, JobPath, JobState, JobView, Time
+from app.controls.rules import Retries
 
 
 class ErrorAnswer(Answer):
@@ -42,22 +43,54 @@ class FlagList(Answer):
     flags: list[FlagRow]
 
 
-class TaskView(Answer):
+class TaskLimits(Answer):
+    """What keeps attempts of a task from starting: whether its lane is paused, the limits it declares; and how it is tried
+    again, where operators have set that.
+    """
+
+    task: str
+    lane: str
+    lane_paused: bool = False
+    max_inflight: int | None = None
+    rate: float | None = None
+    retries: Retries | None = None
+
+
+class TaskRules(TaskLimits, kw_only=True):
+    """What is set of a task: whether it is paused itself, and what else."""
+
+    paused: bool
+
+
+class LaneView(Answer):
+    """A lane: whether it is paused, and its tasks."""
+
+    lane: str
+    paused: bool
+    tasks: list[str]
+
+
+class LaneList(Answer):
+    """Every lane."""
+
+    lanes: list[LaneView]
+
+
+class TaskView(TaskLimits, kw_only=True):
     """A task; `args` says in words what each argument is, `chip` how a result is worded, `draft` that only those who
     answer people see what it writes, `not_configured` what to set or install before it can be asked for, `on` (false) that
     it runs only in rooms that switch it on, and `conditional` that it runs on some messages alone.
     """
 
-    task: str
     about: str
     runs: list[str]
-    lane: str
     args: dict[str, str]
     chip: str | None = None
     draft: bool = False
     not_configured: str | None = None
     on: bool = True
     conditional: bool = False
+    paused: bool = False
 
 
 class TaskList(Answer):

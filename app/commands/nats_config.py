@@ -11,7 +11,7 @@ import click
 from app.commands.asked import Asked, shared
 from app.queue import accounts
 from app.queue.accounts import PASSWORD, User
-from app.queue.names import Names
+from app.queue.names import Names, names_of
 from app.settings import SettingInvalid, from_env
 
 HEAD = """\
@@ -51,7 +51,7 @@ def nats_config(
 
     try:
         settings = from_env()
-        names = Names(settings.nats_prefix)
+        names = names_of(settings)
         known: dict[str, list[str]] = {}
         for task in discover().values():
             known.setdefault(task.lane, []).append(task.name)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -21,34 +22,58 @@ def streams() -> None:
     """The streams and consumers on the broker: that of NATS_URL, or the one `make run` has started on this DATA_DIR."""
 
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _needs(command: F) -> F:
+    """Let a command be told how much is to be served."""
+    options = (
+        click.option("--workers", default=1, show_default=True, type=click.IntRange(1), help="worker processes"),
+        click.option(
+            "--concurrency",
+            default=8,
+            show_default=True,
+            type=click.IntRange(1),
+            help="jobs at once in each lane of one",
+        ),
+    )
+    for option in options:
+        command = option(command)
+    return command
+
+
 @streams.command("plan")
+@_needs
 @shared
 @click.pass_obj
-def plan_streams(asked: Asked) -> None:
-    """What differs from what Spillway needs; changes nothing, ends with 1 when there is a difference."""
-    steps = _steps("plan")
+def plan_streams(asked: Asked, workers: int, concurrency: int) -> None:
+    """What differs from what Spillway needs, and which number is too small; ends with 1 when there is a difference."""
+    steps = _steps("plan", workers, concurrency)
     show(steps if asked.as_json or steps else AS_NEEDED, asked)
     raise SystemExit(1 if steps else 0)
 
 
 @streams.command("apply")
+@_needs
 @shared
 @click.pass_obj
-def apply_streams(asked: Asked) -> None:
+def apply_streams(asked: Asked, workers: int, concurrency: int) -> None:
     """Make what is absent, change what differs; ends with 1 when something is left to do by hand."""
-    steps = _steps("apply")
+    steps = _steps("apply", workers, concurrency)
     show(steps if asked.as_json or steps else AS_NEEDED, asked)
     raise SystemExit(1 if any(step["action"] == "by hand" for step in steps) else 0)
 
 
-def _steps(verb: str) -> list[dict[str, Any]]:
+def _steps(verb: str, workers: int, concurrency: int) -> list[dict[str, Any]]:
     from app.queue import plan
-    from app.queue.connection import QueueUnavailable
+    from app.queue.dialling import QueueUnavailable
     from app.tasks import TaskDeclarationInvalid, discover
 
     try:
         lanes = sorted({task.lane for task in discover().values()})
-        steps = asyncio.run(getattr(plan, verb)(_settings(), lanes))
+        settings = _settings()
+        needs = plan.Needs(workers, concurrency, settings.web)
+        steps = asyncio.run(getattr(plan, verb)(settings, lanes, needs))
     except (SettingInvalid, QueueUnavailable, TaskDeclarationInvalid) as error:
         raise click.ClickException(str(error)) from None
     return [{"what": step.what, "action": step.action, "difference": step.difference} for step in steps]

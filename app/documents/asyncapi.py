@@ -113,6 +113,7 @@ def _queue(tasks: Mapping[str, Task], schemas: Schemas) -> Part:
     operations["send_text"]["reply"] = _reply("text", ["answer"])
     word: Schema = {"type": "string"}
     _add(channels, operations, "send", "cancel", "cancel.{job}", {"cancelled": word}, "A job is cancelled")
+    _add(channels, operations, "send", "pause", "pause.{task}", {"paused": word}, "A task is paused")
     asked: dict[str, Schema] = {"question": word, "answer": {"enum": [0, 1]}}
     _add(channels, operations, "receive", "cancelled", "cancelled.{job}", asked, "Is it cancelled, or over?")
     operations["receive_cancelled"]["reply"] = _reply("cancelled", ["answer"])

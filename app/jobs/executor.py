@@ -111,12 +111,13 @@ def classify(error: BaseException) -> JobError:
         return JobError("timeout", str(error), retryable=True)
     if isinstance(error, Refused):
         return JobError("result_invalid", f"the result does not fit: {error.message}")
-    code = getattr(error, "code", None)
+    code, status = getattr(error, "code", None), getattr(error, "status", None)
     return JobError(
         code=code if isinstance(code, str) and code else "task_error",  # foreign errors have codes of other kinds
         message=_sentence(error),
         retryable=bool(getattr(error, "retryable", False)),
         retry_after=getattr(error, "retry_after", None),
+        status=status if isinstance(status, int) else None,
     )
 
 

@@ -126,11 +126,11 @@ def error_text(error: JobError) -> str:
 
 
 def public_error(text: str | None) -> str | None:
-    """An error as clients see it: without the traceback, which is for whoever wrote the task."""
-    if text is None or '"traceback"' not in text:
+    """An error as clients see it: without what is for whoever wrote or runs the task."""
+    if text is None or not ('"traceback"' in text or '"status"' in text):
         return text
     error = msgspec.json.decode(text, type=JobError)
-    error.traceback = None
+    error.traceback = error.status = None
     return msgspec.json.encode(error).decode()
 
 

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, func, select, text
+from sqlalchemy import Connection, Row, bindparam, case, func, select, text
 
 from app.jobs.job import Job
 from app.store.operation import Rows, add_row
@@ -172,10 +172,63 @@ def parked_places(
     return places, total
 
 
-def overdue_parked(connection: Connection, now: float, owner: str | None = None) -> list[str]:
-    """IDs of parked jobs past their deadline, at most 500; of the rooms of this owner, where one is named."""
+def overdue_parked(
+    connection: Connection, now: float, owner: str | None = None, paused: Iterable[str] = ()
+) -> list[str]:
+    """IDs of parked jobs past their deadline, at most 500; of the rooms of this owner, where one is named.
+
+    Not those of `paused` tasks, whose deadlines stand still.
+    """
     query = select(jobs.c.id).where(jobs.c.parked, jobs.c.deadline < now, *_owned(owner)).limit(AT_ONCE)
+    if paused:
+        query = query.where(jobs.c.task.not_in(list(paused)))
     return list(connection.execute(query).scalars())
+
+
+def hold_back(
+    connection: Connection,
+    places: list[tuple[int, int]],
+    tasks: list[str] | None = None,
+    owner: str | None = None,
+) -> None:
+    """Note that the broker has none of the parked jobs at these places of its streams any more.
+
+    Of these tasks, or of all; and of the rooms of this owner, where one is named.
+    """
+    for before, newest in places:
+        there = (jobs.c.parked, jobs.c.state == "accepted", jobs.c.stream_seq.between(before, newest))
+        which = there if tasks is None else (*there, jobs.c.task.in_(tasks))
+        connection.execute(jobs.update().where(*which, *_owned(owner)).values(published=0, stream_seq=None))
+
+
+def at_broker(connection: Connection, tasks: list[str], names: list[str] | None) -> list[tuple[str, str, int]]:
+    """ID, task and attempt of each parked job of these tasks that the broker has; in these rooms, where they are named."""
+    has = (jobs.c.parked, jobs.c.stream_seq.is_not(None), jobs.c.task.in_(tasks))
+    query = select(jobs.c.id, jobs.c.task, jobs.c.attempt).where(*has)
+    if names is not None:
+        query = query.where(jobs.c.room.in_(names))
+    return [tuple(row) for row in connection.execute(query)]
+
+
+def unended(connection: Connection, ids: list[str], owner: str | None) -> set[str]:
+    """Those of these jobs that are unfinished; in this owner's rooms, where one is named."""
+    query = select(jobs.c.id).where(jobs.c.id.in_(ids), ~jobs.c.delivered, *_owned(owner))
+    return set(connection.execute(query).scalars())
+
+
+def held_back(connection: Connection, tasks: list[str], owner: str | None = None) -> list[str]:
+    """IDs of jobs of these tasks that are kept here alone and wait for nothing, the oldest first, at most 500."""
+    kept = (jobs.c.parked, jobs.c.stream_seq.is_(None), jobs.c.due.is_(None), jobs.c.state == "accepted")
+    query = select(jobs.c.id).where(*kept, jobs.c.task.in_(tasks), *_owned(owner)).order_by(jobs.c.n).limit(AT_ONCE)
+    return list(connection.execute(query).scalars())
+
+
+def stood_still(connection: Connection, tasks: list[str], since: float, until: float) -> None:
+    """Move the deadlines of what waited of these tasks, which were paused from `since` until `until`."""
+    begun = case((jobs.c.at > since, jobs.c.at), else_=since)
+    begun = case((func.coalesce(jobs.c.due, 0.0) > begun, jobs.c.due), else_=begun)
+    waited = (~jobs.c.delivered, jobs.c.state.in_(("accepted", "retrying")), jobs.c.task.in_(tasks), begun < until)
+    connection.execute(jobs.update().where(*waited).values(deadline=jobs.c.deadline + (until - begun)))
 
 
 def due_by(connection: Connection, now: float, owner: str | None = None) -> list[str]:
@@ -205,6 +258,12 @@ def parked_at(connection: Connection, stream_seq: int) -> str | None:
     """ID of the parked job whose attempt is at this place on the stream of jobs, or None."""
     query = select(jobs.c.id).where(jobs.c.parked, jobs.c.stream_seq == stream_seq)
     return connection.execute(query).scalar()
+
+
+def oldest_at_broker(connection: Connection) -> float | None:
+    """When the job was accepted that has been parked on the stream of jobs for longest; None when there is none."""
+    place = select(jobs.c.at).where(jobs.c.parked, jobs.c.stream_seq.is_not(None))
+    return connection.execute(place.order_by(jobs.c.stream_seq).limit(1)).scalar()
 
 
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from app.contract import Outcome
+from app.controls.rules import Retries
 from app.effects import Effects
 from app.jobs.consequences import Consequences
 from app.jobs.job import Job
@@ -20,11 +21,30 @@ class Slots(Protocol):
     def choose(self, task: str, room: str) -> str:
         """The path the next attempt takes."""
 
-    def reserve(self, path: str) -> bool:
-        """Take a slot on this path, if there is one."""
+    def reserve(self, job: Job) -> bool:
+        """Take a slot for this attempt on its path, if it may start now and there is one."""
 
-    def release(self, path: str) -> None:
+    def release(self, job: Job) -> None:
         """Give it back."""
+
+    def begun(self, job: Job) -> None:
+        """A worker says that it runs the attempt."""
+
+    def over(self, job: Job) -> None:
+        """The attempt has ended."""
+
+
+class Controls(Protocol):
+    """What an operation asks app/controls."""
+
+    def retries(self, task: str) -> Retries:
+        """How failures of this task are tried again."""
+
+    def is_paused(self, task: str) -> bool:
+        """Whether no attempt of this task may start."""
+
+    def pause_of(self, task: str) -> float:
+        """When the task was paused last; 0 if never."""
 
 
 class Texts(Protocol):
@@ -55,6 +75,7 @@ class Life(Protocol):
     newest: int
     marked: int
     call_back: Callable[[], None]
+    controls: Controls
 
     @property
     def texts(self) -> Texts: ...

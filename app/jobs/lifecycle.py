@@ -22,6 +22,7 @@ from app.jobs import dead_letters, ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
 from app.jobs.job import LOST, Job
+from app.jobs.life import Controls
 from app.jobs.making import checked, encoded, new_job, put_off, too_large
 from app.jobs.reported import Reported
 from app.jobs.settling import Settle, Turn
@@ -71,13 +72,15 @@ class Lifecycle(Reported):
         load_room: Callable[[str], Any],
         history: Callable[[str, int], Any],
         durable: bool,
+        controls: Controls,
     ) -> None:
         super().__init__(store, rooms, tasks, metrics, loop, announcer, due, load_room)
         self.routing, self.link, self.size, self.durable = routing, link, size, durable
-        self._user_code, self._history = user_code, history
+        self._user_code, self._history, self.controls = user_code, history, controls
         self.newest = 0  # place in the order of acceptance
         self.releasing: set[str] = set()  # IDs of delayed jobs whose start is about to be committed
         self.delays = NextDue(due, loop, "delayed jobs", self._release)
+        self.strand: Any = None  # has what is at some places of the broker's streams published again (pauses.py)
         self.call_back: Callable[[], None] = lambda: None  # an outcome was committed that somebody is to be told
         self.is_answered: IsAnswered = _never  # has anybody who answers written since this message of this person?
         self.owner: str | None = None  # this process, where others may own rooms, too
@@ -108,7 +111,7 @@ class Lifecycle(Reported):
         self.jobs[job.id] = job
         room.jobs[job.n] = job
         if self.durable:
-            self._deadlines[job.n] = self._due.at(job.deadline, self.expire, job)
+            self.set_deadline(job)
         self._announcer.watch(job)
 
     # While it runs
@@ -132,6 +135,7 @@ class Lifecycle(Reported):
 
     def fall_back(self, job: Job) -> None:
         """Run an attempt on the simple path that the broker did not take for too long."""
+        self.routing.over(job)
         self.store.add(Launch(self, job, path="simple"))
 
     def refused(self, job: Job, attempt: int, why: str) -> None:
@@ -331,16 +335,28 @@ class Lifecycle(Reported):
         """End parked jobs that are past their deadline; called every SWEEP_SECONDS."""
         if not self.parked_jobs or self._due.look_at_clock():
             return  # where the clock was set, the ledger is moving their deadlines
-        now = time.time()
-        for id in await self.store.read(lambda connection: ledger.overdue_parked(connection, now, self.owner)):
+        now, paused = time.time(), [task for task in self.tasks if self.controls.is_paused(task)]
+        for id in await self.store.read(lambda connection: ledger.overdue_parked(connection, now, self.owner, paused)):
             job = await self.find(id)
             if job is not None and not job.final:
                 self.expire(job)
 
     def expire(self, job: Job) -> None:
-        """End a job whose deadline has come."""
-        if not job.final:
+        """End a job whose deadline has come, unless it waits for its task to go on: then the deadline stands still."""
+        stands_still = job.state in ("accepted", "retrying") and self.controls.is_paused(job.task)
+        if not (job.final or stands_still):
             self.settle(job, job.attempt, failure("deadline", "no answer before the deadline"))
+
+    def extend(self, job: Job, seconds: float) -> None:
+        """Have a job in memory end so much later; the ledger was told by whoever let its task go on."""
+        job.deadline += seconds
+        self.set_deadline(job)
+
+    def lose(self, room: Room) -> None:
+        """As Memory."""
+        for job in room.jobs.values():
+            self.routing.over(job)
+        super().lose(room)
 
     def _retry(self, job: Job, attempt: int) -> None:
         self._retries.pop(job.n, None)

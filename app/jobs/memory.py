@@ -156,7 +156,7 @@ class Memory:
         room = self.rooms[job.room]
         self.jobs[job.id] = job
         room.jobs[job.n] = job
-        self._deadlines[job.n] = self._due.at(job.deadline, self.expire, job)
+        self.set_deadline(job)
         if self.is_ordered(job.task) and not job.delayed:
             line = room.line(job.task)
             line.leave(job.n)  # a parked job has its place already
@@ -200,6 +200,13 @@ class Memory:
         task = self._loop.create_task(coroutine)
         task.add_done_callback(_log_failure)
         return task
+
+    def set_deadline(self, job: Job) -> None:
+        """Look at it when its deadline comes."""
+        known = self._deadlines.get(job.n)
+        if known is not None:
+            self._due.cancel(known)
+        self._deadlines[job.n] = self._due.at(job.deadline, self.expire, job)
 
     def forget_deadline(self, job: Job) -> None:
         for entries in (self._deadlines, self._retries):

@@ -13,6 +13,7 @@ from app.jobs import ledger
 from app.jobs.consequences import leads_to_nothing
 from app.jobs.job import INTERRUPTED, Job
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.limits import count
 from app.jobs.transitions import Launch
 
 log = structlog.get_logger()
@@ -30,6 +31,7 @@ async def resume(life: Lifecycle, load_rooms: Any, names: list[str] | None = Non
         texts = ledger.texts(connection, [job.n for job in found[0]])
         return found, ledger.parked_places(connection, ordered, names), texts
 
+    await count(life, names)
     (jobs, newest), (places, parked), texts = await life.store.read(read, patient=True)
     life.newest, life.parked_jobs = max(life.newest, newest), life.parked_jobs + parked
     await load_rooms({job.room for job in jobs} | {room for room, _ in places})

@@ -8,7 +8,7 @@ from copy import copy
 from typing import Any
 
 from app.callbacks.kept import record
-from app.contract import SPILLWAY, MessageView, Outcome
+from app.contract import SPILLWAY, JobError, MessageView, Outcome
 from app.effects import Effects, Piece, Receipt
 from app.ids import new_id, rfc3339
 from app.jobs import ledger
@@ -61,11 +61,15 @@ class Settle(Operation):
         error = self.outcome.error
         if error is not None and error.code == INTERRUPTED:
             job.deaths += 1
-        again = next_attempt(job, self.life.tasks.get(job.task), error) if self.life.durable else None
+        again = self._next_attempt(error) if self.life.durable else None
         if again is not None and error is not None:
             self._retry(rows, again)
         else:
             self._end(rows)
+
+    def _next_attempt(self, error: JobError | None) -> dict[str, Any] | None:
+        task, retries = self.life.tasks.get(self.job.task), self.life.controls.retries(self.job.task)
+        return next_attempt(self.job, task, error, retries)
 
     def _retry(self, rows: Rows, again: dict[str, Any]) -> None:
         job = self.job
@@ -162,6 +166,8 @@ class Settle(Operation):
             return
         if self.job.attempt == LOST:
             return  # nothing is acknowledged: it comes again, to whoever owns the room now
+        if not self.dropped:
+            self.life.routing.over(self.job)
         effects.received(self.receipt)
         effects.answer(self.waiter, self.job)
         if self.rest is not None and not self.dropped:

@@ -48,7 +48,7 @@ class Accept(Operation):
         if job.state == "accepted":
             job.path = life.routing.choose(job.task, job.room)
             job.parked = job.delayed
-            self.reserved = not job.delayed and life.routing.reserve(job.path)
+            self.reserved = not job.delayed and life.routing.reserve(job)
             if self.reserved:
                 job.state, job.started = "running", job.at
         if job.message is None or (job.final and job.message != self.room.next_seq):
@@ -63,7 +63,7 @@ class Accept(Operation):
     def undo(self) -> None:
         """Give slot and place back."""
         if self.reserved:
-            self.life.routing.release(self.job.path)
+            self.life.routing.release(self.job)
             self.reserved, self.job.state, self.job.started = False, "accepted", None
         if self.life.durable and self.job.task in self.room.lines:
             self.life.leave_line(self.room, self.job)
@@ -125,7 +125,7 @@ class Start(Operation):
             self.life.show_progress(effects, self.job)
             effects.start(self.job)
         else:
-            self.life.routing.release("simple")
+            self.life.routing.release(self.job)
 
 
 class Requeue(Operation):
@@ -166,8 +166,8 @@ class Launch(Operation):
         self.before = copy(job)
         self._take_place(rows)
         job.path = self.path or self.life.routing.choose(job.task, job.room)
-        self.reserved = self.life.routing.reserve(job.path)
-        job.state, job.due, job.published, job.parked = "accepted", None, 0, False
+        self.reserved = self.life.routing.reserve(job)
+        job.state, job.due, job.published, job.parked, job.stream_seq = "accepted", None, 0, False, None
         if self.reserved:
             job.state, job.started = "running", time.time()
         ledger.update(rows, job)
@@ -175,7 +175,7 @@ class Launch(Operation):
     def undo(self) -> None:
         """As it was."""
         if self.reserved:
-            self.life.routing.release(self.job.path)
+            self.life.routing.release(self.job)
         if self.before is not None:
             restore(self.job, self.before)
 
@@ -189,7 +189,7 @@ class Launch(Operation):
             self.life.show_progress(effects, self.job)
             effects.start(self.job)
         elif self.reserved:  # it ended in this very transaction
-            self.life.routing.release("simple")
+            self.life.routing.release(self.job)
 
     def _take_place(self, rows: Rows) -> None:
         """It has one."""
@@ -262,6 +262,7 @@ class Note(Operation):
             self.life.again(self)
         if self.before is None:
             return
+        self.life.routing.begun(self.job)
         self.life.show_progress(effects, self.job)
         if self.job.deaths > self.before.deaths:
             self.life.died(self.job)

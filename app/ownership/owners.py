@@ -39,6 +39,7 @@ class Owners:
         self._store, self._rooms, self._processes = store, rooms, processes
         self._resume, self._lose, self._catch_up = resume, lose, catch_up
         self._finding: dict[str, Future[Room]] = {}
+        self.taken_over = 0  # rooms of other processes in which something was unfinished
         self.changed: Callable[[Room], None] = lambda room: None  # it has another owner, which may be us
         processes.on_burial = self.start_anew
 
@@ -74,6 +75,7 @@ class Owners:
         """Go on with what is unfinished in rooms that nobody has; raises StoreUnavailable."""
         names = await self._store.change(lambda connection: claims.take_over(connection, self._processes.me))
         if names:
+            self.taken_over += len(names)
             log.info("took over rooms in which something is unfinished", rooms=len(names))
             await self._settle_owners(names, taken=names)
 

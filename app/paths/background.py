@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from app.contract import Outcome
 from app.jobs.job import Job
+from app.paths.turns import Turns
 
 StartBackgroundTask = Callable[..., Any]  # runs a function where it may block
 Settle = Callable[[Job, int, Outcome], None]
+LEFT_FOR_OTHERS = (
+    8  # one slot in so many is not for a task that has all the others, so that one slow task starves no other
+)
 
 
 class Background:
@@ -30,25 +34,30 @@ class Background:
         self.begin: Callable[[Job], None] = lambda job: None  # commits that a job that waited runs, then submits it
         self.stop: Callable[[Job], None] = lambda job: None  # ends the work of an attempt that runs
         self.settle: Settle = lambda job, attempt, outcome: None
-        self._waiting: deque[tuple[Job, int]] = deque()
+        self.ended: Callable[[Job, int], None] = lambda job, attempt: None  # the attempt has really ended
+        self.is_paused: Callable[[str], bool] = lambda task: False
+        self._waiting = Turns()
         self._slots_taken = 0
+        self._slots_of: Counter[str] = Counter()  # by task
+        self._most_of_one = limit - limit // LEFT_FOR_OTHERS
         self.running: dict[int, Job] = {}  # by place in the order of acceptance
         self._closing = False
         self._idle = asyncio.Event()
 
-    def reserve(self) -> bool:
-        """Take a slot, if one is free and nobody waits."""
-        if self._closing or self._waiting or self._slots_taken >= self.limit:
+    def reserve(self, task: str) -> bool:
+        """Take a slot, if one is free for this task and nobody waits who could have it."""
+        if self._closing or not self._has_slot(task) or self._waiting.any_may(self._has_slot):
             return False
-        self._slots_taken += 1
+        self._take_slot(task)
         return True
 
-    def release(self) -> None:
+    def release(self, task: str) -> None:
         """A slot is free again."""
         self._slots_taken -= 1
+        self._slots_of[task] -= 1
         if not self._slots_taken:
             self._idle.set()
-        self._fill()
+        self.fill()
 
     def submit(self, job: Job) -> None:
         """Run an attempt that has a slot, or have it wait for one."""
@@ -56,8 +65,8 @@ class Background:
             self.running[job.n] = job
             self._start_background_task(self._run, job, job.attempt)
         elif not self._closing:
-            self._waiting.append((job, job.attempt))
-            self._fill()
+            self._waiting.put(job)
+            self.fill()
 
     def backlog(self) -> int:
         """Attempts without a slot."""
@@ -83,12 +92,22 @@ class Background:
                 pass  # what is left is put back by whoever asked
         return list(self.running.values())
 
-    def _fill(self) -> None:
+    def _has_slot(self, task: str) -> bool:
+        free = self._slots_taken < self.limit and self._slots_of[task] < self._most_of_one
+        return free and not self.is_paused(task)
+
+    def _take_slot(self, task: str) -> None:
+        self._slots_taken += 1
+        self._slots_of[task] += 1
+
+    def fill(self) -> None:
+        """Start what waits and may."""
         while self._waiting and self._slots_taken < self.limit and not self._closing:
-            job, attempt = self._waiting.popleft()
-            if job.state == "accepted" and job.attempt == attempt:
-                self._slots_taken += 1
-                self.begin(job)
+            found = self._waiting.next(self._has_slot)
+            if found is None:
+                return
+            self._take_slot(found.task)
+            self.begin(found)
 
     def _run(self, job: Job, attempt: int) -> None:
         """In a green thread, or a real one: execute, and report to the loop."""
@@ -97,4 +116,5 @@ class Background:
     def _ended(self, job: Job, attempt: int, outcome: Outcome) -> None:
         self.running.pop(job.n, None)
         self.settle(job, attempt, outcome)
-        self.release()
+        self.release(job.task)
+        self.ended(job, attempt)

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from app.contract import TextRequest
-from app.queue.connection import Queue
+from app.queue.servers import Servers
 from app.queue.wire import Undecodable, read_delta
 
 log = structlog.get_logger()
@@ -20,7 +20,7 @@ Wrote = Callable[[str, int, str, int, str], None]  # job, attempt, run, offset, 
 class Deltas:
     """Hands what workers write to the life of their jobs. What gets lost on the way is asked for, once at a time."""
 
-    def __init__(self, loop: AbstractEventLoop, queue: Queue, cancelled: Container[str]) -> None:
+    def __init__(self, loop: AbstractEventLoop, queue: Servers, cancelled: Container[str]) -> None:
         """`cancelled` are jobs that nobody waits for any more: a worker that goes on with one has missed the word."""
         self._loop, self._queue, self._cancelled = loop, queue, cancelled
         self._asking: set[str] = set()
@@ -29,7 +29,7 @@ class Deltas:
     def take(self, job: str, data: bytes) -> None:
         """A worker says how the text of a job goes on."""
         if job in self._cancelled:
-            self._queue.tell_cancelled(job)
+            self._queue.tell_all(lambda queue: queue.tell_cancelled(job))
             return
         try:
             delta = read_delta(data)

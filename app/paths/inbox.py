@@ -15,7 +15,8 @@ from app.jobs.job import BROKER_LOST
 from app.queue.connection import Queue
 from app.queue.names import PROCESS
 from app.queue.orphans import Orphan
-from app.queue.pull import Delivery, Pull
+from app.queue.pull import Delivery, Pull, marked, server_of
+from app.queue.servers import Servers
 from app.queue.wire import Undecodable, read_job, read_results
 from app.store.errors import StoreUnavailable
 
@@ -31,10 +32,10 @@ RETRY_SECONDS = 1.0  # until a dead letter that could not be kept is given again
 class Inbox:
     """Hands results to the life of their jobs, and keeps what is dead; each is acknowledged once it is committed."""
 
-    def __init__(self, loop: AbstractEventLoop, queue: Queue) -> None:
+    def __init__(self, loop: AbstractEventLoop, queue: Servers | Queue) -> None:
         self._loop, self._queue = loop, queue
-        self.results: Pull | None = None
-        self.dead: Pull | None = None
+        self.results: dict[int, Pull] = {}  # by the number of their server
+        self.dead: dict[int, Pull] = {}
         self.cancelled: set[str] = set()  # jobs that workers may still meet on the stream
         self.process = ""  # this one, where there may be several
         self.forward: Forward = lambda process, delivery: False
@@ -48,7 +49,7 @@ class Inbox:
         """One message of results: an object, or an array of them."""
         process = delivery.header(PROCESS) if self.process and delivery.headers else None
         if process not in (None, self.process) and self.forward(process or "", delivery):
-            self._free(self.results)  # it acknowledges them itself
+            self._free(self.results, delivery.reply)  # it acknowledges them itself
             return
         self._take(delivery)
 
@@ -83,12 +84,13 @@ class Inbox:
         self._release(given)
         for reply in receipts:
             if reply.startswith(ORPHAN):
-                _, stream, seq = reply.decode().split(" ")
-                self._loop.create_task(self._queue.remove(stream, int(seq)))
+                _, server, stream, seq = reply.decode().split(" ")
+                at = self._queue.at(marked(int(server), b""))
+                self._loop.create_task(at.remove(stream, int(seq)))
 
     async def take_orphan(self, orphan: Orphan) -> None:
         """A result, or a job, that the broker gives to nobody: settle it; it is removed once that is committed."""
-        reply = b"%b %b %d" % (ORPHAN, orphan.stream.encode(), orphan.seq)
+        reply = b"%b %d %b %d" % (ORPHAN, orphan.server, orphan.stream.encode(), orphan.seq)
         log.warning("the broker gives this to nobody", stream=orphan.stream, seq=orphan.seq, subject=orphan.subject)
         try:
             if orphan.stream == self._queue.names.jobs:
@@ -122,7 +124,7 @@ class Inbox:
             log.warning("dead letter not kept yet", error=str(error))
             self._queue.nak(delivery, RETRY_SECONDS)
         finally:
-            self._free(self.dead)
+            self._free(self.dead, delivery.reply)
 
     async def _advised(self, delivery: Delivery) -> None:
         """The broker gave a message up, or somebody terminated it: its job will get no result any more."""
@@ -134,16 +136,17 @@ class Inbox:
             self._queue.ack([delivery.reply])
             return
         terminated = b".MSG_TERMINATED." in delivery.subject
-        found = await self.job_at(seq) if stream == self._queue.names.jobs else None
+        at = self._queue.at(delivery.reply)
+        found = await self.job_at(at.place(seq)) if stream == self._queue.names.jobs else None
         if found is not None:
             words = "a worker terminated it" if terminated else "given to workers too often without an answer"
             outcome = failure("terminated" if terminated else "max_deliveries", words)
             self.settle(*found, outcome, None)
         elif not terminated:  # what could not be read was kept before it was terminated
-            payload = await self._queue.data_at(stream, seq)
+            payload = await at.data_at(stream, seq)
             await self._bury(delivery, "delivered too often without an acknowledgement", payload)
         self._queue.ack([delivery.reply])
-        await self._queue.remove(stream, seq)  # nothing dead stays in a work queue
+        await at.remove(stream, seq)  # nothing dead stays in a work queue
 
     async def _bury(self, delivery: Delivery, why: str, data: bytes) -> None:
         subject = delivery.subject.decode("utf-8", "replace")
@@ -155,12 +158,15 @@ class Inbox:
         """There is room for as many more of those that were given to us."""
         forwarded = self._forwarded.intersection(replies) if self._forwarded else ()
         self._forwarded.difference_update(forwarded)
-        self._free(self.results, len(replies) - len(forwarded))
+        for reply in replies:
+            if reply not in forwarded:
+                self._free(self.results, reply)
 
     @staticmethod
-    def _free(pull: Pull | None, count: int = 1) -> None:
+    def _free(pulls: dict[int, Pull], reply: bytes) -> None:
+        pull = pulls.get(server_of(reply)[0])
         if pull is not None:
-            pull.free(count)
+            pull.free()
 
 
 def _outcome(message: ResultMessage) -> Outcome:

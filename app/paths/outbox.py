@@ -7,7 +7,7 @@ attempt by its Nats-Msg-Id, and the ledger takes only the first outcome.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,8 @@ import structlog
 
 from app.jobs.job import Job
 from app.loops import Loops
-from app.queue.connection import CONFIRM_SECONDS, Confirmation, Queue
+from app.queue.confirmation import CONFIRM_SECONDS, Confirmation
+from app.queue.sender import Sender
 
 log = structlog.get_logger()
 
@@ -36,13 +37,13 @@ class Entry:
     since: float
     size: int = 0
     sent_at: float = 0.0
-    token: bytes = b""
+    token: Any = None
 
 
 class Outbox:
     """Publishes attempts, and knows which the broker has not confirmed."""
 
-    def __init__(self, loops: Loops, queue: Queue, message: Callable[[Job], tuple[str, bytes, bytes]]) -> None:
+    def __init__(self, loops: Loops, queue: Sender, message: Callable[[Job], tuple[str, bytes, bytes]]) -> None:
         """`message` gives an attempt's subject, payload and headers."""
         self._loop, self._loops, self._queue, self._message = loops.loop, loops, queue, message
         self.park: Callable[[Job, int, int], None] = lambda job, attempt, seq: None
@@ -50,7 +51,7 @@ class Outbox:
         self.may_fall_back: Callable[[Job], bool] = lambda job: False
         self.refuse: Callable[[Job, int, str], None] = lambda job, attempt, why: None
         self._waiting: deque[Entry] = deque()
-        self._sent: dict[bytes, Entry] = {}
+        self._sent: dict[Any, Entry] = {}
         self._sent_bytes = 0
         self._stored: deque[tuple[float, Job, int, int]] = deque()
         self._open = self._closed = False
@@ -66,6 +67,12 @@ class Outbox:
         self._waiting.append(Entry(job, job.attempt, self._loop.time()))
         self._send()
 
+    def drop(self, tasks: Iterable[str]) -> None:
+        """Publish nothing of these tasks that waits, and forget what was published of them."""
+        self._take_back(lambda entry: entry.job.task in tasks)
+        self._waiting = deque(entry for entry in self._waiting if entry.job.task not in tasks)
+        self._stored = deque(each for each in self._stored if each[1].task not in tasks)
+
     def open(self) -> None:
         """The broker is there: publish what waits, and look after it from now on."""
         self._open = True
@@ -77,9 +84,9 @@ class Outbox:
         self._closed = True
         self._stop()
 
-    def publish_again(self) -> None:
-        """Publish what was not confirmed once more: its confirmations may be lost with the connection."""
-        self._take_back(lambda entry: True)
+    def publish_again(self, server: int | None = None) -> None:
+        """Publish what was not confirmed once more: its confirmations may be lost with the connection, to one server or to all."""
+        self._take_back(lambda entry: server is None or entry.token[0] == server)
         self._paused_until = 0.0
         self._send()
 
@@ -116,6 +123,8 @@ class Outbox:
     def _pause(self, entry: Entry, confirmation: Confirmation) -> None:
         """The broker takes nothing just now: keep it, and try again in a while."""
         self._waiting.appendleft(entry)
+        if self._queue.has_another():
+            return  # which gets it at once
         if self._loop.time() >= self._paused_until:
             why = confirmation.error.description if confirmation.error else "no stream answers"
             log.warning("not published", jobs=len(self), error=why)
@@ -131,7 +140,9 @@ class Outbox:
             self._fall_back(now)
         while self._stored and now - self._stored[0][0] > PARK_SECONDS:
             _, job, attempt, seq = self._stored.popleft()
-            if not job.final and job.attempt == attempt:
+            if (
+                not job.final and job.attempt == attempt and job.stream_seq == seq
+            ):  # or it was published elsewhere since
                 self.park(job, attempt, seq)
         self._send()
 

@@ -29,19 +29,24 @@ class Plain:
         self._start_background_task, self._soon, self._execute = start_background_task, soon, execute
         self.limit = 10**9  # for `auto`, which is never asked
         self.settle: Callable[[Job, int, Outcome], None] = lambda job, attempt, outcome: None
+        self.ended: Callable[[Job, int], None] = lambda job, attempt: None
+        self.is_paused: Callable[[str], bool] = lambda task: False  # at the gate alone
         self.running: dict[int, Job] = {}
 
-    def reserve(self) -> bool:
+    def reserve(self, task: str) -> bool:
         """There is always a slot."""
         return True
 
-    def release(self) -> None:
+    def release(self, task: str) -> None:
         """There is nothing to give back."""
 
     def submit(self, job: Job) -> None:
         """Start it."""
         self.running[job.n] = job
         self._start_background_task(self._run, job, job.attempt)
+
+    def fill(self) -> None:
+        """Nothing waits here."""
 
     def backlog(self) -> int:
         """Nothing waits."""
@@ -64,3 +69,4 @@ class Plain:
     def _ended(self, job: Job, attempt: int, outcome: Outcome) -> None:
         self.running.pop(job.n, None)
         self.settle(job, attempt, outcome)
+        self.ended(job, attempt)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from app.contract import WorkerDoing
 from app.jobs.job import Job
 from app.paths.auto import Auto
+from app.paths.gate import Gate, Pass
 
 Ask = Callable[[str, str], str]  # task and room to simple, queued or auto
 
@@ -15,10 +16,10 @@ Ask = Callable[[str, str], str]  # task and room to simple, queued or auto
 class Runner(Protocol):
     """What runs the attempts of a path."""
 
-    def reserve(self) -> bool:
+    def reserve(self, task: str) -> bool:
         """Take a slot for an attempt that is about to be committed, if there is one; `submit` or `release` follows."""
 
-    def release(self) -> None:
+    def release(self, task: str) -> None:
         """Give a slot back: the attempt does not start after all."""
 
     def submit(self, job: Job) -> None:
@@ -31,16 +32,37 @@ class Runner(Protocol):
         """Stop what can be stopped: nobody waits for the answer any more."""
 
 
+class SimpleRunner(Runner, Protocol):
+    """The runner of the simple path: attempts run in this process."""
+
+    running: dict[int, Job]  # by place in the order of acceptance
+    ended: Callable[[Job, int], None]  # called when an attempt has really ended
+    is_paused: Callable[[str], bool]
+
+    def fill(self) -> None:
+        """Start what waits and may: something has changed."""
+
+
 class QueuedRunner(Runner, Protocol):
     """The runner of the queued path: it can be away."""
 
     depth: tuple[int, int] | None  # messages and bytes on the stream of jobs, where known
+    reconnects: int  # how often the broker came back
 
     def ready(self) -> bool:
         """Whether the broker takes jobs at this moment, as far as is known."""
 
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Publish how a job ended; returns why it was not taken, or None."""
+
+    def drop(self, tasks: Iterable[str]) -> None:
+        """Do not publish what waits of these tasks."""
+
+    async def newest_places(self) -> list[tuple[int, int]]:
+        """Of each server that is there the places on its stream of jobs, before the first and the newest."""
+
+    async def purge(self, tasks: Iterable[str], places: list[tuple[int, int]]) -> bool:
+        """Take all jobs of these tasks at these places off the streams; says whether the servers did."""
 
     def workers(self) -> list[WorkerDoing]:
         """Workers that were heard lately, and what they do."""
@@ -58,14 +80,17 @@ class Routing:
     def __init__(
         self,
         ask: Ask,
-        simple: Runner,
+        simple: SimpleRunner,
         auto: Auto,
         max_backlog: int,
         open_queue: Callable[[], QueuedRunner] | None,
+        make_gate: Callable[[Pass], Gate],
     ) -> None:
         self._ask, self.simple, self._auto = ask, simple, auto
         self._max_backlog, self._open_queue = max_backlog, open_queue
         self.queued: QueuedRunner | None = None
+        self.gate = make_gate(self._pass_on)
+        simple.ended, simple.is_paused = self.gate.over, self.gate.is_paused
 
     def choose(self, task: str, room: str) -> str:
         """The path the next attempt takes: simple or queued."""
@@ -83,21 +108,53 @@ class Routing:
     def is_full(self, task: str, room: str) -> bool:
         """Whether the path that a new job would take has no room for it."""
         runner = self.queued if self.choose(task, room) == "queued" else self.simple
-        return runner is not None and runner.backlog() >= self._max_backlog
+        waiting = runner.backlog() if runner is not None else 0
+        return max(waiting, self.gate.held(task)) >= self._max_backlog
 
-    def reserve(self, path: str) -> bool:
-        """Take a slot on this path for an attempt about to be committed, if there is one."""
-        return path == "simple" and self.simple.reserve()
+    def reserve(self, job: Job) -> bool:
+        """Take a slot for an attempt about to be committed, if it may start now and there is one on its path."""
+        if job.path != "simple" or not self.simple.reserve(job.task):
+            return False
+        if not self.gate.enter(job):
+            self.simple.release(job.task)
+            return False
+        return True
 
-    def release(self, path: str) -> None:
-        """Give such a slot back."""
-        if path == "simple":
-            self.simple.release()
+    def release(self, job: Job) -> None:
+        """Give such a slot back: the attempt does not start after all."""
+        self.simple.release(job.task)
+        self.gate.over(job)
 
     def submit(self, job: Job) -> None:
-        """Hand a committed attempt to its runner; one that is final already is left alone."""
-        if not job.final:
-            (self.open_queue() if job.path == "queued" else self.simple).submit(job)
+        """Hand a committed attempt to its runner as soon as it may start; one that is final already is left alone."""
+        if job.final:
+            return
+        if job.state == "running":
+            self.gate.begun(job)
+            self.simple.submit(job)
+        else:
+            self.gate.put(job)
+
+    def _pass_on(self, job: Job) -> None:
+        (self.open_queue() if job.path == "queued" else self.simple).submit(job)
+
+    def open(self, task: str) -> None:
+        """Let start what may of this task, which is paused no longer."""
+        self.gate.open(task)
+        self.simple.fill()
+
+    def waiting(self) -> int:
+        """How many attempts wait in this process, on both paths."""
+        return self.gate.held() + self.simple.backlog() + (self.queued.backlog() if self.queued is not None else 0)
+
+    def begun(self, job: Job) -> None:
+        """A worker says that it runs the attempt."""
+        self.gate.begun(job)
+
+    def over(self, job: Job) -> None:
+        """An attempt was committed as ended; what still runs in this process is under way until it really ends."""
+        if job.n not in self.simple.running:
+            self.gate.over(job)
 
     def cancelled(self, job: Job) -> None:
         """Tell whoever may be running it."""

@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from app.queue.names import DEAD_CONSUMER, RESULTS_CONSUMER, Names
+from app.queue.names import DEAD_CONSUMER, Names
 
 CHECK = Names("check")  # the prefix under which worker-check offers jobs, which no web process uses
 RESPONSE_SECONDS = 60  # in which the web process may answer a request of a worker or a service
@@ -63,6 +63,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
     publish = [
         names.job("*", "*"),
         names.cancel("*"),
+        names.pause("*"),
         names.text("*"),
         names.process("*"),
         names.undecodable(names.results),
@@ -70,7 +71,8 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
         *_consumers(streams),
         # for messages that the broker keeps and gives to nobody (app/queue/orphans.py)
         *(f"$JS.API.STREAM.MSG.{verb}.{stream}" for verb in ("GET", "DELETE") for stream in streams[:2]),
-        *_take(names.results, RESULTS_CONSUMER),
+        f"$JS.API.STREAM.PURGE.{names.jobs}",  # of tasks that are paused
+        *_take(names.results, names.results_consumer),
         *_take(names.dead, DEAD_CONSUMER),
         *callbacks,
     ]
@@ -87,7 +89,7 @@ def web(names: Names, callbacks: Iterable[str] = (), password: str = "") -> User
 def worker(names: Names, lanes: Lanes, name: str = "worker", password: str = "") -> User:
     """A worker of these lanes: it takes their jobs and publishes texts and results of their tasks, and of no others."""
     publish = [*_serve(names, lanes), *_serve(CHECK, lanes)]
-    subscribe = [each for of in (names, CHECK) for each in (of.cancel("*"), of.text("*"))]
+    subscribe = [each for of in (names, CHECK) for each in (of.cancel("*"), of.pause("*"), of.text("*"))]
     return _user(names, name, publish, subscribe, password, answers=True)
 
 
@@ -142,7 +144,7 @@ def _serve(names: Names, lanes: Lanes) -> list[str]:
     """What a worker publishes: it takes jobs, answers for them, and says what cannot be read."""
     rights = [names.cancelled("*"), names.undecodable(names.jobs), names.worker("*")]
     for lane, tasks in lanes.items():
-        rights += _take(names.jobs, lane)
+        rights += _take(names.jobs, names.consumer(lane))
         rights += [subject for task in tasks for subject in (names.result(task), names.delta(task, "*"))]
     return rights
 

@@ -11,9 +11,9 @@ from typing import Any
 import nats.errors
 from nats.aio.client import Client
 
-from app.queue.connection import NOTE_SECONDS, Note, dialling
+from app.queue.dialling import NOTE_SECONDS, Note, dialling
 from app.queue.link import Link
-from app.queue.names import Names
+from app.queue.names import names_of
 from app.settings import Settings
 
 CLOSE_SECONDS = 2.0
@@ -25,7 +25,7 @@ class Bus:
     def __init__(self, settings: Settings, note: Note, tls: Any = None) -> None:
         """`tls` is an `ssl.SSLContext` where nats-py's own would not do."""
         self._settings, self._note, self._tls = settings, note, tls
-        self._names = Names(settings.nats_prefix)
+        self._names = names_of(settings)
         self._client = Client()
         self._link: Link | None = None
         self._noted = 0.0

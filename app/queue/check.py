@@ -24,7 +24,7 @@ from app.contract import JobMessage, ResultMessage
 from app.ids import new_id, rfc3339, traceparent
 from app.payload import Refused
 from app.queue.accounts import CHECK
-from app.queue.connection import QueueUnavailable, identity
+from app.queue.dialling import QueueUnavailable, identity
 from app.queue.names import Names
 from app.queue.streams import bring_up_to_date
 from app.queue.text_check import TextCheck
@@ -172,7 +172,7 @@ class WorkerCheck:
 
         try:
             await self._client.connect(
-                servers=list(self._settings.nats_url),
+                servers=list(self._settings.servers[0]),
                 allow_reconnect=False,
                 max_reconnect_attempts=1,  # at the first connect, too: 60 by default, 2 s apart
                 error_cb=quiet,

@@ -6,97 +6,47 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import nats.errors
-import nats.js.errors
 from nats.aio.client import Client
 
 from app.loops import Loops
-from app.queue.accounts import inbox_of
+from app.queue.confirmation import CONFIRM_SECONDS, Confirmation, Confirmed, read_confirmation
+from app.queue.dialling import NOTE_SECONDS, Note, QueueUnavailable, dialling
 from app.queue.link import Link
-from app.queue.names import PROCESS, RESULTS_CONSUMER, Names
+from app.queue.names import names_of
 from app.queue.orphans import Orphan, Orphans
-from app.queue.pull import Delivery, Pull, header
+from app.queue.pull import Delivery, Pull, server_of
 from app.queue.streams import bring_up_to_date
+from app.queue.talk import Talk
 from app.settings import Settings
 
-CONFIRM_SECONDS = 5.0  # how long a publish waits for the broker's confirmation
-LISTENER_SECONDS = 2.0  # in which a stream confirms a callback; who is no stream need not answer
 FORBIDDEN = re.compile(r'permissions violation for publish to "([^"]+)"')
-REQUESTS_GROUP = "spillway"  # of the processes that answer requests
+PLACES = 1 << 48  # of one server's stream of jobs; those of the next one come after them
 CHECK_SECONDS = 1.0  # between two looks at pull requests
-NOTE_SECONDS = 10.0  # between two lines about the same trouble: a broker away for an hour must not fill the log
-Note = Callable[[str], None]
-Confirmed = Callable[["Confirmation"], None]
-
-TOO_LARGE = (10054, 10110)  # JetStream's err_code: the message is larger than the stream, or the server, takes
 
 
-class QueueUnavailable(Exception):
-    """The broker cannot be reached, or did not confirm in time."""
-
-
-class _ApiError(msgspec.Struct):
-    """Why JetStream refused."""
-
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class Confirmation(msgspec.Struct):
-    """JetStream's answer to a publish: where the message is, or why it is not there."""
-
-    stream: str = ""
-    seq: int = 0
-    error: _ApiError | None = None
-
-    @property
-    def verdict(self) -> Literal["stored", "full", "refused", "away"]:
-        """Stored; full (it takes no more now); refused (it never will be taken); or away (no stream answers)."""
-        if self.error is None:
-            return "stored" if self.seq else "away"
-        if self.error.err_code in TOO_LARGE:
-            return "refused"
-        return "full" if "maximum" in self.error.description or "insufficient" in self.error.description else "away"
-
-
-_read_confirmation = msgspec.json.Decoder(Confirmation).decode
-
-
-def identity(settings: Settings) -> dict[str, Any]:
-    """Who we are to the broker, as nats-py's connect takes it; a user or a token may be in the URL instead."""
-    own: dict[str, Any] = {"inbox_prefix": settings.nats_inbox or inbox_of(settings.broker_user)}
-    return {**own, "user_credentials": settings.nats_creds} if settings.nats_creds else own
-
-
-def dialling(settings: Settings, tls: Any = None) -> dict[str, Any]:
-    """How every lasting connection is made, as nats-py's connect takes it: it is kept for ever."""
-    return {
-        "servers": list(settings.nats_url),
-        "name": "spillway",
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": 0.25,  # seconds; nats-py sleeps for as long as it is told
-        "connect_timeout": 2,
-        "ping_interval": 5,
-        "tls": tls,
-        **identity(settings),
-    }
-
-
-class Queue:
+class Queue(Talk):
     """Jobs out, results in (or the other way round in a worker)."""
 
     def __init__(
-        self, settings: Settings, lanes: Iterable[str], note: Note, tls: Any = None, loops: Loops | None = None
+        self,
+        settings: Settings,
+        lanes: Iterable[str],
+        note: Note,
+        tls: Any = None,
+        loops: Loops | None = None,
+        number: int = 0,
     ) -> None:
-        """`tls` is an `ssl.SSLContext` where nats-py's own would not do."""
+        """`tls` is an `ssl.SSLContext` where nats-py's own would not do; `number` that of the server among several."""
+        super().__init__()
+        self.number = number
         self._loops = loops
         self._settings, self._lanes, self._note, self._tls = settings, list(lanes), note, tls
-        self.names = Names(settings.nats_prefix)
+        self.names = names_of(settings)
         self._client = Client()
         self._stream = self._client.jetstream()
         self._orphans = Orphans(self._stream)
@@ -105,10 +55,10 @@ class Queue:
         self._inbox = b""
         self._number = 0
         self._noted = 0.0
-        self._forbidden: set[str] = set()  # subjects, in lower case, that the broker lately kept from us
         self._refused: asyncio.Event | None = None  # set when the broker does not let us make streams
         self._closing = False
         self.on_reconnect: Callable[[], None] = lambda: None
+        self.on_cut: Callable[[], None] = lambda: None
 
     async def connect(self, owns_streams: bool = True) -> None:
         """Connect, and make or update streams and consumers; tries for as long as it takes.
@@ -156,11 +106,29 @@ class Queue:
         )
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a connection at this moment."""
-        return bool(self._client.is_connected)
+    def is_open(self) -> bool:
+        """Whether it was connected, and its streams were there."""
+        return bool(self._inbox)
 
-    def publish(self, subject: str, data: bytes, headers: bytes, confirmed: Confirmed) -> bytes:
+    def place(self, seq: int) -> int:
+        """A place on its stream, among those of all servers."""
+        return self.number * PLACES + seq
+
+    def at(self, reply: bytes) -> Queue:
+        """The server of a delivery: there is this one."""
+        return self
+
+    def has_another(self) -> bool:
+        """Whether there is another server that may take what this one did not."""
+        return False
+
+    def tell(self, subject: bytes, payload: bytes, headers: bytes = b"") -> None:
+        """Send what may get lost."""
+        self.link.publish(subject, payload, headers=headers)
+
+    def publish(
+        self, subject: str, data: bytes, headers: bytes, confirmed: Confirmed, server: int | None = None
+    ) -> bytes:
         """Put a message on its stream; `confirmed` is called with the broker's answer, if one comes.
 
         Returns what `forget` takes. Under the same Nats-Msg-Id a second one within two minutes is not stored again.
@@ -177,7 +145,7 @@ class Queue:
 
     async def pull(self, stream: str, consumer: str, max_in_flight: int, hand_over: Callable[[Delivery], None]) -> Pull:
         """Hand over messages of a durable consumer as they come, at most so many at a time."""
-        pull = Pull(self.link, self._client.new_inbox, stream, consumer, max_in_flight, hand_over)
+        pull = Pull(self.link, self._client.new_inbox, stream, consumer, max_in_flight, hand_over, self.number)
         await pull.start()
         self._pulls.append(pull)
         return pull
@@ -188,7 +156,7 @@ class Queue:
 
     def nak(self, delivery: Delivery, seconds: float) -> None:
         """Have it given to somebody else after so many seconds."""
-        self.link.publish(delivery.reply, b'-NAK {"delay":%d}' % int(seconds * 1e9))
+        self.link.publish(server_of(delivery.reply)[1], b'-NAK {"delay":%d}' % int(seconds * 1e9))
 
     def heartbeat(self, deliveries: Iterable[bytes]) -> None:
         """Say that these are still being worked on."""
@@ -204,7 +172,7 @@ class Queue:
 
         def confirmed(confirmation: Confirmation) -> None:
             if confirmation.verdict == "stored":
-                self.link.publish(delivery.reply, b"+TERM")
+                self.link.publish(server_of(delivery.reply)[1], b"+TERM")
             else:
                 self.nak(delivery, 5.0)
 
@@ -213,9 +181,10 @@ class Queue:
     async def orphans(self) -> list[Orphan]:
         """Jobs and results that the broker keeps and gives to nobody any more; raises QueueUnavailable."""
         names = self.names
-        consumers = [(names.jobs, lane, names.lane(lane)) for lane in self._lanes]
+        consumers = [(names.jobs, names.consumer(lane), names.lane(lane)) for lane in self._lanes]
         try:
-            return await self._orphans.look([*consumers, (names.results, RESULTS_CONSUMER, names.result(">"))])
+            found = await self._orphans.look([*consumers, (names.results, names.results_consumer, names.result(">"))])
+            return [orphan._replace(server=self.number) for orphan in found]
         except (TimeoutError, nats.errors.Error) as error:
             raise QueueUnavailable(repr(error)) from None
 
@@ -231,108 +200,6 @@ class Queue:
         with contextlib.suppress(nats.errors.Error, TimeoutError):
             await self._stream.delete_msg(stream, seq)
 
-    def tell_cancelled(self, job: str) -> None:
-        """Tell every worker that nobody waits for this job any more."""
-        self.link.publish(self.names.cancel(job).encode(), b"")
-
-    async def hear_cancelled(self, heard: Callable[[str], None]) -> None:
-        """Hear of every job that is cancelled from now on."""
-        await self.link.subscribe(
-            self.names.cancel("*"), lambda subject, *_: heard(subject.decode().rpartition(".")[2])
-        )
-
-    def tell_doing(self, worker: str, what: bytes) -> None:
-        """Say what this worker does."""
-        self.link.publish(self.names.worker(worker).encode(), what)
-
-    async def hear_workers(self, heard: Callable[[bytes], None]) -> None:
-        """Hear what workers do."""
-        await self.link.subscribe(self.names.worker("*"), lambda _, __, ___, data: heard(data))
-
-    async def answer_workers(self, asked: Callable[[str, bytes, str], bool | asyncio.Future[bool] | None]) -> None:
-        """Answer workers who ask whether a job is cancelled, or over.
-
-        `asked` gets its ID, what they say of the run, and the web process that the job is one of, where they know it; it
-        returns None where another process answers, and where it is not known yet, the answer waits.
-        """
-
-        def take(subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
-            said = asked(subject.decode().rpartition(".")[2], data, header(headers, PROCESS) or "")
-            if isinstance(said, bool):
-                self._answer(reply, b"%d" % said)
-            elif said is not None:
-                said.add_done_callback(lambda done: self._answer(reply, b"%d" % done.result()))
-
-        await self.link.subscribe(self.names.cancelled("*"), take)
-
-    def _answer(self, reply: bytes, data: bytes | None) -> None:
-        """Whoever asks names the subject of the answer: ours must not become a job, or an event, in our name."""
-        if data is not None and reply and not self.names.owns(reply.decode("utf-8", "replace")):
-            self.link.publish(reply, data)
-
-    async def hear_texts(self, heard: Callable[[str, bytes], None]) -> None:
-        """Hear how texts go on: `heard` gets the job and the message."""
-        everything = self.names.delta("*", "*")
-        await self.link.subscribe(
-            everything, lambda subject, _, __, data: heard(subject.decode().rpartition(".")[2], data)
-        )
-
-    async def answer_texts(self, asked: Callable[[str, bytes], bytes | None]) -> None:
-        """Answer whoever asks what a job has written here, unless there is nothing to say."""
-        await self.link.subscribe(
-            self.names.text("*"),
-            lambda subject, reply, _, data: self._answer(reply, asked(subject.decode().rpartition(".")[2], data)),
-        )
-
-    async def ask_text(self, job: str, asked: bytes) -> bytes | None:
-        """What the worker that runs this job has written of it; None when none answers in time."""
-        with contextlib.suppress(nats.errors.Error, TimeoutError):
-            return (await self._client.request(self.names.text(job), asked, timeout=1.0)).data
-        return None
-
-    async def answer_requests(self, ask: Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]) -> None:
-        """Answer those who ask for jobs, with what `ask` makes of room, task and body; one process answers each."""
-        loop, under_way = asyncio.get_running_loop(), set[asyncio.Task[None]]()
-
-        async def answer(subject: bytes, reply: bytes, data: bytes) -> None:
-            answered = await ask(*self.names.room_and_task(subject.decode("utf-8", "replace")), data)
-            self._answer(reply, answered)
-
-        def take(subject: bytes, reply: bytes, _: bytes, data: bytes) -> None:
-            task = loop.create_task(answer(subject, reply, data))
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-
-        await self.link.subscribe(self.names.requests, take, REQUESTS_GROUP)
-
-    async def call_back(self, subject: str, data: bytes, headers: dict[str, str]) -> str | None:
-        """Publish what a stream confirms, or whoever listens gets once; returns why it was not taken, or None."""
-        try:
-            answer = await self._client.request(subject, data, timeout=LISTENER_SECONDS, headers=headers)
-        except nats.errors.NoRespondersError:
-            return "nobody listens on the subject"
-        except TimeoutError:  # somebody does, and has nothing to say: the broker would have told otherwise
-            if subject.lower() in self._forbidden:
-                self._forbidden.discard(subject.lower())
-                return "the broker does not let us publish there"
-            return None if self.connected else "the broker is away"
-        except nats.errors.Error as error:
-            return repr(error)
-        try:
-            refused = _read_confirmation(answer.data).error
-        except msgspec.MsgspecError:
-            return None  # an answer in words of its own
-        return refused.description if refused is not None else None
-
-    async def ask_cancelled(self, job: str, run: bytes = b"", process: str = "") -> bool:
-        """Whether the job is cancelled or over; no, when nobody answers in half a second."""
-        headers = {PROCESS: process} if process else None
-        try:
-            answer = await self._client.request(self.names.cancelled(job), run, timeout=0.5, headers=headers)
-        except (nats.errors.Error, TimeoutError):
-            return False
-        return answer.data == b"1"
-
     async def depth(self) -> tuple[int, int]:
         """Messages and bytes on the stream of jobs; raises QueueUnavailable."""
         try:
@@ -340,6 +207,20 @@ class Queue:
         except (TimeoutError, nats.errors.Error) as error:
             raise QueueUnavailable(repr(error)) from None
         return state.messages, state.bytes
+
+    async def newest_place(self) -> int:
+        """The newest place on the stream of jobs; raises QueueUnavailable."""
+        try:
+            return int((await self._stream.stream_info(self.names.jobs)).state.last_seq)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise QueueUnavailable(repr(error)) from None
+
+    async def purge(self, subject: str, newest: int) -> None:
+        """Take all jobs on this subject up to a place off the stream, whoever has them; raises QueueUnavailable."""
+        try:
+            await self._stream.purge_stream(self.names.jobs, seq=newest + 1, subject=subject)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise QueueUnavailable(repr(error)) from None
 
     async def close(self) -> None:
         """Stop pulling, send what is buffered, and disconnect."""
@@ -359,7 +240,7 @@ class Queue:
         if confirmed is None:
             return
         try:
-            answer = _read_confirmation(data) if data else Confirmation()  # no responders: a status without data
+            answer = read_confirmation(data) if data else Confirmation()  # no responders: a status without data
         except msgspec.MsgspecError:
             answer = Confirmation()
         confirmed(answer)
@@ -382,6 +263,7 @@ class Queue:
     async def _on_disconnected(self) -> None:
         if not self._closing:
             self._note("the broker is away")
+            self.on_cut()
 
     async def _on_error(self, error: Exception) -> None:
         # nats-py has no error of its own for a wrong password at the first connect, nor for a right that is missing.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from app.contract import DeltaMessage
-from app.queue.connection import Queue
+from app.queue.sender import Sender
 from app.queue.wire import Undecodable, read_text_request
 
 PIECE_SECONDS = 0.05  # at least between two pieces of a text: the worker looks each 28 ms
@@ -28,7 +28,7 @@ class Written:
 class Deltas:
     """Publishes pieces on `deltas.TASK.JOB`, where they may get lost, and answers `text.JOB`, which makes that good."""
 
-    def __init__(self, queue: Queue) -> None:
+    def __init__(self, queue: Sender) -> None:
         self._queue = queue
 
     def send_due(self, written: Written, now: float) -> None:
@@ -43,7 +43,7 @@ class Deltas:
             return
         piece = _piece(written, text, written.sent)
         written.sent, written.sent_at = len(text), time.monotonic()
-        self._queue.link.publish(self._queue.names.delta(written.task, written.job).encode(), piece)
+        self._queue.tell(self._queue.names.delta(written.task, written.job).encode(), piece)
 
     @staticmethod
     def answer(held: Iterable[Written], job: str, asked: bytes) -> bytes | None:

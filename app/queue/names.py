@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.settings import Settings
+
 RESULTS_CONSUMER = "chat"
 DEAD_CONSUMER = "ledger"
 PROCESS = "Spillway-Process"  # header of jobs, results and questions: the web process that the job is one of
@@ -11,19 +13,30 @@ PROCESS = "Spillway-Process"  # header of jobs, results and questions: the web p
 
 @dataclass(frozen=True)
 class Names:
-    """Every name under one prefix: prefix `x` makes `X_JOBS` and `x.jobs.ml.triage`."""
+    """Every name under one prefix: prefix `x` makes `X_JOBS` and `x.jobs.ml.triage`.
+
+    Streams that somebody else made have names of their own, and so may their consumers.
+    """
 
     prefix: str = ""
+    jobs_stream: str = ""
+    results_stream: str = ""
+    jobs_consumer: str = "{lane}"
+    results_consumer: str = RESULTS_CONSUMER
 
     @property
     def jobs(self) -> str:
         """The stream of jobs."""
-        return self._stream("JOBS")
+        return self.jobs_stream or self._stream("JOBS")
 
     @property
     def results(self) -> str:
         """The stream of results."""
-        return self._stream("RESULTS")
+        return self.results_stream or self._stream("RESULTS")
+
+    def consumer(self, lane: str) -> str:
+        """The consumer of a lane's jobs."""
+        return self.jobs_consumer.replace("{lane}", lane)
 
     @property
     def dead(self) -> str:
@@ -49,6 +62,10 @@ class Names:
     def cancel(self, job: str) -> str:
         """Subject on which workers hear that a job is cancelled."""
         return self._subject(f"cancel.{job}")
+
+    def pause(self, task: str) -> str:
+        """Subject on which workers hear that a task is paused."""
+        return self._subject(f"pause.{task}")
 
     def cancelled(self, job: str) -> str:
         """Subject on which a worker asks whether a job is cancelled."""
@@ -84,7 +101,7 @@ class Names:
         """Whether what is published on this subject means something to Spillway, or to the broker itself."""
         kinds = (
             *("jobs.", "results.", "dead.", "cancel.", "cancelled.", "requests.", "web.", "workers."),
-            *("deltas.", "text."),
+            *("deltas.", "text.", "pause."),
         )
         return subject.startswith(("$", *map(self._subject, kinds)))
 
@@ -93,3 +110,14 @@ class Names:
 
     def _subject(self, name: str) -> str:
         return f"{self.prefix}.{name}" if self.prefix else name
+
+
+def names_of(settings: Settings) -> Names:
+    """The names that these settings say."""
+    return Names(
+        settings.nats_prefix,
+        settings.jobs_stream,
+        settings.results_stream,
+        settings.jobs_consumer,
+        settings.results_consumer,
+    )

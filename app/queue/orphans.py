@@ -21,6 +21,7 @@ class Orphan(NamedTuple):
     seq: int
     subject: str
     data: bytes
+    server: int = 0
 
 
 class Orphans:

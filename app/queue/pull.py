@@ -21,6 +21,17 @@ SILENCE_SECONDS = 2.0  # past that until a request counts as lost: consumers can
 NOTHING_THERE, EXPIRED = b"404", b"408"
 
 
+def server_of(reply: bytes) -> tuple[int, bytes]:
+    """The number of the server that a delivery is of, and where to answer it there: `2|$JS.ACK...` is of the third."""
+    number, bar, at_server = reply.partition(b"|")
+    return (int(number), at_server) if bar else (0, reply)
+
+
+def marked(number: int, reply: bytes) -> bytes:
+    """Where to answer a delivery of this server, as `server_of` reads it."""
+    return b"%d|%b" % (number, reply) if number else reply
+
+
 class Delivery:
     """One message and where to answer it: `$JS.ACK.STREAM.CONSUMER.DELIVERED.STREAM_SEQ.CONSUMER_SEQ.NANOSECONDS.PENDING`."""
 
@@ -69,7 +80,10 @@ class Pull:
         consumer: str,
         max_in_flight: int,
         hand_over: Callable[[Delivery], None],
+        number: int = 0,
     ) -> None:
+        """`number` is that of the server, of several that do not know of each other."""
+        self._number = number
         self._link, self._new_inbox, self._hand_over = link, new_inbox, hand_over
         self.max_in_flight = max_in_flight
         self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}".encode()
@@ -142,7 +156,7 @@ class Pull:
         if reply.startswith(b"$JS.ACK."):
             self._count_off()
             self._held += 1
-            self._hand_over(Delivery(subject, reply, headers, data))
+            self._hand_over(Delivery(subject, marked(self._number, reply), headers, data))
             return
         status = headers[9:12]  # after "NATS/1.0 "
         self._asked -= self._open.pop(subject.rpartition(b".")[2], (0,))[0]

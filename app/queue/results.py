@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
+from typing import Any
 
 import msgspec
 import structlog
 from msgspec import Raw
 
 from app.contract import MAX_RESULT_BYTES, JobError, ResultMessage
-from app.queue.connection import CONFIRM_SECONDS, Confirmation, Queue
+from app.queue.confirmation import CONFIRM_SECONDS, Confirmation
 from app.queue.names import PROCESS
+from app.queue.sender import Sender
 from app.queue.wire import MAX_BATCH_BYTES
 
 log = structlog.get_logger()
@@ -27,13 +29,13 @@ _encode = msgspec.json.Encoder().encode
 class _Batch:
     """Results of one task in one message, and what follows once it is stored."""
 
-    __slots__ = ("due", "id", "items", "pause", "process", "sent_at", "task", "token")
+    __slots__ = ("due", "id", "items", "pause", "process", "sent_at", "server", "task", "token")
 
-    def __init__(self, task: str, process: str, items: list[Item]) -> None:
-        self.task, self.process, self.items = task, process, items
+    def __init__(self, task: str, process: str, server: int, items: list[Item]) -> None:
+        self.task, self.process, self.server, self.items = task, process, server, items
         first = items[0][0]
         self.id = f"{first.job}.{first.attempt}.{first.run}"  # kept when it is sent again
-        self.token = b""
+        self.token: Any = None
         self.pause, self.due, self.sent_at = RETRY_SECONDS[0], 0.0, 0.0
 
     def body(self) -> bytes:
@@ -45,17 +47,24 @@ class _Batch:
 class Results:
     """Publishes results; one that is not stored yet is never acknowledged away."""
 
-    def __init__(self, loop: AbstractEventLoop, queue: Queue) -> None:
+    def __init__(self, loop: AbstractEventLoop, queue: Sender) -> None:
         self._loop, self._queue = loop, queue
-        self._new: dict[tuple[str, str], list[Item]] = {}  # by task and web process
+        self._new: dict[tuple[str, str, int], list[Item]] = {}  # by task, web process and server
         self._batches: set[_Batch] = set()
 
     def put(
-        self, task: str, message: ResultMessage, result: bytes | None, stored: Callable[[], None], process: str = ""
+        self,
+        task: str,
+        message: ResultMessage,
+        result: bytes | None,
+        stored: Callable[[], None],
+        process: str = "",
+        server: int = 0,
     ) -> None:
         """Publish with this loop round's other results of the task; `stored` is called once the broker has it.
 
-        `process` is the web process that the job is one of, where it said so.
+        `process` is the web process that the job is one of, where it said so, and `server` the one that it came from: where
+        that stays away, the attempt is made again, and so the result must not be on another.
         """
         if result is not None and len(result) > MAX_RESULT_BYTES:
             message.state = "failed"
@@ -66,7 +75,7 @@ class Results:
             message.result = Raw(result)
         if not self._new:
             self._loop.call_soon(self._send_new)
-        self._new.setdefault((task, process), []).append((message, _encode(message), stored))
+        self._new.setdefault((task, process, server), []).append((message, _encode(message), stored))
 
     def announce(
         self, task: str, job: str, attempt: int, run: str, process: str = "", progress: str | None = None
@@ -75,7 +84,7 @@ class Results:
         message = ResultMessage(job=job, attempt=attempt, run=run, state="running")
         if progress is not None:
             message.progress = Raw(progress.encode())
-        self._queue.link.publish(self._queue.names.result(task).encode(), _encode(message), headers=_of(process))
+        self._queue.tell(self._queue.names.result(task).encode(), _encode(message), _of(process))
 
     def check(self) -> None:
         """Publish again what was refused and is due, and what was not confirmed in time; to be called often."""
@@ -91,23 +100,26 @@ class Results:
 
     def _send_new(self) -> None:
         new, self._new = self._new, {}
-        for (task, process), items in new.items():
+        for (task, process, server), items in new.items():
             size, some = 0, list[Item]()
             for item in items:
                 if some and size + len(item[1]) > MAX_BATCH_BYTES - 1024:
-                    self._send(_Batch(task, process, some))
+                    self._send(_Batch(task, process, server, some))
                     size, some = 0, []
                 some.append(item)
                 size += len(item[1]) + 1
-            self._send(_Batch(task, process, some))
+            self._send(_Batch(task, process, server, some))
 
     def _send(self, batch: _Batch) -> None:
-        self._queue.forget(batch.token)
+        if batch.token is not None:
+            self._queue.forget(batch.token)
         self._batches.add(batch)
         batch.due, batch.sent_at = 0.0, time.monotonic()
         headers = f"Nats-Msg-Id: {batch.id}\r\n".encode() + _of(batch.process)
         subject = self._queue.names.result(batch.task)
-        batch.token = self._queue.publish(subject, batch.body(), headers, lambda answer: self._confirmed(batch, answer))
+        batch.token = self._queue.publish(
+            subject, batch.body(), headers, lambda answer: self._confirmed(batch, answer), batch.server
+        )
 
     def _confirmed(self, batch: _Batch, confirmation: Confirmation) -> None:
         if confirmation.verdict == "stored":
@@ -130,7 +142,7 @@ class Results:
                 error = JobError("result_too_large", f"the broker refuses the result: {why}")
                 message = _failed(message, error)
                 body = _encode(message)
-            self._send(_Batch(batch.task, batch.process, [(message, body, stored)]))
+            self._send(_Batch(batch.task, batch.process, batch.server, [(message, body, stored)]))
 
 
 def _of(process: str) -> bytes:

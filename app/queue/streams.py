@@ -9,13 +9,12 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import NotFoundError
 
-from app.queue.names import DEAD_CONSUMER, RESULTS_CONSUMER, Names
+from app.queue.names import DEAD_CONSUMER, Names
 from app.settings import Settings
 
 DUPLICATE_WINDOW = 120.0  # seconds
 MAX_DELIVER = -1  # without end: runs that began and never ended are counted instead, see app/jobs/transitions.py
 RESULT_WAIT = 5.0  # seconds until a result that was not committed, or was lost on its way, comes again
-MOST_PENDING = 10_000  # deliveries without an ack a consumer may have
 
 
 def wanted_streams(names: Names, settings: Settings) -> list[StreamConfig]:
@@ -58,19 +57,19 @@ def wanted_consumers(names: Names, settings: Settings, lanes: Iterable[str]) -> 
     common: dict[str, Any] = {
         "ack_policy": AckPolicy.EXPLICIT,
         "ack_wait": settings.ack_wait,
-        "max_ack_pending": MOST_PENDING,
-        "max_waiting": 4096,
+        "max_ack_pending": settings.max_ack_pending,
+        "max_waiting": settings.max_waiting,
         "max_deliver": MAX_DELIVER,
     }
     return [
         *(
             (
                 names.jobs,
-                ConsumerConfig(durable_name=lane, filter_subject=names.lane(lane), **common),
+                ConsumerConfig(durable_name=names.consumer(lane), filter_subject=names.lane(lane), **common),
             )
             for lane in lanes
         ),
-        (names.results, ConsumerConfig(durable_name=RESULTS_CONSUMER, **{**common, "ack_wait": RESULT_WAIT})),
+        (names.results, ConsumerConfig(durable_name=names.results_consumer, **{**common, "ack_wait": RESULT_WAIT})),
         (names.dead, ConsumerConfig(durable_name=DEAD_CONSUMER, **{**common, "ack_wait": RESULT_WAIT})),
     ]
 

@@ -188,6 +188,32 @@ flags = Table(
     Column("percent", Integer, nullable=False),
 )
 
+controls = Table(
+    "controls",  # what operators set of tasks and lanes
+    metadata,
+    Column("kind", Text, primary_key=True),  # task or lane
+    Column("name", Text, primary_key=True),
+    Column("paused", Boolean, nullable=False),
+    Column("since", Float, nullable=False),  # when it was paused last; 0: never
+    Column("retries", Text),  # of a task, as JSON: how failures are tried again
+)
+
+shares = Table(
+    "shares",  # of the `max_inflight` of tasks, where several web processes share this database
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("process", Text, primary_key=True),
+    Column("inflight", Integer, nullable=False),  # attempts that it may have under way
+    Column("wanted", Integer, nullable=False),  # how many more it would have
+)
+
+starts = Table(
+    "starts",  # of tasks with a `rate`, where several web processes share this database
+    metadata,
+    Column("task", Text, primary_key=True),
+    Column("due", Float, nullable=False),  # when the next attempt may start
+)
+
 processes = Table(
     "processes",  # web processes that share this database
     metadata,

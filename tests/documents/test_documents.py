@@ -150,6 +150,12 @@ def test_what_routes_answer_is_what_the_document_says(system: System, room: str)
     ask("PUT", "/api/flags/language", "/api/flags/{task}", json={"path": "simple"})
     ask("DELETE", "/api/flags/language", "/api/flags/{task}")
     ask("PUT", "/api/flags/nothing", "/api/flags/{task}", json={"path": "simple"})
+    retries = {"attempts": 3, "codes": [503], "min_wait_s": 1, "max_wait_s": 9, "jitter": "none"}
+    for paused, again in ((True, retries), (False, None)):
+        ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": paused, "retries": again})
+        ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": paused})
+        ask("GET", "/api/tasks")
+        ask("GET", "/api/lanes")
     ask("GET", f"/api/jobs/{job['id']}", "/api/jobs/{id}")
     ask("GET", "/api/jobs/nothing", "/api/jobs/{id}")
     ask("GET", f"/api/operator/jobs/{job['id']}", "/api/operator/jobs/{id}")

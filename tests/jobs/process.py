@@ -30,6 +30,7 @@ from app.chat.rate import Rates
 from app.chat.services import Services
 from app.chat.waiting import Waiting
 from app.contract import Outcome, Person, WorkerDoing
+from app.controls.controls import Controls
 from app.due import Due
 from app.effects import Effects, Receipt
 from app.jobs import ledger
@@ -37,11 +38,13 @@ from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
 from app.jobs.job import Job
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.pauses import Pauses
 from app.jobs.resume import resume
 from app.links import Links
 from app.metrics import Metrics
 from app.paths.auto import Auto
 from app.paths.background import Background
+from app.paths.gate import Gate
 from app.paths.routing import Routing
 from app.publisher import Publisher
 from app.rooms import Rooms
@@ -93,18 +96,32 @@ class Broker:
     """Keeps attempts until their result is acknowledged; it outlives a process."""
 
     depth: tuple[int, int] | None = None
+    reconnects = 0
 
     def __init__(self) -> None:
         self.attempts: list[tuple[str, int]] = []
         self.acknowledged: list[bytes] = []
         self.told_cancelled: list[str] = []
+        self.purged: list[str] = []
 
-    def reserve(self) -> bool:
+    def reserve(self, task: str) -> bool:
         """Slots are the workers' own."""
         return False
 
-    def release(self) -> None:
+    def release(self, task: str) -> None:
         """There is nothing to give back."""
+
+    def drop(self, tasks: Iterable[str]) -> None:
+        """Nothing waits here."""
+
+    async def newest_places(self) -> list[tuple[int, int]]:
+        """As many as were ever published."""
+        return [(0, len(self.attempts))]
+
+    async def purge(self, tasks: Iterable[str], places: list[tuple[int, int]]) -> bool:
+        """These come off the stream."""
+        self.purged += tasks
+        return True
 
     def submit(self, job: Job) -> None:
         """Published, and kept once."""
@@ -168,7 +185,11 @@ class Process:
     async def _make(self, tasks: Mapping[str, Task], flag: Any, slots: int, max_backlog: int, loop: Any) -> None:
         self.store = Store(self.url, self.own, Effects)
         self.background = Background(self._begin, _now, lambda job: self.outcome, slots)
-        self.routing = Routing(flag, self.background, Auto(self.background), max_backlog, lambda: self.broker)
+        self.controls = Controls(self.store, tasks, ledger.stood_still)
+        self.routing = Routing(
+            flag, self.background, Auto(self.background), max_backlog, lambda: self.broker,
+            partial(Gate, loop, tasks, self.controls.is_paused),
+        )  # fmt: skip
         self.publisher = Publisher(self.wire, self.rooms, self.routing.submit)
         self.publisher.acknowledge = self.broker.acknowledge
         self.store.writer.publish = self.publisher.apply
@@ -177,10 +198,11 @@ class Process:
             self.store, self.rooms, tasks, self.routing, self.metrics, loop, self.user_code,
             Announcer(loop, self.publisher.show_jobs, self.store.writer.when_committed),
             self.due, lambda upload: f"/uploads/{upload}", lambda upload: {},
-            self.loading.room, self.loading.history, True,
+            self.loading.room, self.loading.history, True, self.controls,
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
         self.life.is_answered = partial(self.loading.is_answered, by_anybody=True)
+        self.pauses = Pauses(self.life, self.controls)
         expiry = Expiry(loop)
         waiting, uploads, rates = Waiting(), cast("Any", AnyUpload()), Rates(None)
         self.intake = Intake(
@@ -212,7 +234,12 @@ class Process:
 
     def start(self) -> None:
         """Take up what the last life left."""
-        self.own.run(resume(self.life, self.loading.all_of))
+        self.own.run(self._start())
+
+    async def _start(self) -> None:
+        await self.controls.load()
+        await resume(self.life, self.loading.all_of)
+        self.pauses.begin()
 
     def guest(self, name: str, *rooms: str) -> Guest:
         """Somebody who is in these rooms."""

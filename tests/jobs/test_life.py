@@ -488,8 +488,9 @@ class Life(RuleBasedStateMachine):
         assert len(self.p.runs) <= background._slots_taken <= background.limit
         if not (self.refusals.any or waiting or self.p.store.writer._group or self.lock):
             assert background._slots_taken == len(self.p.runs)
-            live = [job for job, attempt in background._waiting if job.state == "accepted" and job.attempt == attempt]
-            assert not live or background._slots_taken == background.limit
+            for waits in self.p.life.jobs.values():
+                live = waits.state == "accepted" and background._waiting.has(waits)
+                assert not live or background._slots_taken == background.limit
 
     def nothing_was_logged_as_a_mistake(self) -> None:
         """Whatever happens is expected."""

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.contract import JobError
+from app.controls.rules import AS_DECLARED, FIRST_WAIT, LONGEST_WAIT, Retries
 from app.jobs.job import INTERRUPTED, MAX_DEATHS, STOPPED, Job
-from app.jobs.retries import FIRST_WAIT, LONGEST_WAIT, next_attempt, wait_before
+from app.jobs.retries import next_attempt
 from app.tasks import task
 
 BROKEN = JobError("broken", "it broke", retryable=True)
@@ -31,7 +32,7 @@ def job(**values: Any) -> Job:
 
 @given(st.integers(1, 2000), st.one_of(st.none(), st.floats(0, 1000)))
 def test_a_wait_is_within_its_bounds(tries: int, retry_after: float | None) -> None:
-    wait = wait_before(tries, retry_after)
+    wait = AS_DECLARED.wait(tries, retry_after)
     assert (retry_after or 0.0) <= wait <= max(LONGEST_WAIT, retry_after or 0.0)
     assert wait <= max(FIRST_WAIT * 2.0 ** min(tries, 20), retry_after or 0.0)
 
@@ -77,3 +78,41 @@ def test_a_replayed_job_waits_as_one_that_was_never_tried() -> None:
 
 def test_a_job_whose_task_is_gone_is_tried_again_all_the_same() -> None:
     assert next_attempt(job(attempt=2), None, BROKEN) is not None
+
+
+@given(
+    st.sampled_from(["full", "equal", "none"]),
+    st.floats(0, 100),
+    st.floats(0, 100),
+    st.integers(1, 2000),
+    st.one_of(st.none(), st.floats(0, 1000)),
+)
+def test_what_is_set_bounds_each_wait_and_retry_after_is_never_cut_short(
+    jitter: Any, least: float, more: float, tries: int, retry_after: float | None
+) -> None:
+    wait = Retries(min_wait_s=least, max_wait_s=least + more, jitter=jitter).wait(tries, retry_after)
+    assert max(least, retry_after or 0.0) <= wait <= max(least + more, retry_after or 0.0)
+
+
+def test_without_jitter_a_wait_doubles_from_the_shortest_to_the_longest() -> None:
+    retries = Retries(min_wait_s=2, max_wait_s=10, jitter="none")
+    assert [retries.wait(tries, None) for tries in (1, 2, 3, 4, 5)] == [2, 4, 8, 10, 10]
+    assert retries.wait(1, 1.0) == 2
+    assert retries.wait(1, 30.0) == 30
+
+
+def test_the_statuses_that_are_set_decide_and_what_had_none_is_judged_as_ever() -> None:
+    retries = Retries(codes=[404, 429])
+    assert next_attempt(job(), echo, JobError("model_refused", "gone", status=404), retries) is not None
+    assert next_attempt(job(), echo, JobError("model_unavailable", "down", retryable=True, status=503), retries) is None
+    assert next_attempt(job(), echo, BROKEN, retries) is not None
+    assert next_attempt(job(), echo, JobError("task_error", "no"), retries) is None
+
+
+def test_the_attempts_that_are_set_count_for_jobs_that_were_accepted_before() -> None:
+    assert next_attempt(job(attempt=3), echo, BROKEN, Retries(attempts=5)) is not None
+    assert next_attempt(job(attempt=5), echo, BROKEN, Retries(attempts=5)) is None
+    assert next_attempt(job(attempt=1), echo, BROKEN, Retries(attempts=1)) is None
+    replayed = job(attempt=4, attempts=6)  # its fourth attempt is the first of another life
+    assert next_attempt(replayed, echo, BROKEN, Retries(attempts=2)) is not None
+    assert next_attempt(job(attempt=5, attempts=6), echo, BROKEN, Retries(attempts=2)) is None

@@ -86,6 +86,22 @@ def {name}(gate: str, number: int = 0) -> dict[str, int]:
 '''
 TASKS["patient"] = WAITS.format(name="patient", attempts=6)
 TASKS["single"] = WAITS.format(name="single", attempts=1)
+TASKS["narrow"] = WAITS.format(name="narrow", attempts=1).replace("ordered=True", "max_inflight=2, lane='narrow'")
+TASKS["paced"] = '''"""Notes when it began."""
+
+import time
+
+from app.tasks import task
+
+
+@task(rate=5)
+def paced(book: str) -> dict[str, float]:
+    """Note the time"""
+    at = time.time()
+    with open(book, "a") as file:
+        file.write(str(at) + " ")
+    return {"at": at}
+'''
 TASKS["bulky"] = '''"""Has much to say."""
 
 from app.tasks import task

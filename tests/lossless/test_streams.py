@@ -37,7 +37,7 @@ ALL = [
 def streams(verb: str, url: str, **settings: str) -> tuple[int, list[tuple[str, str]], str]:
     """Exit code, steps as (what, action), and what was said besides, of `python -m app streams`."""
     done = subprocess.run(
-        [sys.executable, "-m", "app", "streams", verb, "--json"],
+        [sys.executable, "-m", "app", "streams", *verb.split(), "--json"],
         cwd=ROOT,
         env=environment(NATS_URL=url, **settings),
         capture_output=True,
@@ -155,6 +155,48 @@ def answers(url: str, copy: Path, tmp_path: Path, settings: dict[str, str]) -> N
         final = ann.final(asked["id"])
         assert (final["path"], final["state"]) == ("queued", "succeeded")
         ann.close()
+
+
+FOREIGN = {
+    "JOBS_STREAM": "PLATFORM_JOBS",
+    "RESULTS_STREAM": "PLATFORM_RESULTS",
+    "JOBS_CONSUMER": "team-{lane}",
+    "RESULTS_CONSUMER": "team-answers",
+    "MAX_WAITING": "20",
+    "MAX_ACK_PENDING": "2000",
+}
+
+
+def test_web_process_and_worker_work_on_streams_that_somebody_else_made_and_named(
+    url: str, copy: Path, tmp_path: Path
+) -> None:
+    async def make(stream: JetStreamContext) -> None:
+        work: dict[str, Any] = {"retention": RetentionPolicy.WORK_QUEUE, "duplicate_window": 120}
+        await stream.add_stream(StreamConfig(name="PLATFORM_JOBS", subjects=["jobs.*.*"], **work))
+        await stream.add_stream(StreamConfig(name="PLATFORM_RESULTS", subjects=["results.*"], **work))
+
+    at(url, make)
+    answers(url, copy, tmp_path, FOREIGN)
+    there = at(url, lambda stream: stream.consumers_info("PLATFORM_JOBS"))
+    assert {"team-ml", "team-heavy"} <= {each.name for each in there}
+    at(url, lambda stream: stream.consumer_info("PLATFORM_RESULTS", "team-answers"))
+
+
+def test_plan_says_which_number_is_too_small_for_what_is_to_be_served_and_why(url: str) -> None:
+    assert streams("apply", url, **FOREIGN)[0] == 0
+    assert streams("plan --workers 6 --concurrency 8", url, **FOREIGN)[:2] == (0, [])
+
+    code, steps, words = streams("plan --workers 200 --concurrency 8", url, **FOREIGN)
+
+    assert code == 1
+    assert ("consumer PLATFORM_JOBS/team-ml", "by hand") in steps
+    assert "MAX_ACK_PENDING=2000 is too small, 3200 is needed: 200 workers run 8 jobs each at once" in words
+    assert "MAX_WAITING=20 is too small, 600 is needed: 200 workers keep up to 3 requests open each" in words
+    enough = FOREIGN | {"MAX_WAITING": "600", "MAX_ACK_PENDING": "3200"}
+    _, steps, words = streams("plan --workers 200 --concurrency 8", url, **enough)
+    assert ("consumer PLATFORM_JOBS/team-ml", "update") in steps
+    assert "max_ack_pending is 2000, should be 3200, " in words
+    assert "and 2000 is too small: 200 workers" in words
 
 
 # Brokers that ask who one is

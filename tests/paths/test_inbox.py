@@ -69,8 +69,8 @@ async def inbox_on(queue: Queue, ledger: Ledger) -> AsyncIterator[Inbox]:
     """An inbox that takes from this connection."""
     inbox = Inbox(asyncio.get_running_loop(), queue)
     inbox.settle, inbox.announced, inbox.job_at, inbox.bury = ledger.settle, ledger.announce, ledger.job_at, ledger.bury
-    inbox.results = await queue.pull(queue.names.results, RESULTS_CONSUMER, 100, inbox.take)
-    inbox.dead = await queue.pull(queue.names.dead, DEAD_CONSUMER, 100, inbox.take_dead)
+    inbox.results[0] = await queue.pull(queue.names.results, RESULTS_CONSUMER, 100, inbox.take)
+    inbox.dead[0] = await queue.pull(queue.names.dead, DEAD_CONSUMER, 100, inbox.take_dead)
     yield inbox
 
 

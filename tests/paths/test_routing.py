@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable, Iterable
+
 import pytest
 
 from app.contract import WorkerDoing
 from app.jobs.job import Job
 from app.paths import auto
 from app.paths.auto import STAY_SECONDS, Auto
+from app.paths.gate import Gate, Pass
 from app.paths.routing import Routing
 from tests.paths.conftest import NewJob
 
@@ -18,17 +22,36 @@ class Path:
     limit = 10
     depth: tuple[int, int] | None = None
 
+    reconnects = 0
+
     def __init__(self) -> None:
         self.busy, self.slots, self.there = 0, 1, True
         self.given: list[Job] = []
         self.told: list[Job] = []
+        self.running: dict[int, Job] = {}
+        self.ended: Callable[[Job, int], None] = lambda job, attempt: None
+        self.is_paused: Callable[[str], bool] = lambda task: False
 
-    def reserve(self) -> bool:
+    def fill(self) -> None:
+        """Nothing waits."""
+
+    def drop(self, tasks: Iterable[str]) -> None:
+        """Nothing waits."""
+
+    async def newest_places(self) -> list[tuple[int, int]]:
+        """There is no stream."""
+        return []
+
+    async def purge(self, tasks: Iterable[str], places: list[tuple[int, int]]) -> bool:
+        """There is no stream."""
+        return True
+
+    def reserve(self, task: str) -> bool:
         """While there are slots."""
         self.slots -= 1
         return self.slots >= 0
 
-    def release(self) -> None:
+    def release(self, task: str) -> None:
         """One more."""
         self.slots += 1
 
@@ -77,6 +100,11 @@ class Clock:
         return self.now
 
 
+def no_gate(pass_on: Pass) -> Gate:
+    """A gate that nothing is held at."""
+    return Gate(asyncio.new_event_loop(), {}, lambda task: False, pass_on)
+
+
 class Site:
     """Both paths, a flag, and the routing between them."""
 
@@ -84,7 +112,9 @@ class Site:
         self.flag, self.opened = "simple", 0
         self.simple, self.queued = Path(), Path()
         choice = Auto(self.simple)
-        self.routing = Routing(lambda task, room: self.flag, self.simple, choice, 5, self.open if queue else None)
+        self.routing = Routing(
+            lambda task, room: self.flag, self.simple, choice, 5, self.open if queue else None, no_gate
+        )
 
     def open(self) -> Path:
         """The queue is wanted."""
@@ -125,13 +155,13 @@ def test_what_is_final_already_is_left_alone(site: Site, new_job: NewJob) -> Non
     assert site.simple.given == []
 
 
-def test_slots_are_those_of_the_simple_path(site: Site) -> None:
-    assert not site.routing.reserve("queued")
-    assert site.routing.reserve("simple")
-    assert not site.routing.reserve("simple")
-    site.routing.release("queued")
-    assert site.simple.slots == -1
-    site.routing.release("simple")
+def test_slots_are_those_of_the_simple_path(site: Site, new_job: NewJob) -> None:
+    assert not site.routing.reserve(new_job(path="queued"))
+    assert site.simple.slots == 1
+    job = new_job()
+    assert site.routing.reserve(job)
+    assert not site.routing.reserve(new_job())
+    site.routing.release(job)
     assert site.simple.slots == 0
 
 

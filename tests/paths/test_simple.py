@@ -63,7 +63,7 @@ def background(world: World) -> Background:
 
 def submit(background: Background, job: Job) -> Job:
     """As an acceptance does: with a slot, where one is free."""
-    if background.reserve():
+    if background.reserve(job.task):
         job.state = "running"
     background.submit(job)
     return job
@@ -88,14 +88,14 @@ def test_nobody_overtakes_who_waits(background: Background, world: World, new_jo
         submit(background, new_job())
     background._slots_taken -= 1  # free, and given to nobody yet
 
-    assert not background.reserve()
+    assert not background.reserve("echo")
 
 
 def test_a_slot_that_is_given_back_goes_to_the_next(background: Background, world: World, new_job: NewJob) -> None:
-    assert background.reserve()
-    assert background.reserve()
+    assert background.reserve("echo")
+    assert background.reserve("echo")
     background.submit(new_job())
-    background.release()
+    background.release("echo")
     assert [job.n for _, job, _ in world.started] == [1]
 
 
@@ -124,7 +124,7 @@ def test_closing_waits_for_what_runs_and_starts_nothing_more(
 
     assert asyncio.run(close()) == []
     assert [n for n, _, _ in world.settled] == [1, 2]
-    assert not background.reserve()
+    assert not background.reserve("echo")
 
 
 def test_closing_returns_what_did_not_end_in_time(background: Background, world: World, new_job: NewJob) -> None:
@@ -136,7 +136,7 @@ def test_the_plain_original_starts_everything_and_loses_it(world: World, new_job
     plain = Plain(world.start, world.soon, lambda job: FINE)
     plain.settle = world.settle
     for _ in range(100):
-        assert plain.reserve()
+        assert plain.reserve("echo")
         plain.submit(new_job(state="running"))
     assert (len(world.started), plain.backlog(), plain.inflight()) == (100, 0, 100)
     world.end()

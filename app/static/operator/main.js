@@ -16,7 +16,7 @@ import { processCards } from "./processes.js";
 import { recentJobs } from "./recent.js";
 import { redraw } from "./redraw.js";
 import { askForToken } from "./signin.js";
-import { taskTable } from "./tasks.js";
+import { laneButtons, taskTable } from "./tasks.js";
 import { Tiles } from "./tiles.js";
 import { followViews, view } from "./views.js";
 
@@ -27,7 +27,7 @@ const flags = flagsTable(byId("flags"));
 const dead = new DeadLetters();
 const explorer = new Explorer();
 const sheet = new JobSheet();
-const pauses = new Pauses();
+const pauses = new Pauses(look);
 const live = new Live();
 let names = [];
 let timer;

@@ -1,4 +1,4 @@
-/** Pausing and resuming tasks and lanes, where the server has it. */
+/** Pausing and resuming tasks and lanes. */
 
 import { api } from "../api.js";
 import { h } from "../dom.js";
@@ -7,30 +7,25 @@ import { laneWords, pausedWords, taskTitle } from "../words.js";
 
 /** What is paused. */
 export class Pauses {
-  constructor() {
+  /** @param {() => void} changed something was paused, or goes on */
+  constructor(changed) {
+    this.changed = changed;
     /** @type {Map<string, Object>} */
     this.tasks = new Map();
-    /** @type {Object[]|null} */
-    this.lanes = null;
-    this.served = false;
+    /** @type {Object[]} */
+    this.lanes = [];
   }
 
-  /** Asks the server, unless it said before that it has no lanes to pause. */
+  /** Asks the server. */
   async refresh() {
-    if (!this.served) return;
-    try {
-      const [{ lanes }, { tasks }] = await Promise.all([api("GET", "/api/lanes"), api("GET", "/api/tasks")]);
-      this.lanes = lanes;
-      this.tasks = new Map(tasks.map((task) => [task.task, task]));
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      this.served = false;
-    }
+    const [{ lanes }, { tasks }] = await Promise.all([api("GET", "/api/lanes"), api("GET", "/api/tasks")]);
+    this.lanes = lanes;
+    this.tasks = new Map(tasks.map((task) => [task.task, task]));
   }
 
   /** A button for a task, and what keeps it from running. @param {string} task @returns {HTMLElement|string} */
   ofTask(task) {
-    const known = this.lanes && this.tasks.get(task);
+    const known = this.tasks.get(task);
     if (!known) return "";
     const words = known.lane_paused ? h("span", { class: "badge", "data-tone": "warn" }, laneWords(known.lane)) : null;
     return h("div", { class: "row-actions" }, words, this.#button(`/api/tasks/${encodeURIComponent(task)}`, taskTitle(task), known.paused === true));
@@ -38,7 +33,7 @@ export class Pauses {
 
   /** A row of buttons for the lanes. @returns {HTMLElement[]} */
   ofLanes() {
-    return (this.lanes ?? []).map(({ lane, paused, tasks }) => h("li", { class: "lane", "data-testid": "lane", "data-lane": lane, "data-paused": String(paused) },
+    return this.lanes.map(({ lane, paused, tasks }) => h("li", { class: "lane", "data-testid": "lane", "data-lane": lane, "data-paused": String(paused) },
       h("span", { class: "lane-name" }, lane), h("span", { class: "lane-tasks" }, tasks.map(taskTitle).join(", ")),
       this.#button(`/api/lanes/${encodeURIComponent(lane)}`, `lane ${lane}`, paused)));
   }
@@ -49,6 +44,7 @@ export class Pauses {
       try {
         await api("PUT", path, { paused: !paused });
         toast(pausedWords(title, !paused));
+        this.changed();
       } catch (error) {
         complain(error);
       }

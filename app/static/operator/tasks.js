@@ -1,4 +1,4 @@
-/** One row per task with its counts. */
+/** One row per task with its counts, and a button that pauses it; one button per lane. */
 
 import { taskTitle } from "../words.js";
 import { addressWith } from "./address.js";
@@ -19,7 +19,32 @@ export function taskTable(names, counts, act) {
   return table(["Task", ">Simple", ">Queued", ">Under way", ">Done", ">Failed", ">Cancelled", ">Skipped", ""], rows);
 }
 
-function row(task, counts) {
+/**
+ * @param {Array<{lane: string, paused: boolean, tasks: string[]}>} lanes
+ * @param {() => Promise<void>} refresh called after a button was used
+ * @returns {HTMLElement}
+ */
+export function laneButtons(lanes, refresh) {
+  return h("p", { class: "lanes" }, ...lanes.map(({ lane, paused }) => pauseButton("lanes", lane, `lane ${lane}`, paused, refresh)));
+}
+
+function pauseButton(kind, name, title, paused, refresh) {
+  const words = `${paused ? "Resume" : "Pause"}${kind === "lanes" ? ` ${title}` : ""}`;
+  const button = h("button", { class: "button button-small", type: "button", "aria-label": `${paused ? "Resume" : "Pause"} ${title}`, "data-testid": `pause-${kind}-${name}` }, words);
+  button.addEventListener("click", async () => {
+    await api("PUT", `/api/${kind}/${encodeURIComponent(name)}`, { paused: !paused }).catch(complain);
+    await refresh().catch(complain);
+  });
+  return button;
+}
+
+function again(retries) {
+  if (!retries) return "";
+  const codes = retries.codes ? ` on ${retries.codes.join(", ")}` : "";
+  return `${retries.attempts ? `${retries.attempts} attempts` : "as declared"}${codes}, ${retries.min_wait_s} to ${retries.max_wait_s} s`;
+}
+
+function row(task, counts, rule, refresh) {
   const sum = (wanted) => counts.filter(wanted).reduce((all, { count }) => all + count, 0);
   const ended = (state) => sum((one) => one.state === state);
   return [
@@ -31,6 +56,8 @@ function row(task, counts) {
     figure(ended("failed"), "bad"),
     figure(ended("cancelled")),
     figure(ended("skipped"), "bad"),
+    again(rule?.retries),
+    rule ? pauseButton("tasks", task, taskTitle(task), rule.paused === true, refresh) : "",
   ];
 }
 

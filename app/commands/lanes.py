@@ -1,0 +1,79 @@
+"""`python -m app tasks` and `python -m app lanes`: what is paused, and pausing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from app.commands.asked import Asked, shared, show
+
+
+@click.group()
+@shared
+def tasks() -> None:
+    """Which tasks are paused, their limits, and how they are tried again."""
+
+
+@tasks.command("list")
+@shared
+@click.pass_obj
+def list_tasks(asked: Asked) -> None:
+    """Every task."""
+    names = ("task", "lane", "paused", "max_inflight", "rate", "retries")
+    shown = asked.http("GET", "/api/tasks")["tasks"]
+    show([{name: each.get(name, "") for name in names} | {"paused": _paused(each)} for each in shown], asked)
+
+
+@tasks.command("pause")
+@click.argument("task")
+@shared
+@click.pass_obj
+def pause_task(asked: Asked, task: str) -> None:
+    """Start no more attempts of TASK; what waits is kept."""
+    show([asked.http("PUT", f"/api/tasks/{task}", {"paused": True})], asked)
+
+
+@tasks.command("resume")
+@click.argument("task")
+@shared
+@click.pass_obj
+def resume_task(asked: Asked, task: str) -> None:
+    """Let TASK go on."""
+    show([asked.http("PUT", f"/api/tasks/{task}", {"paused": False})], asked)
+
+
+@click.group()
+@shared
+def lanes() -> None:
+    """Which lanes are paused."""
+
+
+@lanes.command("list")
+@shared
+@click.pass_obj
+def list_lanes(asked: Asked) -> None:
+    """Every lane."""
+    show(asked.http("GET", "/api/lanes")["lanes"], asked)
+
+
+@lanes.command("pause")
+@click.argument("lane")
+@shared
+@click.pass_obj
+def pause_lane(asked: Asked, lane: str) -> None:
+    """Start no more attempts of any task of LANE; what waits is kept."""
+    show([asked.http("PUT", f"/api/lanes/{lane}", {"paused": True})], asked)
+
+
+@lanes.command("resume")
+@click.argument("lane")
+@shared
+@click.pass_obj
+def resume_lane(asked: Asked, lane: str) -> None:
+    """Let the tasks of LANE go on, but for those that are paused themselves."""
+    show([asked.http("PUT", f"/api/lanes/{lane}", {"paused": False})], asked)
+
+
+def _paused(task: dict[str, Any]) -> Any:
+    return task.get("paused") or ("with its lane" if task.get("lane_paused") else False)
