@@ -314,3 +314,8 @@ export const laneWords = (lane) => `lane ${lane} is paused`;
 
 /** @param {string} title @param {boolean} paused @returns {string} */
 export const pausedWords = (title, paused) => (paused ? `${title} is paused: jobs are accepted and wait.` : `${title} goes on.`);
+
+/** @param {{attempts?: number, codes?: number[], min_wait_s: number, max_wait_s: number}} retries @returns {string} how failures are tried again */
+export function retriesWords({ attempts, codes, min_wait_s: least, max_wait_s: most }) {
+  return `${attempts ? `${attempts} attempts` : "as declared"}${codes ? ` on ${codes.join(", ")}` : ""}, ${least} to ${most} s`;
+}

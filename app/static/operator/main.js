@@ -16,7 +16,7 @@ import { processCards } from "./processes.js";
 import { recentJobs } from "./recent.js";
 import { redraw } from "./redraw.js";
 import { askForToken } from "./signin.js";
-import { laneButtons, taskTable } from "./tasks.js";
+import { taskTable } from "./tasks.js";
 import { Tiles } from "./tiles.js";
 import { followViews, view } from "./views.js";
 
@@ -76,7 +76,7 @@ function draw({ at, now, held, minutes, recent }) {
   tiles.show(now, held);
   chart.show(minutes, at);
   redraw(byId("lanes"), pauses.lanes, () => pauses.ofLanes());
-  redraw(byId("tasks"), [names, minutes, [...pauses.tasks.values()]], () => [taskTable(names, minutes, (task) => pauses.ofTask(task))]);
+  redraw(byId("tasks"), [names, minutes, [...pauses.tasks.values()]], () => [taskTable(names, minutes, pauses)]);
   redraw(byId("recent"), recent, () => [recentJobs(recent)]);
 }
 

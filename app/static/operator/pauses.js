@@ -3,7 +3,7 @@
 import { api } from "../api.js";
 import { h } from "../dom.js";
 import { complain, toast } from "../toasts.js";
-import { laneWords, pausedWords, taskTitle } from "../words.js";
+import { laneWords, pausedWords, retriesWords, taskTitle } from "../words.js";
 
 /** What is paused. */
 export class Pauses {
@@ -28,27 +28,33 @@ export class Pauses {
     const known = this.tasks.get(task);
     if (!known) return "";
     const words = known.lane_paused ? h("span", { class: "badge", "data-tone": "warn" }, laneWords(known.lane)) : null;
-    return h("div", { class: "row-actions" }, words, this.#button(`/api/tasks/${encodeURIComponent(task)}`, taskTitle(task), known.paused === true));
+    return h("div", { class: "row-actions" }, words, this.#button("tasks", task, taskTitle(task), known.paused === true));
+  }
+
+  /** How failures of a task are tried again, where somebody set that. @param {string} task @returns {string} */
+  retriesOf(task) {
+    const retries = this.tasks.get(task)?.retries;
+    return retries ? retriesWords(retries) : "";
   }
 
   /** A row of buttons for the lanes. @returns {HTMLElement[]} */
   ofLanes() {
     return this.lanes.map(({ lane, paused, tasks }) => h("li", { class: "lane", "data-testid": "lane", "data-lane": lane, "data-paused": String(paused) },
       h("span", { class: "lane-name" }, lane), h("span", { class: "lane-tasks" }, tasks.map(taskTitle).join(", ")),
-      this.#button(`/api/lanes/${encodeURIComponent(lane)}`, `lane ${lane}`, paused)));
+      this.#button("lanes", lane, `lane ${lane}`, paused)));
   }
 
-  #button(path, title, paused) {
+  #button(kind, name, title, paused) {
     const words = paused ? "Resume" : "Pause";
     const click = async () => {
       try {
-        await api("PUT", path, { paused: !paused });
+        await api("PUT", `/api/${kind}/${encodeURIComponent(name)}`, { paused: !paused });
         toast(pausedWords(title, !paused));
         this.changed();
       } catch (error) {
         complain(error);
       }
     };
-    return h("button", { class: "button button-small", type: "button", "data-testid": "pause", "data-paused": String(paused), "aria-label": `${words}: ${title}`, on: { click } }, words);
+    return h("button", { class: "button button-small", type: "button", "data-testid": `pause-${kind}-${name}`, "data-paused": String(paused), "aria-label": `${words}: ${title}`, on: { click } }, words);
   }
 }
