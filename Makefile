@@ -66,7 +66,7 @@ prometheus: ## install Debian's Prometheus where that is allowed
 nginx: ## install Debian's nginx where that is allowed
 	@deploy/nginx.sh
 
-screenshot: $(VENV)/installed-dev assets ## take docs/screenshot.png anew
+screenshot: $(VENV)/installed-dev assets ## take docs/screenshot*.png anew
 	@SCREENSHOT=1 exec $(BIN)/python -m pytest tests/browser/test_screenshot.py
 
 bench: $(VENV)/installed-dev assets ## speed and memory beside its peers (ROWS="echo,fan" REPEAT=3)

@@ -1,7 +1,7 @@
 /** What tasks, states and errors are called on the page. The one place for wording, but for results: results.js. */
 
-const TITLES = { triage: "Triage", language: "Language", sentiment: "Sentiment", escalate: "Escalation", summarize: "Summary", monochrome: "Black and white", reply: "Draft of an answer", "*": "All tasks" };
-const ACTIONS = { summarize: "Summarize", reply: "Draft an answer" };
+const TITLES = { triage: "Triage", language: "Language", sentiment: "Sentiment", escalate: "Escalation", summarize: "Summary", monochrome: "Black and white", reply: "Draft of an answer", ocr: "Text in an image", redact: "Personal data", remind: "Reminder", similar: "Earlier messages like this", suggest: "Common answers", barcode: "Codes on an image", "*": "All tasks" };
+const ACTIONS = { summarize: "Summarize", reply: "Draft an answer", ocr: "Read an image", transcribe: "Write a sound down", barcode: "Read codes", remind: "Remind the room…", thumbnail: "Make an image small" };
 const DRAFT_ACTIONS = { stop: "Stop", edit: "Edit and send", retry: "Try again", again: "Write another", dismiss: "Dismiss" };
 const STATES = { accepted: "waiting", running: "running", retrying: "trying again", succeeded: "done", failed: "failed", cancelled: "cancelled", skipped: "skipped, too busy" };
 const ERRORS = {
@@ -76,6 +76,15 @@ export const fromDraft = (name) => (name ? `From a draft that ${name} asked for:
 
 /** What is on the button that opens the menu of further tasks. */
 export const MORE_TASKS = "More";
+
+/** The sheet that says which models look at a room's messages. */
+export const ROOM_TASKS = {
+  open: "Choose what runs here…",
+  title: "Models in this room",
+  about: "What looks at each message here. A change holds for everybody in the room, from the next message on.",
+  others: "What looks at each message here. Those who answer choose it.",
+  close: "Close",
+};
 
 const MESSAGE_ACTIONS = { copy: "Copy", regenerate: "Write another in its place" };
 
@@ -246,6 +255,11 @@ export function typingWords(names) {
 /** @param {string} name as in code @returns {string} as a label */
 export const capitalized = (name) => capital(plain(name));
 
+const FIELDS = { at: "When", in_s: "In how many seconds", upload: "File" };
+
+/** @param {string} name of an argument @param {boolean} optional @returns {string} */
+export const fieldLabel = (name, optional) => `${FIELDS[name] ?? capital(plain(name))}${optional ? " (optional)" : ""}`;
+
 /* The operator page. */
 
 /** The times that jobs are looked for in; 0: between two times. */
@@ -298,8 +312,10 @@ export const DROP_ONE = (title) => `Drop this dead letter (${title})? The job wi
 /** @param {string} lane @returns {string} */
 export const laneWords = (lane) => `lane ${lane} is paused`;
 
-/** How failures of a task are tried again, where operators have set it. @param {{attempts?: number, min_wait_s?: number, max_wait_s?: number}} retries @returns {string} */
-export const retryWords = ({ attempts, min_wait_s: least, max_wait_s: most }) => `tried ${attempts ? `${attempts} times` : "as declared"}, ${least ?? 0} to ${most ?? 60} s apart`;
-
 /** @param {string} title @param {boolean} paused @returns {string} */
 export const pausedWords = (title, paused) => (paused ? `${title} is paused: jobs are accepted and wait.` : `${title} goes on.`);
+
+/** @param {{attempts?: number, codes?: number[], min_wait_s: number, max_wait_s: number}} retries @returns {string} how failures are tried again */
+export function retriesWords({ attempts, codes, min_wait_s: least, max_wait_s: most }) {
+  return `${attempts ? `${attempts} attempts` : "as declared"}${codes ? ` on ${codes.join(", ")}` : ""}, ${least} to ${most} s`;
+}

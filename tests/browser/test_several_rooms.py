@@ -165,3 +165,31 @@ def test_lists_and_code_are_shown_as_such_and_all_else_as_it_came(ann: Tab) -> N
     assert message.locator("pre").text_content() == "if a < b:\n    - 5"
     expect(message.locator(".message-text").last).to_have_text("- 5 degrees")
     assert message.locator("b").count() == 0
+
+
+def test_a_room_chooses_which_models_look_at_it_and_everybody_sees_the_choice(
+    opened: Open, system: System, ann: Tab, room: str
+) -> None:
+    ben = opened(system.url).join("Ben", room)
+    for tab in (ann, ben):
+        tab.one("more-tasks").click()
+        tab.one("room-tasks-open").click()
+        expect(tab.one("room-task", task="sentiment")).to_be_checked()
+        expect(tab.one("room-task", task="doses")).not_to_be_checked()
+    ann.one("room-task", task="sentiment").click()
+    ann.one("room-task", task="doses").click()
+    expect(ben.one("room-task", task="sentiment")).not_to_be_checked()
+    expect(ben.one("room-task", task="doses")).to_be_checked()
+    ben.one("room-tasks-close").click()
+    ben.say("Take 200 mg of ibuprofen twice a day")
+    ben.found("200 mg", "triage", "doses")
+    expect(ben.chips("200 mg", task="sentiment")).to_have_count(0)
+
+
+def test_a_reminder_is_asked_for_with_a_time(ann: Tab) -> None:
+    ann.one("more-tasks").click()
+    ann.one("task-button", task="remind").click()
+    ann.one("ask-text").fill("Measure again")
+    ann.one("ask-in_s").fill("3600")
+    ann.one("ask-send").click()
+    expect(ann.one("tray-row")).to_contain_text("starts")

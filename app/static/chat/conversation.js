@@ -10,10 +10,10 @@ import { composer } from "./composer.js";
 import { Dismissed } from "./dismissed.js";
 import { Drafts } from "./drafts.js";
 import { randomKey } from "./identity.js";
-import { Kinds } from "./kinds.js";
 import { Members } from "./members.js";
 import { TypingLine, showWait } from "./presence.js";
 import { Room } from "./room.js";
+import { RoomTasks } from "./roomtasks.js";
 import { search } from "./search.js";
 import { isForSounds, takesNothing, taskButtons, wantsImage } from "./tasks.js";
 import { Timeline } from "./timeline.js";
@@ -42,14 +42,15 @@ export class Conversation {
     this.search = search(this.timeline);
     this.drafts = this.#drafts();
     this.tray = new Tray(byId("tray"), { me: me.id, ...this.actions, ...entries });
-    this.kinds = new Kinds(connection, name);
     this.members = new Members(me, (after) => this.room.who(after));
     this.outbox.watch({
       changed: (entry) => (entry.event === "message:send" ? this.timeline : this.tray).showEntry(entry),
       gone: (entry, answer) => this.#acknowledged(entry, answer),
     });
     this.room.on = this.#events();
+    this.roomTasks = new RoomTasks(name, (event, data) => connection.ask(event, data));
     this.deaf = [
+      connection.hear("room:tasks", (event) => { if (event.room === name) this.roomTasks.changed(event.tasks); }),
       connection.hear("typing", (event) => { if (event.room === name) this.typing.heard(event); }),
       connection.hear("connect", () => this.#offer()),
     ];
@@ -69,10 +70,10 @@ export class Conversation {
     for (const deaf of this.deaf) deaf();
     this.desk.close();
     this.transfers.close();
+    this.roomTasks.close();
     this.search.close();
     this.outbox.unwatch();
     this.room.close();
-    this.kinds.close();
     this.timeline.close();
     this.typing.clear();
     showWait();
@@ -135,7 +136,7 @@ export class Conversation {
       text: (job) => { drafts.grown(job); tray.settled(job.id); },
       members: (event) => this.members.take(event),
       wait: showWait,
-      joined: () => { timeline.joined(); this.outbox.resume(); this.kinds.refresh(); },
+      joined: () => { timeline.joined(); this.outbox.resume(); },
       reset: () => { timeline.clear(); drafts.clear(); },
       error: (error) => stay.notLetIn(error),
     };
@@ -191,7 +192,8 @@ export class Conversation {
       const tasks = await this.stay.tasks();
       if (this.closed) return;
       this.tasks = new Map(tasks.map((task) => [task.task, task]));
-      taskButtons(tasks, { ask: (task, args) => this.#ask(task, args), image: (task) => pick((files) => this.transfers.add(files, task)) });
+      taskButtons(tasks, { ask: (task, args) => this.#ask(task, args), file: (task) => pick((files) => this.transfers.add(files, task)), choose: () => this.roomTasks.open() });
+      this.roomTasks.learn(tasks);
       if (!this.tasks.has(this.imageTask)) this.imageTask = tasks.find(wantsImage)?.task ?? this.imageTask;
       this.soundTask = tasks.find(isForSounds)?.task;
       learnWords(tasks);

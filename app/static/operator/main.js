@@ -27,7 +27,7 @@ const flags = flagsTable(byId("flags"));
 const dead = new DeadLetters();
 const explorer = new Explorer();
 const sheet = new JobSheet();
-const pauses = new Pauses();
+const pauses = new Pauses(look);
 const live = new Live();
 let names = [];
 let timer;
@@ -76,7 +76,7 @@ function draw({ at, now, held, minutes, recent }) {
   tiles.show(now, held);
   chart.show(minutes, at);
   redraw(byId("lanes"), pauses.lanes, () => pauses.ofLanes());
-  redraw(byId("tasks"), [names, minutes, [...pauses.tasks.values()]], () => [taskTable(names, minutes, (task) => pauses.ofTask(task))]);
+  redraw(byId("tasks"), [names, minutes, [...pauses.tasks.values()]], () => [taskTable(names, minutes, pauses)]);
   redraw(byId("recent"), recent, () => [recentJobs(recent)]);
 }
 

@@ -1,17 +1,19 @@
-/** Pausing and resuming tasks and lanes, and how failures are tried again. */
+/** Pausing and resuming tasks and lanes. */
 
 import { api } from "../api.js";
 import { h } from "../dom.js";
 import { complain, toast } from "../toasts.js";
-import { laneWords, pausedWords, retryWords, taskTitle } from "../words.js";
+import { laneWords, pausedWords, retriesWords, taskTitle } from "../words.js";
 
 /** What is paused. */
 export class Pauses {
-  constructor() {
+  /** @param {() => void} changed something was paused, or goes on */
+  constructor(changed) {
+    this.changed = changed;
     /** @type {Map<string, Object>} */
     this.tasks = new Map();
-    /** @type {Object[]|null} */
-    this.lanes = null;
+    /** @type {Object[]} */
+    this.lanes = [];
   }
 
   /** Asks the server. */
@@ -23,16 +25,21 @@ export class Pauses {
 
   /** A button for a task, and what keeps it from running. @param {string} task @returns {HTMLElement|string} */
   ofTask(task) {
-    const known = this.lanes && this.tasks.get(task);
+    const known = this.tasks.get(task);
     if (!known) return "";
     const words = known.lane_paused ? h("span", { class: "badge", "data-tone": "warn" }, laneWords(known.lane)) : null;
-    const again = known.retries ? h("span", { class: "badge" }, retryWords(known.retries)) : null;
-    return h("div", { class: "row-actions" }, words, again, this.#button("tasks", task, taskTitle(task), known.paused === true));
+    return h("div", { class: "row-actions" }, words, this.#button("tasks", task, taskTitle(task), known.paused === true));
+  }
+
+  /** How failures of a task are tried again, where somebody set that. @param {string} task @returns {string} */
+  retriesOf(task) {
+    const retries = this.tasks.get(task)?.retries;
+    return retries ? retriesWords(retries) : "";
   }
 
   /** A row of buttons for the lanes. @returns {HTMLElement[]} */
   ofLanes() {
-    return (this.lanes ?? []).map(({ lane, paused, tasks }) => h("li", { class: "lane", "data-testid": "lane", "data-lane": lane, "data-paused": String(paused) },
+    return this.lanes.map(({ lane, paused, tasks }) => h("li", { class: "lane", "data-testid": "lane", "data-lane": lane, "data-paused": String(paused) },
       h("span", { class: "lane-name" }, lane), h("span", { class: "lane-tasks" }, tasks.map(taskTitle).join(", ")),
       this.#button("lanes", lane, `lane ${lane}`, paused)));
   }
@@ -43,6 +50,7 @@ export class Pauses {
       try {
         await api("PUT", `/api/${kind}/${encodeURIComponent(name)}`, { paused: !paused });
         toast(pausedWords(title, !paused));
+        this.changed();
       } catch (error) {
         complain(error);
       }

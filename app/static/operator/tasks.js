@@ -10,13 +10,13 @@ const ENDS = { succeeded: "done", failed: "failed", cancelled: "cancelled", skip
 /**
  * @param {string[]} names of all tasks, in the server's order
  * @param {Array<{task: string, path: string, state: string, count: number}>} counts
- * @param {(task: string) => HTMLElement|string} act what can be done about a task
+ * @param {import("./pauses.js").Pauses} pauses
  * @returns {HTMLElement}
  */
-export function taskTable(names, counts, act) {
+export function taskTable(names, counts, pauses) {
   const all = [...new Set([...names, ...counts.map(({ task }) => task)])];
-  const rows = all.map((task) => [...row(task, counts.filter((one) => one.task === task)), act(task)]);
-  return table(["Task", ">Simple", ">Queued", ">Under way", ">Done", ">Failed", ">Cancelled", ">Skipped", ""], rows);
+  const rows = all.map((task) => [...row(task, counts.filter((one) => one.task === task)), pauses.retriesOf(task), pauses.ofTask(task)]);
+  return table(["Task", ">Simple", ">Queued", ">Under way", ">Done", ">Failed", ">Cancelled", ">Skipped", "Tried again", ""], rows);
 }
 
 function row(task, counts) {
