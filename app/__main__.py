@@ -44,7 +44,8 @@ def replay(asked: Asked, file: Path, room: str, speed: float) -> None:
 
     try:
         lines = conversation(file)
-        tasks = {each["task"] for each in asked.http("GET", "/api/tasks")["tasks"] if "message" in each["runs"]}
+        listed = asked.http("GET", "/api/tasks")["tasks"]
+        tasks = {each["task"] for each in listed if "message" in each["runs"] and not each.get("conditional")}
         with progress_bar(Console(stderr=True)) as progress:
             replayed = asyncio.run(play(asked.url, lines, room, speed, tasks, progress, asked.token))
     except (ConversationInvalid, ConnectionError, NotAccepted) as error:

@@ -29,6 +29,7 @@ JobState = Annotated[str, Meta(extra_json_schema={"enum": [*UNFINISHED, *FINAL]}
 JobPath = Annotated[str, Meta(extra_json_schema={"enum": ["simple", "queued"]})]
 MessageKind = Annotated[str, Meta(extra_json_schema={"enum": ["user", "ml", "system"]})]
 Callback = Annotated[str, Meta(min_length=1, max_length=2048)]
+Zone = Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_+/-]{1,64}\Z")]  # the IANA name of a time zone
 DelaySeconds = Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)]
 
 
@@ -90,6 +91,7 @@ class Send(RoomEvent):
     text: Text
     upload: Upload | None = None
     draft: Id | None = None
+    zone: Zone | None = None
 
 
 class Create(RoomEvent):
@@ -99,6 +101,13 @@ class Create(RoomEvent):
     task: Id
     args: dict[str, Any] = {}
     replaces: Id | None = None
+    zone: Zone | None = None
+
+
+class RoomTasks(RoomEvent):
+    """room:tasks"""
+
+    tasks: dict[str, bool] | None = None
 
 
 class Typing(RoomEvent):
@@ -136,6 +145,7 @@ class NewMessage(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     text: Text
     upload: Upload | None = None
     sender: Sender | None = None
+    zone: Zone | None = None
 
 
 class JobRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -146,6 +156,7 @@ class JobRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     callback: Callback | None = None
     delay_s: DelaySeconds = 0.0
     sender: Sender | None = None
+    zone: Zone | None = None
 
 
 class NewJob(JobRequest, kw_only=True):
@@ -186,6 +197,13 @@ class RoomRemoved(msgspec.Struct):
     """A room that a new token does not grant any more, as `room:removed` tells it."""
 
     room: str
+
+
+class TasksChosen(msgspec.Struct):
+    """Which tasks run on the messages of a room, as `room:tasks` tells it."""
+
+    room: str
+    tasks: dict[str, bool]
 
 
 class MessageView(msgspec.Struct, kw_only=True, omit_defaults=True):

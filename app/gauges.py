@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
 from app.contract import Doing
 from app.jobs import dead_letters as letters
+from app.jobs import ledger
 from app.jobs.job import Job
 from app.metrics import Metrics
 from app.paths.background import Background
 from app.paths.plain import Plain
-from app.paths.routing import Routing
+from app.paths.routing import QueuedRunner, Routing
 from app.store.store import Store
 from app.transport.transport import Transport
 
+OLDEST_SECONDS = 5.0  # between two looks for the job that waits longest
 MAX_SHOWN = 20  # jobs of one process or worker
 
 
@@ -45,6 +47,15 @@ class OfProcess(msgspec.Struct):
     jobs: list[Doing]
 
 
+class Shared(NamedTuple):
+    """How many web processes share the database, what this one owns of it, and how often it took over, or missed, something."""
+
+    processes: int = 1
+    rooms: int = 0
+    taken_over: int = 0
+    gaps: int = 0
+
+
 async def _nobody() -> list[OfProcess]:
     return []
 
@@ -53,12 +64,21 @@ class Gauges:
     """Reads them where they are."""
 
     def __init__(
-        self, runner: Background | Plain, routing: Routing, metrics: Metrics, transport: Transport, store: Store
+        self,
+        runner: Background | Plain,
+        routing: Routing,
+        metrics: Metrics,
+        transport: Transport,
+        store: Store,
+        jobs: Mapping[str, Job],
     ) -> None:
+        """`jobs` are the unfinished ones in memory, in the order of acceptance."""
         self._runner, self._routing, self._metrics = runner, routing, metrics
-        self._transport, self._store = transport, store
+        self._transport, self._store, self._jobs = transport, store, jobs
+        self.oldest = 0.0  # seconds that the job has waited which waits longest
         self.process, self.address = "web", ""
         self.draining: Callable[[], bool] = lambda: False
+        self.shared: Callable[[], Shared] = Shared
         self.others: Callable[[], Awaitable[list[OfProcess]]] = _nobody  # what the other web processes say
 
     def now(self) -> dict[str, float | None]:
@@ -118,6 +138,15 @@ class Gauges:
         queued = self._routing.queued
         return self._routing.gate.held(path="queued") + (queued.backlog() if queued is not None else 0)
 
+    async def look(self) -> None:
+        """Look how long the job has waited that waits longest; called every OLDEST_SECONDS."""
+        at = await self._store.read(ledger.oldest_at_broker)
+        for job in self._jobs.values():  # in the order of acceptance, but for few
+            if job.state == "accepted" and not job.delayed:
+                at = min(at or job.at, job.at)
+                break
+        self.oldest = max(time.time() - at, 0.0) if at is not None else 0.0
+
     def export(self) -> None:
         """Give Prometheus the same gauges; it reads 0 for those of a queue not in use."""
         for name, about, which in (
@@ -130,6 +159,40 @@ class Gauges:
         ):
             self._metrics.gauge(name, about, lambda which=which: self.now()[which] or 0)  # type: ignore[misc]
         self._metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: self._metrics.hub_lag)
+        self._metrics.gauge("spillway_oldest_waiting_seconds", "Age of the oldest job that waits", lambda: self.oldest)
+        self._metrics.gauge(
+            "spillway_database_up", "Whether the database can be written", lambda: not self._store.troubles()
+        )
+        self._export_queue()
+        self._export_shared()
+
+    def _export_shared(self) -> None:
+        gauge, counter = self._metrics.gauge, self._metrics.counter
+        gauge("spillway_web_processes", "Web processes that live", lambda: self.shared().processes)
+        gauge("spillway_rooms", "Rooms that this process owns", lambda: self.shared().rooms)
+        counter("spillway_rooms_taken_over", "Rooms of others that had work left", lambda: self.shared().taken_over)
+        counter("spillway_backplane_gaps", "Times that words of another process were lost", lambda: self.shared().gaps)
+
+    def _export_queue(self) -> None:
+        for name, about, read in (
+            ("spillway_queue_connected", "Whether the broker takes jobs", lambda queued: queued.ready()),
+            ("spillway_workers", "Workers heard lately", lambda queued: len(queued.workers())),
+            (
+                "spillway_worker_jobs_running",
+                "Jobs running in workers",
+                lambda queued: sum(len(each.running) for each in queued.workers()),
+            ),
+        ):
+            self._metrics.gauge(name, about, lambda read=read: self._of_queue(read))  # type: ignore[misc]
+        self._metrics.counter(
+            "spillway_queue_reconnects",
+            "Times the broker came back",
+            lambda: self._of_queue(lambda queued: queued.reconnects),
+        )
+
+    def _of_queue(self, read: Callable[[QueuedRunner], int]) -> int:
+        """What there is to read of a queue in use; else 0."""
+        return int(read(self._routing.queued)) if self._routing.queued is not None else 0
 
 
 def _since(job: Job) -> float:

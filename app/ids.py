@@ -64,6 +64,11 @@ def traceparent(id: str) -> str:
     return f"00-{digest[:32]}-{digest[32:]}-01"
 
 
+def trace_id(id: str) -> str:
+    """The trace of a job, as its traceparent has it: 32 hexadecimal digits."""
+    return traceparent(id)[3:35]
+
+
 def process_name() -> str:
     """A name for this process that no other has, and that can be a part of a NATS subject."""
     host = re.sub(r"[^A-Za-z0-9]", "-", socket.gethostname())[:24]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from app.contract import JobMessage, Outcome, failure
 from app.jobs.executor import execute, report
+from app.logs import about_job
 from app.queue.deltas import Written
 from app.queue.names import PROCESS
 from app.queue.pull import Delivery, Pull
@@ -87,7 +88,8 @@ class Lane:
             run.started = time.monotonic()
             message = run.message
             try:
-                outcome = execute(run.task, bytes(message.args), message.links, hear=run, stop=run.stop)
+                with about_job(message.id):
+                    outcome = execute(run.task, bytes(message.args), message.links, hear=run, stop=run.stop)
                 report(outcome, message.task, message.id, message.room)
             except BaseException as error:  # such as SystemExit from a task: its thread must go on
                 outcome = failure("task_error", repr(error))

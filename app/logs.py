@@ -6,13 +6,15 @@ import faulthandler
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import structlog
 
 from app import streams
+from app.ids import trace_id
 
 
 def set_up(log_format: str, level: str) -> None:
@@ -25,6 +27,7 @@ def set_up(log_format: str, level: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -42,6 +45,19 @@ def set_up(log_format: str, level: str) -> None:
     packets = logging.getLogger("engineio.server")
     packets.setLevel(logging.ERROR)
     packets.addFilter(_in_one_line)
+
+
+def about_job(id: str) -> AbstractContextManager[Any]:
+    """What is logged in this block, by whatever a task calls, names this job."""
+    return structlog.contextvars.bound_contextvars(job=id)
+
+
+def _with_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A line that is about a job also names its trace, under which other systems know it."""
+    job = event.get("job")
+    if isinstance(job, str) and "trace" not in event:
+        event["trace"] = trace_id(job)
+    return event
 
 
 def _in_one_line(record: logging.LogRecord) -> bool:

@@ -93,6 +93,8 @@ class Metrics(Collector):
         self._loop_failures = _Counter("spillway_loop_failures", "Steps of endless loops that failed", ("loop",))
         self._log_lines_dropped = _Counter("spillway_log_lines_dropped", "Log lines that could not be written", ())
         self._hub_lag = _Histogram("spillway_hub_lag_seconds", "How late the hub is", ())
+        self._commits = _Histogram("spillway_commit_seconds", "From a group's beginning until it is written", ())
+        self._read: list[tuple[str, str, Callable[[], int]]] = []  # counted elsewhere
         self.hub_lag = 0.0  # seconds, the newest reading
         self.registry.register(self)
 
@@ -102,6 +104,14 @@ class Metrics(Collector):
         for each in vars(self).values():
             if isinstance(each, _Counter | _Histogram):
                 yield each.family()
+        for name, help, value in self._read:
+            family = CounterMetricFamily(name, help)
+            family.add_metric((), value())
+            yield family
+
+    def counter(self, name: str, help: str, value: Callable[[], int]) -> None:
+        """Register something that is counted elsewhere, and read when Prometheus asks."""
+        self._read.append((name, help, value))
 
     def gauge(self, name: str, help: str, value: Callable[[], float]) -> None:
         """Register a figure that is read when Prometheus asks."""
@@ -112,6 +122,10 @@ class Metrics(Collector):
         self.hub_lag = seconds
         self._hub_lag.observe((), seconds)
         self.live.lagged(seconds)
+
+    def committed(self, seconds: float) -> None:
+        """Note how long a group of writes took."""
+        self._commits.observe((), seconds)
 
     def job_accepted(self, job: Job) -> None:
         """Count a job that was just put into the ledger; one that is final at once gets no answer."""

@@ -13,6 +13,7 @@ from app.contract import Person
 from app.jobs.job import Job
 from app.jobs.line import Line
 from app.members import Members
+from app.task import Task
 
 MAX_IDLE_ROOMS = 10_000  # rooms remembered in which nobody is and nothing runs
 
@@ -26,6 +27,7 @@ class Room:
 
     __slots__ = (
         *(
+            "chosen",
             "ended",
             "epoch",
             "held",
@@ -44,6 +46,7 @@ class Room:
 
     def __init__(self, name: str, seq: int) -> None:
         self.name, self.seq, self.next_seq = name, seq, seq
+        self.chosen: dict[str, bool] = {}  # the tasks that its people switched on or off
         self.ours, self.owner, self.epoch = True, "", 0  # which process it is, and how often that has changed
         self.others: dict[str, dict[str, Person]] = {}  # people here by id, at each other process; of a room of ours
         self.ended: dict[str, None] = {}  # jobs of another process's room that people here saw end, the newest last
@@ -70,6 +73,10 @@ class Room:
         del self.listeners[connection]
         self.members.remove(connection.who.person)
         return True
+
+    def runs(self, task: Task) -> bool:
+        """Whether this task runs on the room's messages, if it runs on messages at all."""
+        return self.chosen.get(task.name, task.on)
 
     @property
     def idle(self) -> bool:
@@ -106,11 +113,12 @@ class Rooms:
         """The room, or None when it is not in memory."""
         return self._rooms.get(name)
 
-    def take_up(self, name: str, seq: int) -> Room:
-        """The room, with this newest seq where it was not in memory."""
+    def take_up(self, name: str, seq: int, chosen: dict[str, bool] | None = None) -> Room:
+        """The room, with this newest seq and these tasks switched on or off where it was not in memory."""
         room = self._rooms.get(name)
         if room is None:
             room = self._rooms[name] = Room(name, seq)
+            room.chosen = chosen or {}
         return room
 
     def let_go(self, room: Room) -> None:

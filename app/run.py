@@ -96,6 +96,7 @@ def parts_for(settings: Settings, bundled: Bundled | None = None, queue: bool = 
         environment["ML_URL"] = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "ml_clients.embedded", "--port", str(port)]
         command += ["--niceness", settings.niceness]
+        command += [option for option, is_on in (("--ocr", settings.ocr), ("--speech", settings.speech)) if is_on]
         parts.append(Part("model server", command, answers_http(f"{environment['ML_URL']}/livez"), 2.0, relayed=True))
     if settings.llm and not settings.llm_url:
         parts.append(_language_model(settings, environment))

@@ -17,6 +17,7 @@ from app import tasks as declared
 from app.auth.admission import Admission
 from app.auth.tokens import tokens_from
 from app.callbacks.callbacks import Callbacks
+from app.chat.choices import Choices
 from app.chat.desk import Desk
 from app.chat.events import Events
 from app.chat.expiry import Expiry
@@ -32,7 +33,7 @@ from app.data_dir import make_private, secret_key
 from app.due import Due
 from app.effects import Effects
 from app.flags.flags import Flags
-from app.gauges import Gauges
+from app.gauges import OLDEST_SECONDS, Gauges
 from app.ids import process_name
 from app.jobs import ledger
 from app.jobs.announcer import Announcer
@@ -64,6 +65,7 @@ from app.web.access import Access
 from app.web.bodies import Bounded
 from app.web.dead_letters import dead_letters
 from app.web.documents import documents
+from app.web.jobs import jobs as jobs_routes
 from app.web.lanes import lanes
 from app.web.live import live
 from app.web.proxies import Proxied
@@ -82,7 +84,8 @@ PING_SECONDS = (20, 20)  # between two pings, and for the answer: half-open conn
 def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     """The whole web process from its settings; raises StoreRefused, SettingInvalid or TaskDeclarationInvalid."""
     make_private(settings.data_dir)
-    loop, tasks, loops = concurrency.loop, declared.discover(), Loops(concurrency.loop)
+    loop, loops = concurrency.loop, Loops(concurrency.loop)
+    tasks = declared.with_delays(declared.discover(), settings.by_name)
     ml_clients.configure(settings.ml_url, concurrency.wait_readable, concurrency.pause)
     llm.configure(settings.llm_url, settings.llm_model, settings.llm_key, settings.llm_context)
     name = process_name()
@@ -116,10 +119,11 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     tokens = tokens_from(settings, outgoing)
     callbacks = Callbacks(settings, store, loop, due, outgoing, routing.call_back, metrics.called_back)
     life.call_back = callbacks.expect
-    intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check)
-    intake.configured = settings.given
+    life.is_answered = partial(loading.is_answered, by_anybody=settings.auth == "open")
+    intake = Intake(rooms, loading, tasks, life, user_code, waiting, uploads, callbacks.check, settings)
     events = Events(
         store, rooms, loading, life, intake, waiting, publisher.apply, transport.broadcast, uploads, loop, tokens, expiry,
+        Choices(store, tasks, publisher.apply),
     )  # fmt: skip
     rates = Rates(settings.rate_limit)
     full, admission = partial(_is_full, transport, settings), Admission(tokens)
@@ -137,18 +141,25 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     )  # fmt: skip
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
-        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store), uploads,
+        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store, life.jobs), uploads,
         others, name, controls, pauses,
     )  # fmt: skip
-    loops.on_failure = metrics.loop_failed
-    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
     flags.changed = partial(_flag_changed, server)
-    if others is not None:
-        others.spending.share("events", rates.addresses, rates.of_address)
-        several.show_all(others, metrics.live, server.gauges, settings.url)
-    server.gauges.export()
+    loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
+    _watch(server, rates)
     _routes(server)
     return server
+
+
+def _watch(server: Server, rates: Rates) -> None:
+    """Have figures taken of the process, and shown with those of the others."""
+    server.loops.on_failure = server.metrics.loop_failed
+    server.loops.every(OLDEST_SECONDS, "oldest waiting", server.gauges.look)
+    server.store.writer.timed = server.metrics.committed
+    server.gauges.export()
+    if server.others is not None:
+        server.others.spending.share("events", rates.addresses, rates.of_address)
+        several.show_all(server.others, server.metrics.live, server.gauges, server.settings.url)
 
 
 def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketIO, Transport]:
@@ -259,15 +270,16 @@ def _routes(server: Server) -> None:
         api.api(
             settings,
             server.store,
-            life.tasks,
             server.flags,
             server.gauges.figures,
             server.holds.newest,
-            life.look_up,
             access,
             wait,
         ),
         lanes(server.controls, server.settings, life.tasks, access, wait),
+        jobs_routes(
+            server.store, life.look_up, {task.name for task in life.tasks.values() if task.draft}, access, wait
+        ),
         live(
             server.metrics.live,
             life.tasks,

@@ -7,17 +7,21 @@ import binascii
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.nats_settings import Apart, consumer, inbox, nats_urls, prefix, stream, stream_name, subjects_of
+from app.zones import is_zone
 
 MIN_KEY_BYTES = 32  # of what signs: as long as its hash, RFC 2104 section 3 and RFC 7518 section 3.2
 HOST_NAME = re.compile(r"(?!.*(^|\.)[0-9]+$)[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+EXTRAS = {"OCR": "OCR=1 make run", "SPEECH": "SPEECH=1 make run"}  # what is installed when it is asked for
 
 
 class SettingInvalid(Exception):
@@ -96,6 +100,12 @@ def _url(value: str) -> str:
     if not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
         raise ValueError("an http:// or https:// URL")
     return value.rstrip("/")
+
+
+def _zone(value: str) -> str:
+    if not is_zone(value):
+        raise ValueError("an IANA time zone such as Europe/Berlin")
+    return value
 
 
 def _niceness(value: str) -> str:
@@ -191,6 +201,12 @@ class Settings:
     llm_model: str = setting("", _words, "the model to ask for there; empty: the server's own")
     llm_key: str = setting("", _bearer, "the key it asks for", secret=True)
     llm_context: int = setting("4096", _number(512, 10_000_000), "tokens it takes, question and answer together")
+    ocr: bool = setting("", _yes, "1: the model server reads text in pictures; make run installs what that needs")
+    speech: bool = setting("", _yes, "1: the model server writes down speech; make run installs what that needs")
+    time_zone: str = setting("UTC", _zone, "IANA name of the time zone of those who name none")
+    unanswered_seconds: float = setting(
+        "600", _number(1, 86_400, float), "seconds until the room is told that nobody answered an urgent message"
+    )
     secret_key: str = setting("", _key, "signs links (default: random, kept in DATA_DIR)", secret=True)
     auth: str = setting("open", _one_of("open", "token"), "how people prove who they are; open: not at all")
     auth_secret: str = setting("", _secret, "what tokens are signed with (HS256), or file:PATH of it", secret=True)
@@ -281,7 +297,12 @@ class Settings:
     @property
     def given(self) -> frozenset[str]:
         """The names of those that are not empty: what a task `needs` must be among them."""
-        return frozenset(each.name.upper() for each in fields(self) if getattr(self, each.name))
+        return frozenset(name for name, value in self.by_name.items() if value)
+
+    @property
+    def by_name(self) -> dict[str, Any]:
+        """Every setting under its name in the environment."""
+        return {each.name.upper(): getattr(self, each.name) for each in fields(self)}
 
     @property
     def database(self) -> str:
@@ -349,3 +370,10 @@ def from_env(environ: Mapping[str, str] | None = None) -> Settings:
             given = "..." if each.metadata["secret"] else repr(environ[name])
             raise SettingInvalid(f"{name}={given} is not allowed: {allowed} is") from None
     return Settings(**values)
+
+
+def what_is_missing(needed: str | None, given: Container[str]) -> str | None:
+    """What to do before a task runs that needs this setting; None where it is among those given."""
+    if needed is None or needed in given:
+        return None
+    return f"not installed, {EXTRAS[needed]} does it" if needed in EXTRAS else f"set {needed}"

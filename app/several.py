@@ -15,7 +15,7 @@ from app.chat.events import Events
 from app.chat.loading import Loading
 from app.chat.services import Services
 from app.concurrency import Concurrency
-from app.gauges import Gauges, OfProcess
+from app.gauges import Gauges, OfProcess, Shared
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.resume import resume
 from app.live.record import Extract, Record
@@ -116,6 +116,9 @@ def show_all(others: Others, record: Record, gauges: Gauges, address: str) -> No
     survey.answer("figures", lambda: _encode(gauges.own()))
     gauges.process, gauges.address = others.processes.me, address
     gauges.draining, gauges.others = lambda: others.processes.draining, elsewhere
+    gauges.shared = lambda: Shared(
+        len(others.processes.known), others.owned(), others.owners.taken_over, others.backplane.gaps
+    )
 
 
 async def last_hour(others: Others | None, task: str, minutes: int) -> list[Extract]:

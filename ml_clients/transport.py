@@ -91,6 +91,11 @@ def decode(body: bytes, kind: type[Kind], who: str) -> Kind:
         raise ModelAnswerInvalid(f"{who} answered what we cannot use: {error}") from error
 
 
+def ask_about(path: str, content: bytes, answer: type[Kind]) -> Kind:
+    """The server's answer, as JSON, to the bytes of a file."""
+    return decode(call(_server, "POST", path, content, "application/octet-stream"), answer, path)
+
+
 def transform(path: str, content: bytes) -> bytes:
     """The bytes the server makes of these bytes."""
     return call(_server, "POST", path, content, "application/octet-stream")

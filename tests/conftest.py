@@ -109,6 +109,7 @@ def systems(parts: None, request: pytest.FixtureRequest) -> Iterator[Callable[[s
                     RATE_LIMIT="off",
                     UPLOAD_RATE="off",
                     MAX_INFLIGHT="4",
+                    UNANSWERED_SECONDS="1",
                     MAX_UPLOAD_BYTES="1000000",
                     AUTH="token" if tokens else "open",
                     AUTH_SECRET=secret if tokens else "",

@@ -131,6 +131,13 @@ class RoomRemoved(Shape):
     room: str
 
 
+class TasksOfRoom(Shape):
+    """room:tasks"""
+
+    room: str
+    tasks: dict[str, bool]
+
+
 class Draining(Shape):
     """server:draining"""
 
@@ -224,6 +231,12 @@ class Renewed(Done):
     rooms: list[str]
 
 
+class Chosen(Done):
+    """room:tasks"""
+
+    tasks: dict[str, bool]
+
+
 class Retried(Done):
     """job:retry"""
 
@@ -236,6 +249,7 @@ ACKS: dict[str, type[Done]] = {
     "room:jobs": Rest,
     "room:who": Here,
     "room:leave": Done,
+    "room:tasks": Chosen,
     "message:send": Sent,
     "job:create": Created,
     "job:cancel": Cancelled,
@@ -253,6 +267,7 @@ EVENTS: dict[str, type[Shape]] = {
     "server:draining": Draining,
     "auth:expiring": Expiring,
     "room:removed": RoomRemoved,
+    "room:tasks": TasksOfRoom,
 }
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from app import rate
 from app.links import Links
 from app.payload import Refused
-from app.pictures import look_at
+from app.pictures import SMALL, look_at, small_copy
 from app.store.store import Store
 from app.uploads import BYTES_AN_HOUR, Uploads
 from tests.own_loop import OwnLoop
@@ -115,3 +115,46 @@ def test_a_jpeg_of_a_few_pixels_is_an_image(size: tuple[int, int]) -> None:
     file = io.BytesIO()
     Image.new("RGB", size, "red").save(file, "JPEG")
     assert look_at(file.getvalue()) == ("image/jpeg", *size)
+
+
+def test_a_message_says_of_a_sound_what_kind_it_is(own: OwnLoop, store: Store, tmp_path: Path) -> None:
+    kept = uploads(own, store, tmp_path / "uploads")
+    sound = (Path(__file__).parent / "sounds" / "tone.mp3").read_bytes()
+    id = own.run(kept.take("lobby", "ann", "10.0.0.1", sound))
+    assert kept.size(id) == {"type": "audio/mpeg"}
+    assert own.run(kept.find(id))[1] == sound
+
+
+def photo(size: tuple[int, int], orientation: int) -> bytes:
+    """A JPEG as a phone makes it: turned by what is written into it, with a place."""
+    image, exif, file = Image.effect_noise(size, 50).convert("RGB"), Image.Exif(), io.BytesIO()
+    exif[0x0112], exif[0x010E] = orientation, "taken at home"
+    image.save(file, "JPEG", exif=exif)
+    return file.getvalue()
+
+
+def test_a_large_image_has_a_small_copy_that_is_turned_and_says_nothing_else(
+    own: OwnLoop, store: Store, tmp_path: Path
+) -> None:
+    kept = uploads(own, store, tmp_path / "uploads", max_bytes=10_000_000)
+    large = photo((1600, 800), 6)
+    id = own.run(kept.take("lobby", "ann", "10.0.0.1", large))
+    assert kept.size(id) == {"width": 800, "height": 1600}
+    whole, small = own.run(kept.find(id)), own.run(kept.find(id, small=True))
+    assert whole[1] == large
+    assert (small[0].type, Image.open(io.BytesIO(small[1])).size) == ("image/webp", (SMALL // 2, SMALL))
+    assert b"taken at home" in large
+    assert b"taken at home" not in small[1]
+    own.run(kept.discard([id]))
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_a_small_image_is_its_own_copy_and_one_that_moves_stays_whole(
+    own: OwnLoop, store: Store, tmp_path: Path
+) -> None:
+    kept = uploads(own, store, tmp_path / "uploads")
+    id = send(own, kept, "ann")
+    assert own.run(kept.find(id, small=True)) == own.run(kept.find(id))
+    moving, frames = io.BytesIO(), [Image.new("RGB", (900, 900), colour) for colour in ("red", "blue")]
+    frames[0].save(moving, "GIF", save_all=True, append_images=frames[1:])
+    assert small_copy(moving.getvalue()) is None

@@ -7,7 +7,16 @@ from typing import Literal
 import msgspec
 
 from app.answers.answer import Answer, Count, ErrorView, FlagSet
-from app.contract import Expiring, JobDelta, JobView, MembersChanged, MessageView, Person, RoomRemoved
+from app.contract import (
+    Expiring,
+    JobDelta,
+    JobView,
+    MembersChanged,
+    MessageView,
+    Person,
+    RoomRemoved,
+    TasksChosen,
+)
 
 
 class Refusal(Answer):
@@ -63,6 +72,12 @@ class Present(Done):
     more: Literal[True] | None = None
 
 
+class Chosen(Done):
+    """Every task among which a room chooses, and whether it runs on the room's messages."""
+
+    tasks: dict[str, bool]
+
+
 class Sent(Done):
     """The message as it is stored."""
 
@@ -96,6 +111,7 @@ ACKS: dict[str, type[Done]] = {
     "room:jobs": FurtherJobs,
     "room:who": Present,
     "room:leave": Done,
+    "room:tasks": Chosen,
     "message:send": Sent,
     "job:create": Accepted,
     "job:cancel": JobNow,
@@ -129,6 +145,7 @@ SENT: dict[str, type[msgspec.Struct]] = {
     "job:delta": JobDelta,
     "room:members": MembersChanged,
     "room:removed": RoomRemoved,
+    "room:tasks": TasksChosen,
     "typing": Types,
     "flag:changed": FlagSet,
     "auth:expiring": Expiring,

@@ -78,7 +78,8 @@ class LaneList(Answer):
 
 class TaskView(TaskLimits, kw_only=True):
     """A task; `args` says in words what each argument is, `chip` how a result is worded, `draft` that only those who
-    answer people see what it writes, and `not_configured` what to set before it can be asked for.
+    answer people see what it writes, `not_configured` what to set or install before it can be asked for, `on` (false) that
+    it runs only in rooms that switch it on, and `conditional` that it runs on some messages alone.
     """
 
     about: str
@@ -87,6 +88,8 @@ class TaskView(TaskLimits, kw_only=True):
     chip: str | None = None
     draft: bool = False
     not_configured: str | None = None
+    on: bool = True
+    conditional: bool = False
     paused: bool = False
 
 
@@ -97,9 +100,32 @@ class TaskList(Answer):
 
 
 class JobList(Answer):
-    """Jobs, the newest first."""
+    """Jobs, the newest first; `more` says that there are older ones that match."""
 
     jobs: list[JobView]
+    more: bool = False
+
+
+class JobDetails(Answer):
+    """A job with everything that is kept of it: what it was given, its attempts, and when which began and ended.
+
+    `attempts` is how many it may have, `errors` are those of earlier ones, `next` is when the next one may start,
+    `published` the newest attempt that the broker is known to have, `dead` that it is a dead letter.
+    """
+
+    job: JobView
+    args: Any
+    attempts: Count
+    errors: list[Any]
+    error: dict[str, Any] | None
+    traceback: str | None
+    started: Time | None
+    finished: Time | None
+    next: Time | None
+    deadline: Time
+    published: Count
+    dead: bool
+    trace: str
 
 
 class Uploaded(Answer):

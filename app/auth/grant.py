@@ -9,6 +9,7 @@ import msgspec
 from app.contract import Person
 
 Role = Literal["member", "staff", "operator", "service"]
+ANSWERING = ("staff", "operator")  # the roles of those who answer people
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -25,9 +26,14 @@ class Grant(msgspec.Struct, frozen=True):
     is_open: bool = False
 
     @property
+    def answers_people(self) -> bool:
+        """Whether they are of those who answer, and so choose which tasks run in a room."""
+        return self.role in ANSWERING
+
+    @property
     def may_see_drafts(self) -> bool:
-        """Whether they answer people, and so see what is written for them to check."""
-        return self.role in ("staff", "operator")
+        """Whether they see what is written for those who answer to check."""
+        return self.answers_people
 
     def may_enter(self, room: str) -> bool:
         """Whether this room is one of theirs."""

@@ -66,6 +66,7 @@ class Backplane:
         self._scheduled = False
         self._sent_at = 0.0  # on the loop's clock
         self._own_beat_at: float | None = None  # when we last heard ourselves; None: not connected yet
+        self.gaps = 0  # times that something another process sent was lost
         self.on_gap: Callable[[str], None] = lambda process: None  # something it sent is lost
         self.on_connect: Callable[[], None] = lambda: None  # we hear again, and may have missed anything
         self.on_silent: Callable[[str], None] = lambda process: None
@@ -181,7 +182,7 @@ class Backplane:
         missing = peer.heard is not None and number != peer.heard + 1
         peer.heard = number
         if missing:
-            self.on_gap(sender)
+            self._lost(sender)
 
     def _hear(self, sender: str) -> Peer:
         peer = self._peer(sender)
@@ -200,7 +201,11 @@ class Backplane:
         if told is not None and peer.heard != told:
             known, peer.heard = peer.heard, told
             if known is not None:  # else we have just connected, and whoever needs what was sent before has read it
-                self.on_gap(sender)
+                self._lost(sender)
+
+    def _lost(self, sender: str) -> None:
+        self.gaps += 1
+        self.on_gap(sender)
 
     def _connected(self) -> None:
         self._own_beat_at = self._loop.time()

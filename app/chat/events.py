@@ -12,6 +12,7 @@ from typing import Any
 
 from app.auth.tokens import Tokens
 from app.chat import reading
+from app.chat.choices import Choices
 from app.chat.clients import JOINING, Client, Joined
 from app.chat.expiry import Expiry
 from app.chat.intake import Intake
@@ -31,6 +32,7 @@ from app.contract import (
     Renew,
     Retry,
     RoomRemoved,
+    RoomTasks,
     Send,
     Typing,
     Who,
@@ -70,12 +72,13 @@ class Events:
         loop: AbstractEventLoop,
         tokens: Tokens | None,
         expiry: Expiry,
+        choices: Choices,
     ) -> None:
         self.others: Others | None = None  # where rooms may be those of other processes
         self._store, self._rooms, self._loading, self._life, self._intake = store, rooms, loading, life, intake
         self._waiting, self._publish, self._broadcast = waiting, publish, broadcast
         self._uploads, self._loop = uploads, loop
-        self._tokens, self._expiry = tokens, expiry
+        self._tokens, self._expiry, self._choices = tokens, expiry, choices
 
     def table(self) -> dict[str, tuple[type[Any], Callable[[Client, Any], Answer]]]:
         """Each event's name, what its data must be, and the function that answers."""
@@ -85,6 +88,7 @@ class Events:
             "room:jobs": (MoreJobs, self.jobs),
             "room:who": (Who, self.who),
             "room:leave": (Leave, self.leave),
+            "room:tasks": (RoomTasks, self.tasks),
             "message:send": (Send, self.send),
             "job:create": (Create, self.create),
             "job:cancel": (Cancel, self.cancel),
@@ -271,7 +275,7 @@ class Events:
         room = self._rooms[what.room]
         if not room.ours:
             return Elsewhere(room)
-        return self._intake.message(who.person, what)
+        return self._intake.message(who.person, what, who.grant.role)
 
     def create(self, who: Client, what: Create) -> Answer:
         """Accept a job; a resend changes nothing."""
@@ -282,6 +286,18 @@ class Events:
         if not room.ours:
             return Elsewhere(room)
         return self._intake.job(who.person, what)
+
+    async def tasks(self, who: Client, what: RoomTasks) -> Found:
+        """Which tasks run on a room's messages, with changes where they are given."""
+        _check_in_room(who, what.room)
+        if what.tasks is not None and not who.grant.answers_people:
+            raise Refused("forbidden", "a room's tasks are chosen by those who answer: role staff or operator", "tasks")
+        room = self._rooms[what.room]
+        if not room.ours:
+            return Elsewhere(room)
+        if what.tasks is not None:
+            await self._choices.change(room, what.tasks)
+        return {"tasks": self._choices.of(room)}
 
     async def cancel(self, who: Client, what: Cancel) -> Found:
         """Cancel a job; a finished one is returned unchanged."""

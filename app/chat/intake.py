@@ -7,12 +7,12 @@ read first. A refusal is raised. The room is in memory, and stays there meanwhil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
-from app.auth.grant import Grant
+from app.auth.grant import ANSWERING, Grant, Role
 from app.chat.loading import Loading
 from app.chat.overlap import Overlap, Replaced
 from app.chat.post import Post
@@ -21,22 +21,28 @@ from app.contract import MAX_RESULT_BYTES, Create, Person, Send
 from app.jobs.consequences import UserCode, fitting, wants_message
 from app.jobs.job import Job
 from app.jobs.lifecycle import Lifecycle
-from app.jobs.making import new_job
+from app.jobs.making import new_job, put_off
 from app.jobs.transitions import Accept
 from app.payload import Refused
 from app.rooms import Rooms
+from app.settings import Settings, what_is_missing
 from app.store.operation import Operation
 from app.tasks import Task, on_message
 from app.uploads import Uploads
+from app.zones import is_zone, written
 
 Accepted = Operation | Coroutine[Any, Any, Operation]
 
 
 class Wishes(NamedTuple):
-    """What programs may ask of a job besides: to be called back at this address, and not to start for so long."""
+    """What programs may ask of a job besides: to be called back at this address, and not to start for so long.
+
+    `task_s` is for how long its task does not let it start.
+    """
 
     callback: str | None = None
     delay_s: float = 0.0
+    task_s: float = 0.0
 
 
 NO_WISHES = Wishes()
@@ -55,6 +61,7 @@ class Intake:
         waiting: Waiting,
         uploads: Uploads,
         check_callback: Callable[[str], None],
+        settings: Settings,
     ) -> None:
         """`check_callback` raises Refused for an address that must not be called back."""
         self._rooms, self._loading, self._tasks, self._life = rooms, loading, tasks, life
@@ -62,9 +69,11 @@ class Intake:
         self._check_callback = check_callback
         self._overlap = Overlap(life)
         self._on_message = on_message(tasks)
-        self._conditional = any(task.when or task.history for task in self._on_message)
+        self._unless_chosen = [task for task in self._on_message if task.on]
+        self._conditional = any(task.when or task.history for task in self._unless_chosen)
         self.draining = False
-        self.configured: Container[str] = ()  # the settings that are there, of those that tasks need
+        self._configured, self._zone = settings.given, settings.time_zone
+        self._is_open = settings.auth == "open"
 
     def check_open(self) -> None:
         """Raise Refused(draining) when nothing new is accepted any more."""
@@ -73,19 +82,22 @@ class Intake:
 
     # Messages
 
-    def message(self, sender: Person, what: Send) -> Accepted:
+    def message(self, sender: Person, what: Send, role: Role) -> Accepted:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
-        if self._conditional or what.upload is not None or what.draft is not None:
-            return self._message_after_reading(sender, what)
-        return self._post(sender, what, self._on_message, {})
+        _check_zone(what.zone)
+        chosen = self._rooms[what.room].chosen
+        if self._conditional or chosen or what.upload is not None or what.draft is not None:
+            return self._message_after_reading(sender, what, role)
+        return self._post(sender, what, role, self._unless_chosen, {})
 
-    async def _message_after_reading(self, sender: Person, what: Send) -> Operation:
+    async def _message_after_reading(self, sender: Person, what: Send, role: Role) -> Operation:
         if what.upload is not None and not await self._uploads.is_in(what.room, what.upload):
             raise Refused("not_found", f"there is no upload {what.upload} in room {what.room}", "upload")
         draft = await self._draft(what) if what.draft is not None else None
-        wanted = [task for task in self._on_message if await wants_message(self._user_code, task, what.text)]
+        here = [task for task in self._on_message if self._rooms[what.room].runs(task)]
+        wanted = [task for task in here if await wants_message(self._user_code, task, what.text)]
         histories = {task.name: await self._loading.history(what.room, task.history) for task in wanted if task.history}
-        return self._post(sender, what, wanted, histories, draft)
+        return self._post(sender, what, role, wanted, histories, draft)
 
     async def _draft(self, what: Send) -> Job:
         """The draft from which a message was made; raises Refused."""
@@ -97,19 +109,28 @@ class Intake:
         return job
 
     def _post(
-        self, sender: Person, what: Send, wanted: list[Task], histories: dict[str, Any], draft: Job | None = None
+        self,
+        sender: Person,
+        what: Send,
+        role: Role,
+        wanted: list[Task],
+        histories: dict[str, Any],
+        draft: Job | None = None,
     ) -> Post:
         room = self._rooms[what.room]
         started = []
         for task in wanted:
             args: dict[str, Any] = {"text": what.text} if "text" in task.arguments.__struct_fields__ else {}
+            if "written" in task.given:
+                args["written"] = written(time.time(), what.zone or self._zone)
             if task.history:
                 args["history"] = fitting(histories[task.name], len(what.text) * 4)
             job = new_job(task, room.name, msgspec.json.encode(args).decode(), sender.id, sender.name)
             if self._life.routing.is_full(task.name, room.name):
                 job.state, job.finished, job.delivered = "skipped", job.at, True
             started.append(job)
-        return Post(self._life, room, sender, what, started, self._waiting.wrote, draft)
+        answering = role if role in ANSWERING and not self._is_open else None
+        return Post(self._life, room, sender, what, started, self._waiting.wrote, draft, answering)
 
     # Jobs
 
@@ -125,11 +146,12 @@ class Intake:
             known = ", ".join(name for name, each in self._tasks.items() if "request" in each.runs)
             raise Refused("unknown_task", f"there is no task {what.task!r} to ask for: expected one of {known}", "task")
         args = task.check(what.args, values_are_checked=True)  # when it was read
+        _check_zone(what.zone)
         if wishes is not NO_WISHES:
             self._check(wishes)
-        if task.needs is not None and task.needs not in self.configured:
-            raise Refused("conflict", f"{task.name} is not configured: set {task.needs}", "task")
-        if task.history or "upload" in args or self._overlap.concerns(task, what):
+        if (missing := what_is_missing(task.needs, self._configured)) is not None:
+            raise Refused("conflict", f"{task.name} is not configured: {missing}", "task")
+        if task.history or "upload" in args or task.delay is not None or self._overlap.concerns(task, what):
             return self._job_after_reading(sender, what, wishes, task, args)
         return self._request(sender, what, wishes, task, args, args)
 
@@ -145,6 +167,7 @@ class Intake:
         if "upload" in args and not await self._uploads.is_in(what.room, args["upload"]):
             raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
         room = self._rooms[what.room]
+        wishes = await self._with_delay(wishes, task, args)
         replaced = None
         if self._overlap.concerns(task, what) and not wishes.delay_s:
             replaced = await self._overlap.make_way(sender, what, task, room)
@@ -153,6 +176,21 @@ class Intake:
             lines = await self._loading.history(what.room, task.history)
             given["history"] = fitting(lines, len(msgspec.json.encode(args)))
         return self._request(sender, what, wishes, task, args, given, replaced)
+
+    async def _with_delay(self, wishes: Wishes, task: Task, args: dict[str, Any]) -> Wishes:
+        """The wishes, and when the task itself is to start, where that is later; raises Refused."""
+        if task.delay is None:
+            return wishes
+        if not self._life.durable:
+            raise Refused("conflict", f"LEDGER=off keeps no jobs: {task.name} cannot start later", "task")
+        seconds = task.delay_s
+        if callable(task.delay):
+            try:
+                seconds = await self._user_code.run(f"delay of {task.name}", task.delay, args)
+            except Refused as refused:
+                field = f"args.{refused.field}" if refused.field else "args"
+                raise Refused(refused.code, refused.message, field) from None
+        return wishes._replace(task_s=seconds)
 
     def _request(
         self,
@@ -164,15 +202,18 @@ class Intake:
         given: dict[str, Any],
         replaced: Replaced | None = None,
     ) -> Accept:
+        if "written" in task.given:
+            given = {**given, "written": written(time.time(), what.zone or self._zone)}
         encoded = msgspec.json.encode(given).decode()
         if len(encoded) > MAX_RESULT_BYTES:
             raise Refused("bad_request", f"arguments have at most {MAX_RESULT_BYTES} bytes", "args")
-        if not wishes.delay_s:
+        seconds = max(wishes.delay_s, wishes.task_s)
+        if not seconds:
             self.check_backlog(task.name, what.room)
         job = new_job(task, what.room, encoded, sender.id, sender.name, key=what.key, asked=_asked(what, wishes, args))
         if wishes is not NO_WISHES:
             job.callback = wishes.callback
-            _delay(job, wishes.delay_s)
+            put_off(job, seconds)
         if replaced is not None:
             job.replaces, job.replaces_seq = replaced
         self._overlap.note(self._rooms[what.room], job)
@@ -188,6 +229,11 @@ class Intake:
         return await self._overlap.end(job)
 
 
+def _check_zone(name: str | None) -> None:
+    if name is not None and not is_zone(name):
+        raise Refused("bad_request", f"there is no time zone {name!r}: expected a name such as Europe/Berlin", "zone")
+
+
 def _asked(what: Create, wishes: Wishes, args: dict[str, Any]) -> str:
     """What tells a resend from another job under the same key, as JSON text."""
     asked: dict[str, Any] = {"task": what.task, "args": args}
@@ -198,10 +244,3 @@ def _asked(what: Create, wishes: Wishes, args: dict[str, Any]) -> str:
     if wishes.delay_s:
         asked["delay_s"] = wishes.delay_s
     return msgspec.json.encode(asked, order="sorted").decode()
-
-
-def _delay(job: Job, seconds: float) -> None:
-    """Have it start so much later: its deadline counts from then."""
-    if seconds:
-        job.due = time.time() + seconds
-        job.deadline += seconds

@@ -33,12 +33,17 @@ class Loading:
 
     async def all_of(self, names: Iterable[str]) -> None:
         """Load all of these rooms in one reading; raises StoreUnavailable."""
-        seqs = await self._store.read(lambda connection: reading.newest_seqs(connection, names))
-        for name, seq in seqs.items():
-            self._rooms.take_up(name, seq)
+        found = await self._store.read(lambda connection: reading.rooms_as_kept(connection, names))
+        for name, kept in found.items():
+            self._rooms.take_up(name, *kept)
 
     async def nothing(self, names: Iterable[str]) -> None:
         """These are loaded already."""
+
+    async def is_answered(self, room: str, seq: int, asker: str | None, by_anybody: bool) -> bool:
+        """Whether somebody else has written since message `seq`, as far as it is stored: see reading.is_answered."""
+        await self._store.settled()
+        return await self._store.read(lambda found: reading.is_answered(found, room, seq, asker, by_anybody))
 
     async def history(self, room: str, limit: int) -> list[dict[str, str]]:
         """What people wrote last, what is being stored at this moment included; raises StoreUnavailable."""

@@ -38,8 +38,9 @@ class Post(Operation):
         jobs: list[Job],
         wrote: Wrote,
         draft: Job | None = None,
+        role: str | None = None,
     ) -> None:
-        """`draft` is the job that wrote what they sent, perhaps in other words."""
+        """`draft` is the job that wrote what they sent, perhaps in other words; `role` that of somebody who answers."""
         self.life, self.room, self.who, self.what, self.wrote = life, room, who, what, wrote
         self.reply: Reply | None = None
         self.expires = life.now() + ANSWER_SECONDS
@@ -53,7 +54,7 @@ class Post(Operation):
             kind="user",
             text=what.text,
             upload=what.upload,
-            data=about(life, what.upload, draft) or None,
+            data=about(life, what.upload, draft, role) or None,
             at=rfc3339(self.at),
         )
         self.accepts = [Accept(life, job) for job in jobs]
@@ -114,9 +115,11 @@ class Post(Operation):
             effects.reply(self.reply, {"message": with_link(known, self.life.link), "duplicate": True})
 
 
-def about(life: Lifecycle, upload: str | None, draft: Job | None) -> dict[str, Any]:
-    """What goes with a message: the size of its image, and whose draft it was."""
+def about(life: Lifecycle, upload: str | None, draft: Job | None, role: str | None) -> dict[str, Any]:
+    """What goes with a message: the size of its image, whose draft it was, and the role of somebody who answers."""
     known: dict[str, Any] = dict(life.size(upload)) if upload is not None else {}
+    if role is not None:
+        known["role"] = role
     if draft is not None:
         known |= {"draft": draft.id, "task": draft.task, "person": draft.sender_name}
     return known

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, bindparam, func, or_, select, union_all
 
+from app.auth.grant import ANSWERING
 from app.contract import MessageView, Person
 from app.ids import rfc3339
 from app.jobs import ledger
 from app.jobs.job import Job
-from app.store.portable import stored_order
+from app.store.portable import json_text, stored_order
 from app.store.prepared import Prepared
 from app.store.schema import jobs, messages, rooms
 from app.store.statements import MESSAGE_COLUMNS
@@ -36,6 +37,13 @@ class Page(NamedTuple):
     reset: bool = False  # what the client has is not what this room has
 
 
+class RoomAsKept(NamedTuple):
+    """What the database has of a room: its newest `seq`, and the tasks that its people switched on or off."""
+
+    seq: int
+    chosen: dict[str, bool]
+
+
 def message(values: Any) -> MessageView:
     """A stored message as clients see it, without a link to its upload; `values` are its columns in their order."""
     room, seq, id, key, sender_id, sender_name, kind, text, data, upload, job, at = values
@@ -56,13 +64,17 @@ def message(values: Any) -> MessageView:
 
 def newest_seq(connection: Connection, room: str) -> int:
     """The room's newest `seq`; 0 when nothing was ever said."""
+    return _room_as_kept(connection, room).seq
+
+
+def rooms_as_kept(connection: Connection, names: Iterable[str]) -> dict[str, RoomAsKept]:
+    """What each of these rooms is in the database, also where nothing was ever said in it."""
+    return {name: _room_as_kept(connection, name) for name in names}
+
+
+def _room_as_kept(connection: Connection, room: str) -> RoomAsKept:
     (found,) = _newest_seq.all(connection, room=room)
-    return max(found[0] or 0, found[1] or 0)
-
-
-def newest_seqs(connection: Connection, names: Iterable[str]) -> dict[str, int]:
-    """The newest `seq` of each of these rooms."""
-    return {name: newest_seq(connection, name) for name in names}
+    return RoomAsKept(max(found[0] or 0, found[1] or 0), msgspec.json.decode(found[2] or "{}"))
 
 
 def seq_of_job(connection: Connection, room: str, job: str) -> int | None:
@@ -76,6 +88,16 @@ def history(connection: Connection, room: str, limit: int) -> list[dict[str, str
     query = select(messages.c.sender_name, messages.c.text).where(messages.c.room == room, messages.c.kind == "user")
     found = connection.execute(query.order_by(messages.c.seq.desc()).limit(limit))
     return [{"sender": name, "text": text} for name, text in found][::-1]
+
+
+def is_answered(connection: Connection, room: str, seq: int, asker: str | None, by_anybody: bool) -> bool:
+    """Whether somebody else has written since message `seq`: one of those who answer, or `by_anybody`."""
+    query = select(messages.c.seq).where(
+        messages.c.room == room, messages.c.seq > seq, messages.c.kind == "user", messages.c.sender_id != asker
+    )
+    if not by_anybody:
+        query = query.where(json_text(messages.c.data, "role").in_(ANSWERING))
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def newest_by_people(connection: Connection, limit: int) -> list[tuple[str, str, float]]:
@@ -188,6 +210,7 @@ _newest_seq = Prepared(
     select(
         select(func.max(messages.c.seq)).where(messages.c.room == bindparam("room")).scalar_subquery(),
         select(rooms.c.seq).where(rooms.c.name == bindparam("room")).scalar_subquery(),
+        select(rooms.c.tasks).where(rooms.c.name == bindparam("room")).scalar_subquery(),
     )
 )
 _here = select(messages).where(messages.c.room == bindparam("room"))

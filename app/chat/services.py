@@ -10,7 +10,7 @@ import msgspec
 import structlog
 from msgspec import Raw
 
-from app.auth.grant import Grant
+from app.auth.grant import Grant, Role
 from app.chat import reading
 from app.chat.intake import Accepted, Intake, Wishes
 from app.chat.loading import Loading
@@ -69,10 +69,11 @@ class Services:
         self._requests = 0  # that are under way
         self.others: Others | None = None  # where rooms may be those of other processes
 
-    async def send(self, sender: Person, address: str | None, room: str, what: NewMessage) -> Ack:
+    async def send(self, sender: Person, address: str | None, room: str, what: NewMessage, grant: Grant) -> Ack:
         """Store a message, show it to the room and start its jobs; raises Refused."""
         self._check(sender, address)
-        return _accepted(await self._message(sender, room, what))
+        role = grant.role if sender.id == grant.person.id else "member"  # not theirs for whom a program speaks
+        return _accepted(await self._message(sender, role, room, what))
 
     async def ask(
         self, sender: Person, address: str | None, room: str, what: NewJob, grant: Grant | None = None
@@ -83,9 +84,9 @@ class Services:
         self._check(sender, address)
         return _accepted(await self._job(sender, room, what))
 
-    async def serve_message(self, room: str, id: str, name: str, body: bytes) -> bytes:
+    async def serve_message(self, room: str, id: str, name: str, role: Role, body: bytes) -> bytes:
         """As `send`, for another process that was asked: the ack as JSON."""
-        return await _or_refused(self._message(Person(id, name), room, _read_message(body)))
+        return await _or_refused(self._message(Person(id, name), role, room, _read_message(body)))
 
     async def serve_job(self, room: str, id: str, name: str, body: bytes) -> bytes:
         """As `ask`, likewise."""
@@ -157,13 +158,13 @@ class Services:
     async def _replay_here(self, id: str) -> bytes:
         return msgspec.json.encode(Ack(ok=True, job=Raw(msgspec.json.encode(view(await self._life.replay(id))))))
 
-    async def _message(self, sender: Person, room: str, what: NewMessage) -> bytes:
-        message = Send(room=room, key=what.key, text=what.text, upload=what.upload)
-        answer = await self._elsewhere(room, "message", sender.id, sender.name, msgspec.json.encode(what))
-        return answer or await self._acknowledged(room, lambda: self._intake.message(sender, message))
+    async def _message(self, sender: Person, role: Role, room: str, what: NewMessage) -> bytes:
+        message = Send(room=room, key=what.key, text=what.text, upload=what.upload, zone=what.zone)
+        answer = await self._elsewhere(room, "message", sender.id, sender.name, role, msgspec.json.encode(what))
+        return answer or await self._acknowledged(room, lambda: self._intake.message(sender, message, role))
 
     async def _job(self, sender: Person, room: str, what: NewJob) -> bytes:
-        job = Create(room=room, key=what.key, task=what.task, args=what.args)
+        job = Create(room=room, key=what.key, task=what.task, args=what.args, zone=what.zone)
         wishes = Wishes(what.callback, what.delay_s)
         answer = await self._elsewhere(room, "job", sender.id, sender.name, msgspec.json.encode(what))
         return answer or await self._acknowledged(room, lambda: self._intake.job(sender, job, wishes))

@@ -165,7 +165,9 @@ class ReplayedLine:
 async def play(
     url: str, lines: list[Line], room: str, speed: float, tasks: set[str], progress: Progress, token: str = ""
 ) -> list[ReplayedLine]:
-    """Send the lines in order, `speed` a second; returns them with the results of the `tasks` that each starts.
+    """Send the lines in order, `speed` a second; returns them with the results of the tasks that each starts.
+
+    `tasks` are those that run on every message where the room has them switched on.
 
     With a token all of them are sent by the person that it names.
     """
@@ -183,6 +185,8 @@ async def _send_lines(
     for client in clients.values():
         await client.connect()
     watcher = clients[lines[0].sender]
+    chosen = (await watcher.call("room:tasks", {"room": watcher.room}))["tasks"]
+    tasks = {task for task in tasks if chosen[task]}
     before = set(watcher.record.jobs)
     sending = progress.add_task("lines", total=len(lines))
     seqs = []
@@ -206,12 +210,13 @@ async def _wait(watcher: ChatClient, seqs: set[int], before: set[str], tasks: se
     done, quiet = -1, 0.0
     while quiet < NO_PROGRESS_SECONDS:
         new = [job for id, job in watcher.record.jobs.items() if id not in before]
-        mine = [job for job in new if job.get("message") in seqs and job["task"] in tasks]
+        mine = [job for job in new if job.get("message") in seqs and not job.get("due")]
+        certain = [job for job in mine if job["task"] in tasks]
         final = sum(job["state"] in FINAL for job in mine)
         quiet = 0.0 if final != done else quiet + 0.1
         done = final
         progress.update(progress_bar, completed=final, total=max(len(mine), len(seqs) * len(tasks)))
-        if len(mine) >= len(seqs) * len(tasks) and final == len(mine):
+        if len(certain) >= len(seqs) * len(tasks) and final == len(mine):
             return
         await asyncio.sleep(0.1)
 

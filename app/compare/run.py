@@ -171,7 +171,7 @@ def _assignments(
             due=[arrival for arrival in due if arrival.room % DRIVER_PROCESSES == number],
             writers={room: names for room, names in everybody.items() if room % DRIVER_PROCESSES == number},
             history=[texts[i % len(texts)] for i in range(workload.history)],
-            on_message=[task.name for task in on_message(tasks)],
+            on_message=[task.name for task in on_message(tasks) if task.on],
             after={name: list(tasks[name].followers) for name in tasks},
             conditional=[name for name in tasks if tasks[name].when is not None],
             takes={

@@ -81,8 +81,12 @@ async def consequences_of(
     job: Job,
     outcome: Outcome,
     history: Callable[[str, int], Any],
+    runs: Callable[[Task], bool],
 ) -> tuple[Outcome, Consequences]:
-    """The outcome, or a failure in its place when its words cannot be made; and what it leads to."""
+    """The outcome, or a failure in its place when its words cannot be made; and what it leads to.
+
+    `runs` says whether a task may run in the room.
+    """
     task = tasks[job.task]
     result = msgspec.json.decode(outcome.result or b"null")
     try:
@@ -93,6 +97,8 @@ async def consequences_of(
     followers = []
     for name in task.followers:
         follower = tasks[name]
+        if not runs(follower):
+            continue
         if follower.when is not None and not await _wants(user_code, follower, result):
             continue
         followers.append((follower, await _arguments(follower, job, outcome.result or b"null", history)))

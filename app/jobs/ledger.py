@@ -260,6 +260,12 @@ def parked_at(connection: Connection, stream_seq: int) -> str | None:
     return connection.execute(query).scalar()
 
 
+def oldest_at_broker(connection: Connection) -> float | None:
+    """When the job was accepted that has been parked on the stream of jobs for longest; None when there is none."""
+    place = select(jobs.c.at).where(jobs.c.parked, jobs.c.stream_seq.is_not(None))
+    return connection.execute(place.order_by(jobs.c.stream_seq).limit(1)).scalar()
+
+
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
     """How many jobs are parked, by task and path."""
     query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked)
@@ -312,13 +318,9 @@ def place_of(connection: Connection, room: str, id: str) -> int | None:
     return connection.execute(select(jobs.c.n).where(jobs.c.id == id, jobs.c.room == room)).scalar()
 
 
-def newest(connection: Connection, limit: int, **which: str | None) -> list[Job]:
-    """The newest jobs, newest first: all, or those with these values of `room`, `task` and `state`."""
-    query = select(jobs).order_by(jobs.c.n.desc()).limit(limit)
-    for column, value in which.items():
-        if value is not None:
-            query = query.where(jobs.c[column] == value)
-    return [from_row(row) for row in connection.execute(query)]
+def newest(connection: Connection, limit: int) -> list[Job]:
+    """The newest jobs, newest first."""
+    return [from_row(row) for row in connection.execute(select(jobs).order_by(jobs.c.n.desc()).limit(limit))]
 
 
 def by_minute(connection: Connection, since: float) -> list[tuple[int, str, str, str, int]]:

@@ -67,7 +67,7 @@ class Life(Protocol):
     tasks: Mapping[str, Task]
     metrics: Metrics
     link: Callable[[str], str]
-    size: Callable[[str], dict[str, int]]
+    size: Callable[[str], dict[str, int | str]]
     durable: bool
     jobs: dict[str, Job]
     consequences: dict[int, Consequences]

@@ -23,7 +23,7 @@ from app.jobs.announcer import Announcer
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
 from app.jobs.job import LOST, Job
 from app.jobs.life import Controls
-from app.jobs.making import checked, encoded, new_job, too_large
+from app.jobs.making import checked, encoded, new_job, put_off, too_large
 from app.jobs.reported import Reported
 from app.jobs.settling import Settle, Turn
 from app.jobs.transitions import Launch, Mark, Park, Release, Replay, Start
@@ -50,6 +50,9 @@ SWEEP_SECONDS = 1.0  # between two looks for parked jobs past their deadline
 CallOwner = Callable[..., Coroutine[Any, Any, bytes | None]]  # room, kind and values to the answer of the room's owner
 
 
+IsAnswered = Callable[[str, int, str | None], Coroutine[Any, Any, bool]]  # room, seq and sender of a message
+
+
 class Lifecycle(Reported):
     """Takes jobs from acceptance to their answer. Everything here runs on the loop and never waits."""
 
@@ -65,7 +68,7 @@ class Lifecycle(Reported):
         announcer: Announcer,
         due: Due,
         link: Callable[[str], str],
-        size: Callable[[str], dict[str, int]],
+        size: Callable[[str], dict[str, int | str]],
         load_room: Callable[[str], Any],
         history: Callable[[str, int], Any],
         durable: bool,
@@ -79,6 +82,7 @@ class Lifecycle(Reported):
         self.delays = NextDue(due, loop, "delayed jobs", self._release)
         self.strand: Any = None  # has what is at some places of the broker's streams published again (pauses.py)
         self.call_back: Callable[[], None] = lambda: None  # an outcome was committed that somebody is to be told
+        self.is_answered: IsAnswered = _never  # has anybody who answers written since this message of this person?
         self.owner: str | None = None  # this process, where others may own rooms, too
         self.call_owner: CallOwner | None = None
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
@@ -88,6 +92,7 @@ class Lifecycle(Reported):
     def follower(self, parent: Job, task: Task, args: str) -> Job:
         """The job that follows a delivered one; failed from the start when it was given too much."""
         job = new_job(task, parent.room, args, parent.sender_id, parent.sender_name, message=parent.message)
+        put_off(job, task.delay_s)
         if len(args) > MAX_RESULT_BYTES:
             outcome = too_large("the arguments", len(args))
             job.state, job.error, job.finished = "failed", encoded(outcome.error), job.at
@@ -142,12 +147,23 @@ class Lifecycle(Reported):
         now = time.time()
         for id in await self.store.read(lambda connection: ledger.due_by(connection, now, self.owner)):
             job = await self.find(id)
-            if job is not None and job.delayed and id not in self.releasing:
+            if job is None or not job.delayed or id in self.releasing:
+                continue
+            if await self._is_not_needed(job):
+                self.settle(job, job.attempt, Outcome(state="skipped"))
+            else:
                 self.releasing.add(id)
                 self.store.add(Release(self, job))
         await self.store.settled()
         at = await self.store.read(lambda connection: ledger.next_due(connection, self.owner))
         return None if at is None else max(at, now + RELEASE_SECONDS)
+
+    async def _is_not_needed(self, job: Job) -> bool:
+        """Whether its task is for messages that nobody answers, and somebody has."""
+        task = self.tasks.get(job.task)
+        if task is None or not task.unless_answered or job.message is None:
+            return False
+        return await self.is_answered(job.room, job.message, job.sender_id)
 
     async def cancelled_lately(self) -> list[str]:
         """Jobs of the queue that workers may still meet on the stream though they are cancelled."""
@@ -267,7 +283,14 @@ class Lifecycle(Reported):
 
     async def consequences_again(self, job: Job, outcome: Outcome) -> tuple[Outcome, Consequences]:
         """What a kept outcome leads to, found out once more."""
-        return await consequences_of(self._user_code, self.tasks, job, outcome, self._history)
+        return await consequences_of(
+            self._user_code, self.tasks, job, outcome, self._history, lambda task: self._may_follow(job, task)
+        )
+
+    def _may_follow(self, job: Job, task: Task) -> bool:
+        """Whether the room wants it; nothing waits for a time that is not in the ledger."""
+        room = self.rooms.find(job.room)
+        return (room is None or room.runs(task)) and (self.durable or not task.delay_s)
 
     async def replay(self, id: str) -> Job:
         """Give a dead letter its attempts once more; raises Refused when there is none, or it is no job."""
@@ -351,7 +374,11 @@ class Lifecycle(Reported):
         self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None, waiter: Future[Job] | None
     ) -> None:
         outcome.ms, ms = None, outcome.ms
-        outcome, consequences = await consequences_of(self._user_code, self.tasks, job, outcome, self._history)
+        outcome, consequences = await self.consequences_again(job, outcome)
         outcome.ms = ms
         if job.attempt != LOST:
             self.store.add(Settle(self, job, attempt, outcome, consequences, receipt, waiter))
+
+
+async def _never(*_: Any) -> bool:
+    return False

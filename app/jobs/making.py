@@ -34,6 +34,13 @@ def new_job(task: Task, room: str, args: str, sender_id: str | None, sender_name
     )
 
 
+def put_off(job: Job, seconds: float) -> None:
+    """Have it start so much later: its deadline counts from then."""
+    if seconds:
+        job.due = time.time() + seconds
+        job.deadline += seconds
+
+
 def checked(tasks: Mapping[str, Task], job: Job, outcome: Outcome) -> Outcome:
     """The outcome a worker sent, or a failure in its place when its result is not what the task promises."""
     task = tasks.get(job.task)

@@ -89,6 +89,10 @@ class Others:
         self.presence.asked = self.mirrors.missed
         processes.on_arrival, processes.on_death = backplane.meet, self._died
 
+    def owned(self) -> int:
+        """How many rooms in memory are ours."""
+        return sum(room.ours for room in self._rooms)
+
     async def start(self) -> None:
         """Be one of the processes: go on with what nobody does, and hear the others.
 

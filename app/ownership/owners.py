@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from app.chat import reading
+from app.chat.reading import RoomAsKept
 from app.ownership import claims
 from app.ownership.claims import Claim
 from app.ownership.processes import Processes
@@ -38,6 +39,7 @@ class Owners:
         self._store, self._rooms, self._processes = store, rooms, processes
         self._resume, self._lose, self._catch_up = resume, lose, catch_up
         self._finding: dict[str, Future[Room]] = {}
+        self.taken_over = 0  # rooms of other processes in which something was unfinished
         self.changed: Callable[[Room], None] = lambda room: None  # it has another owner, which may be us
         processes.on_burial = self.start_anew
 
@@ -73,6 +75,7 @@ class Owners:
         """Go on with what is unfinished in rooms that nobody has; raises StoreUnavailable."""
         names = await self._store.change(lambda connection: claims.take_over(connection, self._processes.me))
         if names:
+            self.taken_over += len(names)
             log.info("took over rooms in which something is unfinished", rooms=len(names))
             await self._settle_owners(names, taken=names)
 
@@ -124,12 +127,12 @@ class Owners:
         found = await self._store.change(lambda connection: claims.claim(connection, names, me, may_take))
         if len(found) < len(names):
             raise StoreUnavailable("a room is being handed over")
-        seqs = await self._store.read(lambda connection: reading.newest_seqs(connection, names))
+        kept = await self._store.read(lambda connection: reading.rooms_as_kept(connection, names))
         ours = [name for name, claim in found.items() if claim.owner == me and not self._is_ours(name)]
         for name in ours:
-            await self._prepare(name, seqs[name])
+            await self._prepare(name, kept[name])
         for name in found.keys() - ours:
-            self._follow(name, found[name], seqs[name])
+            self._follow(name, found[name], kept[name])
         # In a room that nobody had before there is nothing to go on with.
         again = [name for name in ours if name in taken or not found[name].is_new or found[name].epoch > 1]
         if again:
@@ -139,19 +142,20 @@ class Owners:
             room.ours, room.owner, room.epoch = True, me, found[name].epoch
             self.changed(room)
 
-    async def _prepare(self, name: str, seq: int) -> None:
+    async def _prepare(self, name: str, kept: RoomAsKept) -> None:
         room = self._rooms.find(name)
         if room is None:
-            room = self._rooms.take_up(name, seq)
+            room = self._rooms.take_up(name, *kept)
             room.ours = False
         elif room.listeners:
             await self._catch_up(room)  # people here must see what its last owner could not tell them
-        room.seq = room.next_seq = max(room.seq, seq)
+        room.seq = room.next_seq = max(room.seq, kept.seq)
+        room.chosen = kept.chosen
 
-    def _follow(self, name: str, claim: Claim, seq: int) -> None:
+    def _follow(self, name: str, claim: Claim, kept: RoomAsKept) -> None:
         if claim.owner == self._processes.me:
             return
-        room = self._rooms.find(name) or self._rooms.take_up(name, seq)
+        room = self._rooms.find(name) or self._rooms.take_up(name, *kept)
         room.ours, room.owner, room.epoch = False, claim.owner, claim.epoch
         self.changed(room)
 

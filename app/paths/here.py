@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from app.contract import Outcome, failure
 from app.jobs.executor import execute, report
 from app.jobs.job import Job
+from app.logs import about_job
 from app.tasks import Task
 from ml_clients import Stop
 
@@ -39,7 +40,8 @@ class Here:
             stop.now()
         try:
             links = self._links(job) if "links" in task.given else None
-            outcome = execute(task, job.args, links, self._deadline, _Heard(self, self._post, job), stop)
+            with about_job(job.id):
+                outcome = execute(task, job.args, links, self._deadline, _Heard(self, self._post, job), stop)
         finally:
             if self._stops.get(job.id) is stop:
                 del self._stops[job.id]

@@ -115,6 +115,7 @@ class JetStream:
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         self.stranded = Stranded(queue, loops.loop, stranded_seconds)
         self._subscribed: set[tuple[str, int]] = set()  # what is heard of which server
+        self.reconnects = 0
         self.heard = Heard(loops.loop)
         self.ask: Ask | None = None  # makes the answer to a request of room, task and body
         self._stops = [
@@ -216,6 +217,7 @@ class JetStream:
         log.info("queue connected", **self._which(queue))
 
     def _reconnected(self, queue: Queue) -> None:
+        self.reconnects += 1
         self.outbox.publish_again(self._among(queue))
         self._ask_for_texts()
 

@@ -47,6 +47,7 @@ class QueuedRunner(Runner, Protocol):
     """The runner of the queued path: it can be away."""
 
     depth: tuple[int, int] | None  # messages and bytes on the stream of jobs, where known
+    reconnects: int  # how often the broker came back
 
     def ready(self) -> bool:
         """Whether the broker takes jobs at this moment, as far as is known."""

@@ -51,3 +51,31 @@ async function decoded(response) {
     return null;
   }
 }
+
+/**
+ * Sends a form with files, and says how far it is: `fetch` cannot.
+ * @param {string} path
+ * @param {FormData} form
+ * @param {{progress?: (share: number) => void, signal?: AbortSignal}} [on]
+ * @returns {Promise<any>}
+ * @throws {ApiError} with the code `aborted` once the signal said so
+ */
+export function sendForm(path, form, { progress, signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    const fail = (/** @type {string} */ code, /** @type {string} */ message) => reject(new ApiError(0, { code, message }));
+    request.open("POST", path);
+    request.responseType = "json";
+    if (token.current()) request.setRequestHeader("Authorization", `Bearer ${token.current()}`);
+    request.upload.onprogress = ({ loaded, total, lengthComputable }) => { if (lengthComputable) progress?.(loaded / total); };
+    request.onload = () => {
+      if (request.status < 300) resolve(request.response);
+      else reject(new ApiError(request.status, request.response?.error ?? { code: "internal", message: `the server answered ${request.status}` }));
+    };
+    request.onerror = () => fail("offline", "the server cannot be reached");
+    request.onabort = () => fail("aborted", "it was stopped");
+    signal?.addEventListener("abort", () => request.abort());
+    if (signal?.aborted) fail("aborted", "it was stopped");
+    else request.send(form);
+  });
+}

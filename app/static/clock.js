@@ -4,12 +4,16 @@ const TIME = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-di
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const DAY_YEAR = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
+const SHORT_DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" });
 
 /** @param {string} at RFC 3339 @returns {string} such as `14:05` */
 export const timeOf = (at) => TIME.format(new Date(at));
 
 /** @param {string} at RFC 3339 @returns {string} date and time to the second */
 export const exactTime = (at) => EXACT.format(new Date(at));
+
+/** @param {string} at RFC 3339 @returns {string} such as `3 Mar` */
+export const shortDay = (at) => SHORT_DAY.format(new Date(at));
 
 /** Tells two days apart in the reader's time zone. @param {string} at RFC 3339 @returns {string} */
 export const dayKey = (at) => new Date(at).toDateString();

@@ -9,6 +9,7 @@
  * @param {HTMLElement[]} parts.rest what cannot be reached while the sheet is open
  * @param {string} parts.wide media query that says there is room for a column
  * @param {boolean} parts.openWide whether the column is open at first
+ * @returns {{shut: () => void}} `shut` closes the sheet, where it is one
  */
 export function drawer({ panel, toggle, scrim, rest, wide, openWide }) {
   const room = matchMedia(wide);
@@ -43,4 +44,5 @@ export function drawer({ panel, toggle, scrim, rest, wide, openWide }) {
   document.addEventListener("keydown", (event) => { if (event.key === "Escape" && !room.matches) set(false); });
   room.addEventListener("change", () => { state.open = room.matches && openWide; draw(); });
   draw();
+  return { shut: () => { if (!room.matches) set(false); } };
 }

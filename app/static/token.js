@@ -28,17 +28,23 @@ export function forget() {
 /**
  * What a token says; the server alone can tell whether it is true.
  * @param {string} [text]
- * @returns {{sub: string, name: string, role: string}|null} null when it is none
+ * @returns {{sub: string, name: string, role: string, rooms: any}|null} null when it is none
  */
 export function claims(text = token) {
   try {
     const middle = text.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
     const bytes = Uint8Array.from(atob(middle), (letter) => letter.charCodeAt(0));
-    const { sub, name = sub, role = "member" } = JSON.parse(new TextDecoder().decode(bytes));
-    return typeof sub === "string" ? { sub, name, role } : null;
+    const { sub, name = sub, role = "member", rooms: named = [] } = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof sub === "string" ? { sub, name, role, rooms: named } : null;
   } catch {
     return null;
   }
+}
+
+/** The rooms that the token names one by one. @returns {string[]} */
+export function rooms() {
+  const named = claims()?.rooms;
+  return Array.isArray(named) ? named.filter((room) => typeof room === "string" && !room.includes("*")) : [];
 }
 
 /** Whether whoever uses this tab answers people, and so sees drafts. */

@@ -74,6 +74,113 @@ export const REPLACED = "Replaced by a newer answer below";
 /** @param {string} [name] who asked for it @returns {string} what the composer says of the draft in it */
 export const fromDraft = (name) => (name ? `From a draft that ${name} asked for: check it before you send it` : "From a draft: check it before you send it");
 
+/** What is on the button that opens the menu of further tasks. */
+export const MORE_TASKS = "More";
+
+const MESSAGE_ACTIONS = { copy: "Copy", regenerate: "Write another in its place" };
+
+/** @param {string} name @returns {string} what can be done with a message */
+export const messageAction = (name) => MESSAGE_ACTIONS[name];
+
+export const COPIED = "Copied.";
+export const NOT_COPIED = "The browser does not let this page copy.";
+export const ADDRESS_COPIED = "The address is copied.";
+export const COPY_ADDRESS = "Copy the address";
+
+/** What a room says in which nobody has written yet. */
+export const EMPTY_ROOM = {
+  title: "Nobody has written here yet.",
+  what: "Write the first message. Models look at each one: how urgent it is, which language, which mood.",
+  invited: "Whoever opens this page's address can join the same room.",
+  invitedByToken: "Others whose token has this room find it at this page's address.",
+};
+
+export const BEGINNING = "This is where the room begins.";
+export const LOADING_EARLIER = "Loading earlier messages…";
+export const LOAD_EARLIER = "Load earlier messages";
+
+/** @param {number} count of unread messages @returns {string} for the button that leads to the newest */
+export function newMessages(count) {
+  if (count === 0) return "To the newest message";
+  return count === 1 ? "1 new message" : `${count} new messages`;
+}
+
+/** @param {number} count @returns {string} */
+export const unreadWords = (count) => `${count} unread`;
+
+/** @param {string} who @param {string} text @returns {string} the last line of a room */
+export const lastLine = (who, text) => shorten([who, text.replaceAll(/\s+/g, " ")].filter(Boolean).join(": "), 80);
+
+/** What a room may be called. */
+export const ROOM_RULE = "A room is 1 to 64 letters, digits, or _ . -";
+
+/** @param {string} room @returns {string} */
+export const notThereAnyMore = (room) => `You may not be in room ${room} any more.`;
+
+/** @param {number} length @param {number} most @returns {string} */
+export const tooLong = (length, most) => `A message has at most ${most} characters; this one has ${length}.`;
+
+/** What a file says that has no name. */
+export const NAMELESS = "A file";
+
+/** @param {string} kind of the message @param {string} [name] whose it is @returns {string} what an image shows, for who cannot see it */
+export const imageOf = (kind, name) => (kind === "ml" ? "Image, black and white" : `Image from ${name ?? "somebody"}`);
+
+/** @param {string} [name] whose it is @returns {string} */
+export const soundOf = (name) => `Sound from ${name ?? "a model"}`;
+
+export const LOOK_CLOSER = "Look closer";
+export const NOT_THERE = { image: "This image is not there any more.", sound: "This sound is not there any more." };
+export const VIEWER = { close: "Close", back: "The image before", forward: "The image after" };
+
+/** @param {string} name @returns {string} */
+export const neitherImageNorSound = (name) => `${name || "That"} is neither an image nor a sound.`;
+
+const TRANSFER = { waiting: "waiting", sending: "Sending", checked: "being looked at…", again: "Try again", stop: "Do not send", nameless: NAMELESS };
+
+/** @param {string} name @returns {string} about a file on its way */
+export const transferWords = (name) => TRANSFER[name];
+
+/**
+ * How a search stands.
+ * @param {number} found
+ * @param {{over: boolean, most?: number, broken?: boolean}} how
+ * @returns {string}
+ */
+export function searchWords(found, { over, most, broken = false }) {
+  if (found === most) return `The newest ${found} that match`;
+  const count = found === 1 ? "1 message" : `${found || "No"} messages`;
+  if (broken) return `${count}; earlier ones could not be looked at`;
+  return over ? count : `${count} so far, looking further back…`;
+}
+
+/** How the connection is. */
+export const CONNECTION = { connecting: "Connecting…", online: "Live", offline: "Offline, trying again…" };
+
+/** What people should know while there is none. */
+export const NO_CONNECTION = "There is no connection. Go on writing: what you send is kept here and goes out as soon as it is back.";
+
+/** @param {number} seconds until the server stops @returns {string} */
+export function drainingWords(seconds) {
+  const when = seconds > 0 ? ` within ${Math.ceil(seconds)} s` : "";
+  return `The server restarts${when}. Go on writing: what you send is kept here and goes out as soon as it is back.`;
+}
+
+/** What keys do. */
+export const SHORTCUTS = [
+  { keys: ["Enter"], words: "send" },
+  { keys: ["Shift", "Enter"], words: "a new line" },
+  { keys: ["/"], words: "search this room" },
+  { keys: ["Alt", "↑"], words: "the room above" },
+  { keys: ["Alt", "↓"], words: "the room below" },
+  { keys: ["↑"], words: "from an empty field to the newest message, and from message to message" },
+  { keys: ["C"], words: "copy the message with the focus" },
+  { keys: ["R"], words: "have another written in its place" },
+  { keys: ["Esc"], words: "back to writing, or close what is open" },
+  { keys: ["W"], words: "write a message" },
+  { keys: ["?"], words: "this sheet" },
+];
+
 /** @param {string} state of a job @returns {string} */
 export const stateWord = (state) => STATES[state] ?? plain(state);
 
@@ -138,3 +245,58 @@ export function typingWords(names) {
 
 /** @param {string} name as in code @returns {string} as a label */
 export const capitalized = (name) => capital(plain(name));
+
+/* The operator page. */
+
+/** The times that jobs are looked for in; 0: between two times. */
+export const TIMES = [
+  { minutes: 15, words: "last 15 minutes" },
+  { minutes: 60, words: "last hour" },
+  { minutes: 1440, words: "last day" },
+  { minutes: 10080, words: "last week" },
+  { minutes: 0, words: "between…" },
+];
+
+export const NO_JOBS_MATCH = "No job is like this.";
+export const NOTHING_GIVEN_UP = "Nothing was given up.";
+export const NOTHING_RUNS = "Nothing runs here right now.";
+export const NO_WORKERS = "No worker was heard of lately: queued jobs wait.";
+
+export const NO_QUEUE = "No queue is in use, so no worker is asked.";
+
+/** @param {number} count @param {boolean} more @returns {string} */
+export const foundWords = (count, more) => `${count}${more ? "+" : ""} ${count === 1 && !more ? "job" : "jobs"}`;
+
+/** What became of something done to many. @param {number} done @param {number} refused @param {string} why the last of them @returns {string} */
+export const bulkWords = (done, refused, why) => (refused ? `Done for ${done}, refused for ${refused}. ${why}` : `Done for ${done}.`);
+
+/** The steps of a job's life. */
+export const JOB_STEPS = {
+  accepted: "accepted",
+  /** @param {number} attempt */
+  failed: (attempt) => `attempt ${attempt} failed`,
+  /** @param {number} attempt */
+  started: (attempt) => `attempt ${attempt} began`,
+  progress: "so far",
+  next: "may start",
+  dead: "given up: a dead letter",
+};
+
+/** Why dead letters of a group were given up. @param {Object} letter one of them @returns {string} */
+export function lettersWords({ kind, error }) {
+  if (kind === "message") return "Messages on the queue that nobody could read";
+  if (kind === "callback") return "Callbacks that nobody took";
+  return capital(JOB_ERRORS[error?.code] ?? plain(error?.code ?? "unknown"));
+}
+
+/** @param {number} count @returns {string} */
+export const DROP_ALL = (count) => `Drop ${count} dead letters? These jobs will never be done.`;
+
+/** @param {string} title @returns {string} */
+export const DROP_ONE = (title) => `Drop this dead letter (${title})? The job will never be done.`;
+
+/** @param {string} lane @returns {string} */
+export const laneWords = (lane) => `lane ${lane} is paused`;
+
+/** @param {string} title @param {boolean} paused @returns {string} */
+export const pausedWords = (title, paused) => (paused ? `${title} is paused: jobs are accepted and wait.` : `${title} goes on.`);

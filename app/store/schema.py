@@ -35,6 +35,7 @@ rooms = Table(
     # Of several web processes: the one that holds the room, and how often it has changed hands (docs/adr/0002).
     Column("owner", Text),
     Column("epoch", Integer, nullable=False, server_default=text("0")),
+    Column("tasks", Text),  # those that its people switched on or off, as JSON
 )
 
 messages = Table(

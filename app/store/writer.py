@@ -29,6 +29,7 @@ class Writer:
 
     def __init__(self, commits: Commits, make_effects: Callable[[], Any], loops: Loops) -> None:
         self.commits, self._make_effects, self._loop = commits, make_effects, loops.loop
+        self.timed: Callable[[float], None] = lambda seconds: None  # a group was written, or given up, in so long
         self.publish: Callable[[Any], None] = lambda effects: None  # gets the effects of each commit, in order
         # Where several processes write: which of them this is, and since when. Each group is refused when it is none any more.
         self.fence: tuple[str, float] | None = None
@@ -155,6 +156,7 @@ class Writer:
         self._call(wrong.failed, effects, StoreUnavailable("a mistake on our side"))
 
     def _written(self, group: Group, error: Exception | None) -> None:
+        self.timed(self._loop.time() - group.started)
         if error is None:
             self._pause = 0.0
             self._finish(group)

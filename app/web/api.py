@@ -1,30 +1,27 @@
-"""What operators and pages ask for: flags, jobs, the state of things."""
+"""What operators and pages ask for: flags, the state of things."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import msgspec
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
-from msgspec import Meta
 from sqlalchemy import Connection
 
 from app.answers.answer import FlagSet
-from app.answers.http import FlagList, JobList, OperatorView
-from app.contract import FINAL, UNFINISHED, JobView
+from app.answers.http import FlagList, OperatorView
 from app.documents.route import route
 from app.flags.flags import Flags
 from app.flags.rollout import Flag
 from app.ids import rfc3339
 from app.jobs import job as jobs
 from app.jobs import ledger
-from app.payload import Refused, RoomName, ready
+from app.payload import RoomName, ready
 from app.settings import Settings
 from app.store.store import Store
-from app.tasks import Task
 from app.web.access import Access
 from app.web.answers import json
 from app.web.asked import body, query
@@ -32,8 +29,6 @@ from app.web.waiting import Wait
 
 MINUTES = 15  # of jobs by state and path on the operator page
 RECENT = 50
-MAX_JOBS = 500  # in one list
-STATES = (*UNFINISHED, *FINAL)
 
 
 @ready
@@ -43,30 +38,17 @@ class OfRoom(msgspec.Struct):
     room: RoomName | None = None
 
 
-@ready
-class WhichJobs(msgspec.Struct):
-    """Which jobs are asked for, and how many at most."""
-
-    room: str | None = None
-    task: str | None = None
-    state: Literal[STATES] | None = None  # type: ignore[valid-type]  # made of two tuples
-    limit: Annotated[int, Meta(ge=1, le=MAX_JOBS)] = RECENT
-
-
 def api(
     settings: Settings,
     store: Store,
-    tasks: Mapping[str, Task],
     flags: Flags,
     now: Callable[[], Coroutine[Any, Any, dict[str, Any]]],
     held: Callable[[], list[Any]],
-    find: Callable[[str], Coroutine[Any, Any, Any]],
     access: Access,
     wait: Wait,
 ) -> Blueprint:
-    """The JSON interface under /api; `now` gives the figures of this moment, `held` who held the hub, `find` a job."""
+    """The JSON interface under /api; `now` gives the figures of this moment, `held` who held the hub."""
     blueprint = Blueprint("api", __name__, url_prefix="/api")
-    drafts = {task.name for task in tasks.values() if task.draft}
 
     @blueprint.get("/flags")
     @route("The path of each task", FlagList, needs="token", query=OfRoom)
@@ -90,26 +72,6 @@ def api(
     def unset_flag(task: str) -> ResponseReturnValue:
         access.operator()
         return jsonify(_public(wait(flags.unset(task))))
-
-    @blueprint.get("/jobs")
-    @route("Jobs, the newest first", JobList, needs="operator", query=WhichJobs)
-    def list_jobs() -> ResponseReturnValue:
-        access.operator()
-        which = query(WhichJobs)
-        chosen = {"room": which.room, "task": which.task, "state": which.state}
-        found = wait(store.read(lambda connection: ledger.newest(connection, which.limit, **chosen)))
-        return json({"jobs": [jobs.view(job) for job in found]})
-
-    @blueprint.get("/jobs/<id>")
-    @route("One job", JobView, needs="room", errors=("not_found",))
-    def show_job(id: str) -> ResponseReturnValue:
-        granted = access.grant()
-        job = wait(find(id))
-        # That there is a job in a room that is not theirs is nobody's business.
-        may_enter = job is not None and (granted.may_enter(job.room) or granted.role == "operator")
-        if not may_enter or (job.task in drafts and not granted.may_see_drafts):
-            raise Refused("not_found", "there is no such job")
-        return json(jobs.view(job))
 
     @blueprint.get("/operator")
     @route("What the operator page shows", OperatorView, needs="operator")

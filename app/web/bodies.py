@@ -10,7 +10,7 @@ from app.web.errors import answer_wsgi
 
 FORM_BYTES = 16_384  # around the file of an upload
 MAX_BODY_BYTES = 65_536  # of what is no upload and no event
-IMAGE = "an image"
+UPLOAD = "an upload"
 EVENT = "what is sent by polling"
 
 
@@ -30,7 +30,7 @@ class Bounded:
         elif int(length) > most + spare and what == EVENT:
             environ[HANG_UP] = True  # it is refused below, where its session is ended as well
         elif int(length) > most + spare:
-            refused = too_large(what, most, "file" if what == IMAGE else None)
+            refused = too_large(what, most, "file" if what == UPLOAD else None)
         if refused is None:
             return self._wsgi(environ, start_response)
         return answer_wsgi(environ, start_response, refused)
@@ -40,14 +40,14 @@ class Bounded:
         if path.startswith("/socket.io"):
             return EVENT, self._max_event, 0
         if path == "/api/uploads" or path.startswith("/uploads/"):
-            return IMAGE, self._max_upload, FORM_BYTES
+            return UPLOAD, self._max_upload, FORM_BYTES
         if path.startswith("/api/rooms/"):  # the same may be sent as an event
             return "a message or job", self._max_event, 0
         return "a request", MAX_BODY_BYTES, 0
 
 
 def too_large(what: str, most: int, field: str | None = None) -> Refused:
-    """Why it is refused, in the words of people: `an image has at most 10 MB`."""
+    """Why it is refused, in the words of people: `an upload has at most 10 MB`."""
     for unit, name in ((1 << 20, "MB"), (1 << 10, "KB"), (1, "bytes")):
         if most >= unit:
             return Refused("too_large", f"{what} has at most {round(most / unit, 1):g} {name}", field)

@@ -12,7 +12,7 @@ from app.settings import LOOPBACK, Settings
 from app.web.errors import answer_wsgi
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-CONTENT_TYPES = ("application/json", "multipart/form-data", "application/octet-stream", "image/")
+CONTENT_TYPES = ("application/json", "multipart/form-data", "application/octet-stream", "image/", "audio/")
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'{renewal}; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"

@@ -12,7 +12,7 @@ from app.answers.http import LaneList, LaneView, TaskList, TaskRules
 from app.controls.controls import Controls
 from app.controls.rules import LaneSetting, TaskSetting
 from app.documents.route import route
-from app.settings import Settings
+from app.settings import Settings, what_is_missing
 from app.tasks import Task
 from app.web.access import Access
 from app.web.asked import body
@@ -76,8 +76,12 @@ def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     }
     if task.draft:
         described["draft"] = True
-    if task.needs is not None and task.needs not in given:
-        described["not_configured"] = f"set {task.needs}"
+    if not task.on:
+        described["on"] = False
+    if task.when is not None:
+        described["conditional"] = True
+    if (missing := what_is_missing(task.needs, given)) is not None:
+        described["not_configured"] = missing
     return described
 
 

@@ -47,7 +47,8 @@ def rooms(services: Services, access: Access, wait: Wait) -> Blueprint:
     def send(room: str) -> ResponseReturnValue:
         grant = access.of_room(room_name(room))
         what = _body(read_message)
-        return _accepted(wait(services.send(sender_of(grant, what.sender), request.remote_addr, room, what)), 201)
+        sender = sender_of(grant, what.sender)
+        return _accepted(wait(services.send(sender, request.remote_addr, room, what, grant)), 201)
 
     @blueprint.post("/rooms/<room>/jobs")
     @route(

@@ -10,7 +10,7 @@ from typing import NoReturn
 from waitress import create_server  # type: ignore[import-untyped] # it has none
 
 from ml_clients.embedded.endpoints import create_app
-from ml_clients.embedded.models import load_models
+from ml_clients.embedded.models import ExtraMissingError, load_extras, load_models
 from ml_clients.embedded.questions import MAX_PICTURE_BYTES
 from ml_clients.priority import IDLE, niceness, step_back
 
@@ -27,7 +27,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, _stop)
     try:
         # Loaded before the port opens: until then a client is refused at once and tries again.
-        app = create_app(load_models())
+        app = create_app(load_models(), load_extras(asked.ocr, asked.speech))
         server = create_server(
             app,
             host=asked.host,
@@ -38,7 +38,7 @@ def main() -> int:
             asyncore_use_poll=True,
             ident=None,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ExtraMissingError) as error:
         print(f"model server cannot start: {error}", file=sys.stderr)
         return 1
     step_back(asked.niceness)
@@ -51,6 +51,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ml_clients.embedded", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", default=5001, type=int, help="the port, 0 for any free one")
+    parser.add_argument("--ocr", action="store_true", help="read text in pictures as well, where that is installed")
+    parser.add_argument("--speech", action="store_true", help="write down speech as well, where that is installed")
     parser.add_argument("--niceness", default=IDLE, type=niceness, help="idle (for others), or 0 to 19")
     return parser.parse_args()
 

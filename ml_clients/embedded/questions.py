@@ -1,5 +1,6 @@
 """What the endpoints accept, and how they refuse the rest."""
 
+import datetime as dt
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ MAX_TEXT_BYTES = 128 * 1024
 MAX_MESSAGES = 1000
 MAX_MESSAGES_BYTES = 2 * 1024 * 1024
 MAX_PICTURE_BYTES = 32 * 1024 * 1024
+MAX_SOUND_BYTES = 32 * 1024 * 1024
 
 
 class Refusal(Exception):
@@ -31,6 +33,13 @@ class TextQuestion(msgspec.Struct, forbid_unknown_fields=True):
     text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 
 
+class DatedQuestion(TextQuestion):
+    """`{"text", "at", "zone"}`: a message, when it was written (RFC 3339) and in which time zone (IANA name)."""
+
+    at: dt.datetime
+    zone: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_+/-]{1,64}\Z")]
+
+
 class SaidMessage(msgspec.Struct, forbid_unknown_fields=True):
     """One message of a conversation."""
 
@@ -38,14 +47,21 @@ class SaidMessage(msgspec.Struct, forbid_unknown_fields=True):
     text: Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
-class Conversation(msgspec.Struct, forbid_unknown_fields=True):
+class Conversation(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """`{"messages": [...]}` for the summary, the oldest first."""
 
     messages: Annotated[list[SaidMessage], Meta(max_length=MAX_MESSAGES)]
 
 
+class AmongMessages(Conversation):
+    """`{"text", "messages"}`: a message, and earlier ones, the oldest first."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
+
+
 # Made here, where only one thread is: msgspec 0.22 crashes where two are the first to use a type.
-_DECODERS: dict[Any, Any] = {kind: msgspec.json.Decoder(kind) for kind in (TextQuestion, Conversation)}
+KINDS = (TextQuestion, DatedQuestion, Conversation, AmongMessages)
+_DECODERS: dict[Any, Any] = {kind: msgspec.json.Decoder(kind) for kind in KINDS}
 
 
 def body(limit: int) -> bytes:

@@ -26,6 +26,14 @@ ANSWERS: dict[str, object] = {
     "language": {"language": "en", "confidence": 0.5},
     "sentiment": {"label": "neutral", "score": 0.0},
     "summary": {"lines": ["(made up by the synthetic model server)"]},
+    "redact": {"found": [], "text": "(made up)"},
+    "suggest": {"suggestions": []},
+    "similar": {"similar": []},
+    "appointment": {"times": []},
+    "doses": {"doses": []},
+    "barcode": {"codes": []},
+    "ocr": {"lines": []},
+    "transcribe": {"text": "(made up)", "seconds": 1.0},
 }
 
 
@@ -50,7 +58,7 @@ def _endpoint(model: str, behaviour: Behaviour) -> Callable[[web.Request], Await
         await asyncio.sleep(seconds)
         if fails:
             return web.json_response({"error": {"code": "synthetic", "message": "this one fails"}}, status=503)
-        if model == "monochrome":
+        if model in ("monochrome", "thumbnail"):
             return web.Response(body=GREY_PIXEL, content_type="image/png")
         return web.json_response(ANSWERS[model])
 

@@ -10,7 +10,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-MODELS = ("triage", "language", "sentiment", "summary", "monochrome")
+MODELS = (
+    *("triage", "language", "sentiment", "summary", "monochrome"),
+    *("redact", "suggest", "similar", "appointment", "doses", "thumbnail", "barcode", "ocr", "transcribe"),
+)
 
 
 class Times(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -30,9 +30,9 @@ class Tab:
         expect(self.one("members")).to_contain_text(name)
         return self
 
-    def operator(self) -> Tab:
-        """Open the operator page and see that it lives."""
-        self.page.goto(f"{self.url}/operator")
+    def operator(self, query: str = "") -> Tab:
+        """Open the operator page, in the view that this query names, and see that it lives."""
+        self.page.goto(f"{self.url}/operator{query}")
         expect(self.one("freshness", state="fresh")).to_be_visible()
         return self
 

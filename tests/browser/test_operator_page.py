@@ -17,7 +17,7 @@ def test_nothing_covers_the_buttons_of_dead_letters_wherever_the_page_is_scrolle
     opened: Open, gate: Gate, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     with Web(tmp_path, RATE_LIMIT="off", ML_URL=gate.url) as web:
-        ann, operator = opened(web.url).join("Ann", "lobby"), opened(web.url, size=size).operator()
+        ann, operator = opened(web.url).join("Ann", "lobby"), opened(web.url, size=size).operator("?view=dead")
         for number in range(4):
             ann.say(f"Nobody can read this, {number}")
         expect(operator.one("dead-letters").locator("tbody tr")).to_have_count(12)
@@ -38,11 +38,6 @@ def test_nothing_covers_the_buttons_of_dead_letters_wherever_the_page_is_scrolle
             return found;
         }"""
         assert operator.page.evaluate(covered) == []
-        flags = operator.page.locator(".card-flags").bounding_box()
-        dead = operator.one("dead-letters").bounding_box()
-        assert flags
-        assert dead
-        assert flags["y"] + flags["height"] <= dead["y"]
         ann.close()
         operator.close()
 

@@ -128,14 +128,14 @@ def test_pages_say_that_the_queue_is_away_for_as_long_as_it_is(
 def test_dead_letters_are_replayed_and_dropped_on_the_operator_page(opened: Open, gate: Gate, room: str) -> None:
     with System(ML_URL=gate.url) as troubled:
         ann = opened(troubled.url).join("Ann", room)
-        operator = opened(troubled.url).operator()
+        operator = opened(troubled.url).operator("?view=dead")
         expect(operator.one("dead-letters")).to_contain_text("Nothing was given up")
         ann.say("Nobody can read this")
         expect(ann.one("chip", state="failed")).to_have_count(3)
 
         letters = operator.one("dead-letters").locator("tbody tr")
         expect(letters).to_have_count(3)
-        expect(operator.one("tile-dead")).to_contain_text("3")
+        expect(operator.page.locator("#dead-count")).to_have_text("3")
         expect(letters.first).to_contain_text(room)
         expect(letters.first).to_contain_text("Model refused")
 

@@ -1,7 +1,8 @@
-"""Images go up with the token that the join gave, and with a new one when that has run out."""
+"""Images and sounds go up, several at once; with the token that the join gave, and a new one when that has run out."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
@@ -14,6 +15,8 @@ from playwright.sync_api import Request, Route, expect
 from app.compare.system import System
 from tests.browser.cable import changing
 from tests.browser.conftest import Open
+
+SOUNDS = Path(__file__).parents[1] / "sounds"
 
 
 @pytest.fixture
@@ -60,6 +63,86 @@ def test_an_image_goes_up_with_the_token_of_the_newest_join(
     expect(ann.one("pending")).to_contain_text("That is not there any more")  # as the server has no such upload
     assert sent == ["token-1", "token-2"]
     complaints.clear()  # a browser notes each answer that refuses
+
+
+def test_several_files_go_up_at_once_and_are_looked_at_closely(
+    opened: Open, system: System, room: str, tmp_path: Path
+) -> None:
+    for name, colour in (("one", "tomato"), ("two", "teal"), ("three", "gold")):
+        Image.new("RGB", (1600, 900), colour).save(tmp_path / f"{name}.png")
+    files = [tmp_path / "one.png", tmp_path / "two.png", SOUNDS / "tone.ogg"]
+    ann = opened(system.url).join("Ann", room)
+    ann.one("composer").fill("Here they are")
+    ann.one("upload-input").set_input_files(files)
+    sent = ann.one("message", kind="user")
+    expect(sent).to_have_count(3)
+    expect(sent.first).to_contain_text("Here they are")
+    expect(ann.one("transfer")).to_have_count(0)
+    expect(ann.one("sound")).to_have_count(1)
+    ann.page.wait_for_load_state("networkidle")
+    assert ann.one("sound").evaluate(
+        "sound => sound.readyState > 0 || new Promise(r => (sound.onloadedmetadata = () => r(true)))"
+    )
+    mine = sent.locator(".picture img")
+    expect(mine).to_have_count(2)
+    small = "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
+    assert mine.first.evaluate(small) == [720, 405]
+
+    mine.first.click()
+    whole = ann.page.locator("#viewer img")
+    assert whole.evaluate(small) == [1600, 900]
+    ann.page.keyboard.press("ArrowRight")
+    expect(ann.page.locator("#viewer p")).to_contain_text("2 of")
+    ann.page.keyboard.press("Escape")
+    expect(whole).to_be_hidden()
+
+
+def test_a_file_on_its_way_shows_how_far_it_is_can_be_stopped_and_is_sent_again_when_it_was_refused(
+    opened: Open, system: System, room: str, picture: Path, tmp_path: Path, complaints: list[str]
+) -> None:
+    def hold(route: Route) -> None:
+        """It never gets there."""
+
+    ann = opened(system.url).join("Ann", room)
+    ann.page.route("**/api/uploads", hold)
+    ann.upload(picture)
+    row = ann.one("transfer").filter(has_text="picture.png")
+    expect(row.get_by_role("progressbar")).to_be_visible()
+    row.get_by_test_id("transfer-drop").click()
+    expect(ann.one("transfer")).to_have_count(0)
+
+    ann.page.unroute("**/api/uploads")
+    lie = tmp_path / "lie.png"
+    lie.write_text("<script>alert(1)</script>")
+    ann.upload(lie)
+    expect(ann.one("transfer", state="failed")).to_contain_text("neither an image")
+    ann.one("transfer-again").click()
+    expect(ann.one("transfer", state="failed")).to_contain_text("neither an image")
+    ann.one("transfer-drop").click()
+    expect(ann.one("transfer")).to_have_count(0)
+    expect(ann.one("composer")).to_be_focused()
+    expect(ann.one("message")).to_have_count(0)
+    complaints.clear()  # a browser notes each answer that refuses
+
+
+PASTE = """([data, kind]) => {
+    const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0));
+    const files = new DataTransfer();
+    files.items.add(new File([bytes], "pasted.png", {type: "image/png"}));
+    const how = {bubbles: true, cancelable: true};
+    if (kind === "paste") {
+        document.getElementById("composer").dispatchEvent(new ClipboardEvent("paste", {clipboardData: files, ...how}));
+    } else {
+        document.getElementById("talk").dispatchEvent(new DragEvent("drop", {dataTransfer: files, ...how}));
+    }
+}"""
+
+
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_a_file_is_pasted_or_dropped(opened: Open, system: System, room: str, picture: Path, kind: str) -> None:
+    ann = opened(system.url).join("Ann", room)
+    ann.page.evaluate(PASTE, [base64.b64encode(picture.read_bytes()).decode(), kind])
+    expect(ann.one("message", kind="user").locator(".picture img")).to_have_count(1)
 
 
 def test_an_image_takes_its_place_before_it_is_there(opened: Open, system: System, room: str, picture: Path) -> None:

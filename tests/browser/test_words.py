@@ -90,7 +90,7 @@ def test_an_image_that_is_too_large_is_refused_in_units_people_know(
     large = tmp_path / "large.png"
     large.write_bytes(b"\x89PNG\r\n\x1a\n" + secrets.token_bytes(1_100_000))  # the system takes 1,000,000
     ann.upload(large)
-    expect(ann.one("toast")).to_contain_text("at most 976.6 KB")
-    expect(ann.one("toast")).not_to_contain_text("bytes")
-    expect(ann.one("toast")).not_to_contain_text("MAX_UPLOAD_BYTES")
+    expect(ann.one("transfer", state="failed")).to_contain_text("at most 976.6 KB")
+    expect(ann.one("transfer", state="failed")).not_to_contain_text("bytes")
+    expect(ann.one("transfer", state="failed")).not_to_contain_text("MAX_UPLOAD_BYTES")
     complaints.clear()  # a browser notes each answer that refuses

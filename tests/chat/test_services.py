@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.auth.grant import open_to
+from app.auth.grant import Grant, open_to
 from app.chat import services
 from app.chat.rate import Rates
 from app.contract import NewJob, NewMessage, Person, Sender
@@ -17,6 +17,8 @@ from app.payload import Refused
 from app.tasks import task
 from tests import shapes
 from tests.jobs.process import Process
+
+MEMBER = Grant(Person("program", "Program"), ("*",))
 
 
 @task(attempts=2)
@@ -33,7 +35,7 @@ def process(start: Callable[..., Process]) -> Process:
 def send(process: Process, sender: str, key: str, address: str | None = "10.0.0.1", room: str = "lobby") -> Any:
     """A message, as acknowledged."""
     what = NewMessage(key=key, text=f"text {key}")
-    return process.own.run(process.services.send(Person(sender, sender), address, room, what))
+    return process.own.run(process.services.send(Person(sender, sender), address, room, what, MEMBER))
 
 
 def request(process: Process, body: Any, task: str = "count", room: str = "lobby") -> dict[str, Any]:

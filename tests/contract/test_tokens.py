@@ -28,6 +28,7 @@ Come = Callable[..., Guest]
 OPERATORS = [
     ("GET", "/api/jobs"),
     ("GET", "/api/operator"),
+    ("GET", "/api/operator/jobs/0123"),
     ("GET", "/api/live"),
     ("GET", "/api/dead-letters"),
     ("GET", "/api/dead-letters/0123456789"),

@@ -1,9 +1,10 @@
-"""Images: sent over HTTP, named in messages and jobs, seen through signed links."""
+"""Images and sounds: sent over HTTP, named in messages and jobs, seen through signed links."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import requests
@@ -11,6 +12,8 @@ from PIL import Image
 
 from tests.conftest import Site
 from tests.guest import WAIT, Guest
+
+SOUNDS = Path(__file__).parents[1] / "sounds"
 
 
 def picture(kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
@@ -69,6 +72,19 @@ def test_a_message_shows_its_image(site: Site, ann: Guest, ben: Guest, room: str
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP"])
 def test_usual_kinds_of_images_are_taken(site: Site, room: str, token: str, kind: str) -> None:
     assert send(site, room, token, picture(kind)).status_code == 201
+
+
+def test_a_sound_is_taken_whatever_it_is_called_and_played_from_anywhere(
+    site: Site, ann: Guest, room: str, token: str
+) -> None:
+    sound = (SOUNDS / "tone.ogg").read_bytes()
+    upload = send(site, room, token, sound).json()["upload"]  # called cat.png, as all here
+    data = ann.say(room, "Listen", upload=upload)["data"]
+    assert data["type"] == "audio/ogg"
+    answer = requests.get(site.url + data["url"], headers={"Range": "bytes=100-199"}, timeout=WAIT)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (206, "audio/ogg")
+    assert answer.content == sound[100:200]
+    assert answer.headers["Content-Range"] == f"bytes 100-199/{len(sound)}"
 
 
 def test_only_who_joined_a_room_can_send_an_image_to_it(

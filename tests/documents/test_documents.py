@@ -123,6 +123,16 @@ def _fields(kind: type) -> dict[str, bool]:
     return {each.encode_name: each.required for each in msgspec.structs.fields(kind)}
 
 
+def _ask_for_controls(ask: Any) -> None:
+    retries = {"attempts": 3, "codes": [503], "min_wait_s": 1, "max_wait_s": 9, "jitter": "none"}
+    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": True, "retries": retries})
+    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": True})
+    ask("GET", "/api/tasks")
+    ask("GET", "/api/lanes")
+    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": False})
+    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": False, "retries": None})
+
+
 def test_what_routes_answer_is_what_the_document_says(system: System, room: str) -> None:
     """Every route that answers JSON is asked, and its answer held against its schema, field by field."""
     document = requests.get(f"{system.url}/openapi.json", timeout=WAIT).json()
@@ -150,15 +160,12 @@ def test_what_routes_answer_is_what_the_document_says(system: System, room: str)
     ask("PUT", "/api/flags/language", "/api/flags/{task}", json={"path": "simple"})
     ask("DELETE", "/api/flags/language", "/api/flags/{task}")
     ask("PUT", "/api/flags/nothing", "/api/flags/{task}", json={"path": "simple"})
-    retries = {"attempts": 3, "codes": [503], "min_wait_s": 1, "max_wait_s": 9, "jitter": "none"}
-    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": True, "retries": retries})
-    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": True})
-    ask("GET", "/api/tasks")
-    ask("GET", "/api/lanes")
-    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": False})
-    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": False, "retries": None})
+    _ask_for_controls(ask)
     ask("GET", f"/api/jobs/{job['id']}", "/api/jobs/{id}")
     ask("GET", "/api/jobs/nothing", "/api/jobs/{id}")
+    ask("GET", f"/api/operator/jobs/{job['id']}", "/api/operator/jobs/{id}")
+    ask("GET", "/api/operator/jobs/nothing", "/api/operator/jobs/{id}")
+    ask("GET", "/api/jobs?state=succeeded&limit=1")
     theirs = {"key": "k", "sender": {"id": "ada", "name": "Ada"}}
     for what, body in (
         ("messages", {"text": "hello"}),

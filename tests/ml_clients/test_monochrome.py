@@ -5,7 +5,8 @@ from PIL import Image
 
 import ml_clients
 from ml_clients import picture
-from ml_clients.embedded.monochrome import PictureTooLargeError, monochrome
+from ml_clients.embedded.monochrome import monochrome
+from ml_clients.embedded.pictures import PictureTooLargeError
 
 
 def drawn(kind: str, mode: str = "RGB", size: tuple[int, int] = (40, 20), colour: object = (200, 30, 60)) -> bytes:

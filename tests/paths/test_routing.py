@@ -22,6 +22,8 @@ class Path:
     limit = 10
     depth: tuple[int, int] | None = None
 
+    reconnects = 0
+
     def __init__(self) -> None:
         self.busy, self.slots, self.there = 0, 1, True
         self.given: list[Job] = []

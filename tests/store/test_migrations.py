@@ -124,7 +124,7 @@ def test_a_store_goes_on_with_what_the_last_release_left(path: Path, own: OwnLoo
     store = Store(f"sqlite:///{path}", own)
 
     unfinished, newest = own.run(store.read(ledger.unfinished))
-    seqs = own.run(store.read(lambda connection: reading.newest_seqs(connection, {"lobby", "ward", "emptied"})))
+    kept = own.run(store.read(lambda connection: reading.rooms_as_kept(connection, {"lobby", "ward", "emptied"})))
     (page, more, _) = own.run(store.read(lambda connection: reading.older(connection, "lobby", 7, 10)))
     own.run(store.close())
 
@@ -132,7 +132,7 @@ def test_a_store_goes_on_with_what_the_last_release_left(path: Path, own: OwnLoo
         *("j-held", "j-accepted", "j-running", "j-retrying", "j-queued", "j-published", "j-running-queued", "j-ward")
     ]
     assert newest == 14
-    assert seqs == {"lobby": 6, "ward": 1, "emptied": 9}
+    assert kept == {"lobby": (6, {}), "ward": (1, {}), "emptied": (9, {})}
     assert [message.seq for message in page] == [1, 2, 3, 4, 5, 6]
     assert {job.id for job in more} == {"j-message", "j-skipped", "j-succeeded", "j-dead"}
 
@@ -160,7 +160,7 @@ def test_a_database_of_a_newer_spillway_is_refused_and_left_alone(path: Path, ow
         connection.executescript(change)
     before = rows(path)
 
-    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0007: run the newer"):
+    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0008: run the newer"):
         Store(f"sqlite:///{path}", own)
 
     assert rows(path) == before

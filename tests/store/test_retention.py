@@ -102,10 +102,10 @@ def test_a_room_goes_on_counting_after_all_its_messages_were_removed(
 ) -> None:
     put("message", [message("r", 1, OLD), message("other", 1, NEW), message("r", 2, OLD)])
     clean()
-    assert own.run(store.read(lambda c: reading.newest_seqs(c, {"r", "other", "new"}))) == {
-        "r": 2,
-        "other": 1,
-        "new": 0,
+    assert own.run(store.read(lambda c: reading.rooms_as_kept(c, {"r", "other", "new"}))) == {
+        "r": (2, {}),
+        "other": (1, {}),
+        "new": (0, {}),
     }
 
     put("message", [message("r", 3, OLD)])

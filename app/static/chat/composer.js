@@ -2,7 +2,7 @@
 
 import { byId } from "../dom.js";
 import { toast } from "../toasts.js";
-import { fromDraft } from "../words.js";
+import { fromDraft, tooLong } from "../words.js";
 
 const MOST = 8192;
 const COUNT_FROM = 7500;
@@ -14,28 +14,39 @@ const SILENT_MS = 4_000;
  * @param {Object} on
  * @param {(text: string, draft?: string) => void} on.send with the job whose draft it was made of
  * @param {(on: boolean) => void} on.typing
- * @returns {{focus: () => void, take: () => string, edit: (job: Object, text: string) => void}} `take` empties it and gives
- *   what was written, `edit` puts a draft into it
+ * @param {import("./written.js").Written} written what was being written here
+ * @returns {{focus: () => void, take: () => string, edit: (job: Object, text: string) => void, close: () => void}} `take` empties it
+ *   and gives what was written, `edit` puts a draft into it
  */
-export function composer(on) {
+export function composer(on, written) {
   const text = byId("composer", HTMLTextAreaElement);
   const typing = typingSignal(on.typing);
-  const take = () => {
-    const written = text.value;
-    text.value = "";
+  const keep = () => written.save({ text: text.value, draft: draft.job() });
+  const show = (/** @type {string} */ words) => {
+    text.value = words;
     fit(text);
-    typing.off();
-    return written;
   };
-  const draft = draftNote();
-  const send = () => { if (sendable(text.value)) on.send(take(), draft.take()); };
-  const edit = (/** @type {Object} */ job, /** @type {string} */ written) => {
-    text.value = [text.value.trim(), written.trim()].filter(Boolean).join("\n");
+  const draft = draftNote(() => keep());
+  const take = () => {
+    const words = text.value;
+    show("");
+    typing.off();
+    keep();
+    return words;
+  };
+  const send = () => {
+    if (!sendable(text.value)) return;
+    const made = draft.job()?.id;
+    draft.set(undefined);
+    on.send(take(), made);
+  };
+  const edit = (/** @type {Object} */ job, /** @type {string} */ words) => {
     draft.set(job);
-    fit(text);
+    show([text.value.trim(), words.trim()].filter(Boolean).join("\n"));
+    keep();
     text.focus();
   };
-  text.oninput = () => { fit(text); typing.on(text.value !== ""); };
+  text.oninput = () => { fit(text); typing.on(text.value !== ""); keep(); };
   text.onblur = () => typing.off();
   text.onkeydown = (event) => {
     // While an input method composes a word, Enter belongs to it.
@@ -46,34 +57,30 @@ export function composer(on) {
   byId("composer-form").onsubmit = (event) => { event.preventDefault(); send(); text.focus(); };
   // Each message can be opened, and so is a stop of the Tab key.
   byId("skip").onclick = (event) => { event.preventDefault(); text.focus(); };
-  fit(text);
-  return { focus: () => text.focus(), take, edit };
+  const before = written.load();
+  draft.set(before.draft);
+  show(before.text);
+  return { focus: () => text.focus(), take, edit, close: () => typing.off() };
 }
 
 /** What the composer says of the draft in it; its button takes the note away, and the text stays. */
-function draftNote() {
+function draftNote(changed) {
   const note = byId("composer-draft");
-  /** @type {string|undefined} */
-  let job;
-  const set = (/** @type {Object|undefined} */ given) => {
-    job = given?.id;
-    note.hidden = !given;
-    byId("composer-draft-words").textContent = given ? fromDraft(given.sender?.name) : "";
+  /** @type {Object|undefined} */
+  let made;
+  const set = (/** @type {Object|undefined} */ job) => {
+    made = job && { id: job.id, sender: job.sender };
+    note.hidden = !job;
+    byId("composer-draft-words").textContent = job ? fromDraft(job.sender?.name) : "";
   };
-  const take = () => {
-    const taken = job;
-    set(undefined);
-    return taken;
-  };
-  byId("composer-draft-close").onclick = () => set(undefined);
-  set(undefined);
-  return { set, take };
+  byId("composer-draft-close").onclick = () => { set(undefined); changed(); };
+  return { set, job: () => made };
 }
 
 function sendable(text) {
   if (text.trim() === "") return false;
   const length = [...text].length;
-  if (length > MOST) toast(`A message has at most ${MOST} characters; this one has ${length}.`, "bad");
+  if (length > MOST) toast(tooLong(length, MOST), "bad");
   return length <= MOST;
 }
 

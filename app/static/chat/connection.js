@@ -54,8 +54,11 @@ export class Connection {
 
   get connected() { return this.socket.connected; }
 
-  /** @param {string} event @param {(data: any) => void} listener */
-  hear(event, listener) { this.socket.on(event, listener); }
+  /** @param {string} event @param {(data: any) => void} listener @returns {() => void} stops hearing */
+  hear(event, listener) {
+    this.socket.on(event, listener);
+    return () => { this.socket.off(event, listener); };
+  }
 
   /**
    * Sends an event and waits for its acknowledgement.

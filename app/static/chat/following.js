@@ -44,6 +44,21 @@ export class Following {
     this.top = this.scroll.scrollTop;
   }
 
+  /** Something above the view grew by so much: what is in view stays where it is. @param {number} px */
+  moved(px) {
+    if (this.atEnd) return;
+    this.scroll.scrollTop += px;
+    this.top = this.scroll.scrollTop;
+  }
+
+  /** Goes up by so much, and stays there. @param {number} px below zero */
+  goUp(px) {
+    this.atEnd = false;
+    this.scroll.scrollTop += px;
+    this.top = this.scroll.scrollTop;
+    this.toEnd.hidden = false;
+  }
+
   /** Goes to the newest message. */
   toTheEnd() {
     this.atEnd = true;

@@ -7,7 +7,7 @@ export const isFinal = (job) => RANK[job.state] === 2;
 
 /** Jobs by id. The later attempt wins, within an attempt the later state; a final state never goes back. */
 export class Jobs {
-  constructor() { this.known = new Map(); }
+  constructor() { this.clear(); }
 
   /** @param {string} id @returns {Object|undefined} */
   get(id) { return this.known.get(id); }
@@ -15,8 +15,14 @@ export class Jobs {
   /** @returns {Object[]} */
   all() { return [...this.known.values()]; }
 
+  /** @param {number} seq of a message @returns {Object[]} those that belong to it */
+  of(seq) { return [...(this.bySeq.get(seq) ?? [])].map((id) => this.known.get(id)); }
+
   /** Forgets all. */
-  clear() { this.known.clear(); }
+  clear() {
+    this.known = new Map();
+    this.bySeq = new Map();
+  }
 
   /**
    * Takes a `job:update`.
@@ -30,7 +36,14 @@ export class Jobs {
     const kept = sameAttempt ? before : { message: before?.message, key: before?.key, sender: before?.sender };
     const job = { ...kept, ...update };
     this.known.set(job.id, job);
+    this.#file(job);
     return job;
+  }
+
+  #file({ id, message }) {
+    if (message === undefined) return;
+    if (!this.bySeq.has(message)) this.bySeq.set(message, new Set());
+    this.bySeq.get(message).add(id);
   }
 }
 

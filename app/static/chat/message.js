@@ -4,11 +4,13 @@ import { dayKey, dayWords, exactTime, timeOf } from "../clock.js";
 import { h } from "../dom.js";
 import { icon } from "../icons.js";
 import { REPLACED, taskTitle } from "../words.js";
+import { messageActions } from "./actions.js";
 import { findingsElement } from "./findings.js";
-import { linked } from "./links.js";
 import { isNotice, noticeElement } from "./notice.js";
 import { avatar } from "./person.js";
 import { picture } from "./picture.js";
+import { prose } from "./prose.js";
+import { sound } from "./sound.js";
 
 const TOGETHER_MS = 5 * 60_000;
 
@@ -21,19 +23,20 @@ const TOGETHER_MS = 5 * 60_000;
  * @param {(seq: number) => Promise<Object|undefined>} about.again fetches it anew
  * @param {import("./dismissed.js").Dismissed} about.dismissed
  * @param {(seq: number) => void} about.goTo shows another message
+ * @param {(() => void)|null} about.regenerate asks for another in its place, where that can be
  * @returns {HTMLElement}
  */
-export function messageElement(message, { own, task, again, dismissed, goTo }) {
+export function messageElement(message, { own, task, again, dismissed, goTo, regenerate }) {
   const ml = message.kind === "ml";
   const notice = isNotice(message, task);
   const element = h("li", {
     class: "message", id: `message-${message.seq}`, "data-testid": "message", "data-seq": message.seq, "data-kind": message.kind, "data-own": String(own),
-    "data-notice": String(notice), "data-at": message.at, "data-from": ml ? `task ${task ?? ""}` : `${message.kind} ${message.sender?.id ?? ""}`,
+    "data-notice": String(notice), "data-at": message.at,
   },
   ml ? h("span", { class: "avatar", "aria-hidden": "true" }, icon("spark")) : avatar(message.sender?.name ?? "?"),
   h("div", { class: "body" },
     head(message, ml ? task : null),
-    notice ? noticeElement(message, { dismissed, goTo }) : bubble(message, again),
+    notice ? noticeElement(message, { dismissed, goTo }) : h("div", { class: "bubble-row" }, bubble(message, again), messageActions(message, regenerate)),
     findingsElement()));
   return element;
 }
@@ -44,14 +47,15 @@ export const mlLabel = (task) => (task ? taskTitle(task) : "Model");
 /**
  * Fits a message to the one before it: a new day gets a line, the same sender goes on without a head.
  * @param {HTMLElement} element
- * @param {HTMLElement|null} previous
+ * @param {Object} message
+ * @param {Object} [previous] the message before it
  */
-export function decorate(element, previous) {
-  const newDay = !previous || dayKey(previous.dataset.at) !== dayKey(element.dataset.at);
-  const soon = previous && Math.abs(Date.parse(element.dataset.at) - Date.parse(previous.dataset.at)) < TOGETHER_MS;
+export function decorate(element, message, previous) {
+  const newDay = !previous || dayKey(previous.at) !== dayKey(message.at);
+  const soon = previous && Math.abs(Date.parse(message.at) - Date.parse(previous.at)) < TOGETHER_MS;
   element.querySelector(":scope > .day")?.remove();
-  if (newDay) element.prepend(h("div", { class: "day" }, dayWords(element.dataset.at)));
-  element.dataset.follows = String(Boolean(!newDay && soon && element.dataset.kind === "user" && previous.dataset.from === element.dataset.from));
+  if (newDay) element.prepend(h("div", { class: "day" }, dayWords(message.at)));
+  element.dataset.follows = String(Boolean(!newDay && soon && message.kind === "user" && previous.kind === "user" && previous.sender?.id === message.sender?.id));
 }
 
 /** Says that a newer message has taken the place of this one. @param {HTMLElement} element */
@@ -72,23 +76,14 @@ function head(message, task) {
 
 function bubble(message, again) {
   return h("div", { class: "bubble" },
-    ...(message.kind === "ml" ? findings(message) : [h("p", { class: "message-text", dir: "auto" }, ...linked(message.text))]),
-    message.upload || message.data?.url ? picture(message, again) : null);
+    ...prose(withoutLabel(message), { lists: message.kind === "ml" ? 1 : 2 }),
+    message.upload || message.data?.url ? attached(message, again) : null);
 }
 
-/** What a model wrote: lines that begin with a dash become a list, the rest stays as it is. */
-function findings({ text, data }) {
-  const blocks = [];
-  const given = text.split("\n");
-  // The label above the bubble says the same already.
-  if (given.length > 1 && given[0] === mlLabel(data?.task)) given.shift();
-  for (const line of given) {
-    const item = /^[-•*] +/.test(line);
-    const last = blocks.at(-1);
-    if (last && last.item === item) last.lines.push(line);
-    else blocks.push({ item, lines: [line] });
-  }
-  return blocks.map(({ item, lines }) => (item
-    ? h("ul", { class: "findings", dir: "auto" }, ...lines.map((line) => h("li", {}, ...linked(line.replace(/^[-•*] +/, "")))))
-    : h("p", { class: "message-text", dir: "auto" }, ...linked(lines.join("\n")))));
+const attached = (message, again) => (message.data?.type?.startsWith("audio/") ? sound : picture)(message, again);
+
+/** What a model wrote without a first line that is its label: that stands above the bubble already. */
+function withoutLabel({ kind, text, data }) {
+  const label = `${mlLabel(data?.task)}\n`;
+  return kind === "ml" && text.startsWith(label) ? text.slice(label.length) : text;
 }

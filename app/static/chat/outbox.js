@@ -21,20 +21,31 @@ export class Outbox {
   /**
    * @param {import("./connection.js").Connection} connection
    * @param {string} place where unsent entries are kept in sessionStorage
-   * @param {Object} on
-   * @param {(entry: Entry) => void} on.changed also for a new one
-   * @param {(entry: Entry, answer: Object|null) => void} on.gone acknowledged, or discarded without an answer
-   * @param {() => void} on.notInRoom
+   * @param {() => void} notInRoom the room must be joined again
    */
-  constructor(connection, place, on) {
+  constructor(connection, place, notInRoom) {
     this.connection = connection;
     this.place = place;
-    this.on = on;
+    this.notInRoom = notInRoom;
     this.open = false;
     this.busy = false;
     this.entries = remembered(place);
+    this.unwatch();
+  }
+
+  /**
+   * Shows its entries to somebody, from now on.
+   * @param {Object} on
+   * @param {(entry: Entry) => void} on.changed also for each that is here, and for a new one
+   * @param {(entry: Entry, answer: Object|null) => void} on.gone acknowledged, or discarded without an answer
+   */
+  watch(on) {
+    this.on = on;
     for (const entry of this.entries) on.changed(entry);
   }
+
+  /** Nobody looks; it goes on sending. */
+  unwatch() { this.on = { changed: () => {}, gone: () => {} }; }
 
   /** Adds an event and sends it as soon as it can go. `payload` holds its key. @returns {Entry} */
   add(event, payload) {
@@ -99,7 +110,7 @@ export class Outbox {
     entry.tries = (entry.tries ?? 0) + 1;
     if (!PASSING.has(code) || entry.tries >= TRIES) return this.#mark(entry, "failed", error);
     this.#mark(entry, "waiting", error);
-    if (code === "not_in_room") this.on.notInRoom();
+    if (code === "not_in_room") this.notInRoom();
     return new Promise((resume) => { setTimeout(resume, (retry_after ?? PAUSE_S) * 1000); });
   }
 

@@ -10,7 +10,7 @@ export function avatar(name) {
 }
 
 function initials(name) {
-  const words = name.trim().split(/\s+/);
+  const words = (name.match(/[\p{L}\p{N}]+/gu) ?? [name]).slice(0, 9);
   const first = [...words[0]][0] ?? "?";
   const last = words.length > 1 ? [...words.at(-1)][0] : "";
   return (first + last).toUpperCase();

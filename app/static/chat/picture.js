@@ -1,7 +1,8 @@
-/** An image in a message, and the view over the whole page. */
+/** An image in a message: a small copy of it, and the whole when somebody looks closer. */
 
-import { byId, h } from "../dom.js";
-import { icon } from "../icons.js";
+import { h } from "../dom.js";
+import { imageOf, LOOK_CLOSER, NOT_THERE } from "../words.js";
+import { view } from "./viewer.js";
 
 const MOST_PX = 300; // high, as in messages.css
 
@@ -12,15 +13,22 @@ const MOST_PX = 300; // high, as in messages.css
  * @returns {HTMLElement}
  */
 export function picture(message, again) {
-  const words = message.kind === "ml" ? "Image, black and white" : `Image from ${message.sender?.name ?? "somebody"}`;
-  const image = h("img", { alt: words, ...size(message.data ?? {}) });
-  const button = h("button", { class: "picture", type: "button", title: "Look closer" }, image);
+  const image = h("img", { alt: imageOf(message.kind, message.sender?.name), decoding: "async", ...size(message.data ?? {}) });
+  const button = h("button", { class: "picture", type: "button", title: LOOK_CLOSER }, image);
   const renew = once(() => refresh(message, again, image, button));
   image.addEventListener("error", renew);
-  button.addEventListener("click", () => { if (image.isConnected) view(image.src, words); });
-  if (isOurs(message.data?.url)) image.src = message.data.url;
+  button.addEventListener("click", () => { if (image.isConnected) view(image); });
+  if (isOurs(message.data?.url)) load(image, message.data.url);
   else renew();
   return button;
+}
+
+/** Images come from this server only, whatever a message says. @param {any} url @returns {boolean} */
+export const isOurs = (url) => typeof url === "string" && url.startsWith("/") && !url.startsWith("//");
+
+function load(image, url) {
+  image.dataset.whole = url;
+  image.src = `${url}&size=small`;
 }
 
 /** The size at which it is shown, where the server knows it, so that nothing moves when the image comes. */
@@ -33,22 +41,13 @@ function size({ width, height }) {
 async function refresh(message, again, image, button) {
   const fresh = await again(message.seq).catch(() => undefined);
   image.addEventListener("error", () => lost(button));
-  if (isOurs(fresh?.data?.url)) image.src = fresh.data.url;
+  if (isOurs(fresh?.data?.url)) load(image, fresh.data.url);
   else lost(button);
 }
 
 function lost(button) {
   button.disabled = true;
-  button.replaceChildren(h("span", { class: "picture-lost" }, "This image is not there any more."));
-}
-
-function view(src, words) {
-  const viewer = byId("viewer", HTMLDialogElement);
-  const close = h("button", { class: "button button-icon", type: "button", "aria-label": "Close" }, icon("close"));
-  close.addEventListener("click", () => viewer.close());
-  viewer.replaceChildren(h("img", { src, alt: words }), close);
-  viewer.onclick = (event) => { if (event.target === viewer) viewer.close(); };
-  viewer.showModal();
+  button.replaceChildren(h("span", { class: "picture-lost" }, NOT_THERE.image));
 }
 
 function once(action) {
@@ -58,6 +57,3 @@ function once(action) {
     done = true;
   };
 }
-
-// Images come from this server only, whatever a message says.
-const isOurs = (url) => typeof url === "string" && url.startsWith("/") && !url.startsWith("//");

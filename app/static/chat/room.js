@@ -57,16 +57,18 @@ export class Room {
   }
 
   /**
-   * Stores an image for this room. The token of a join ends after a day, and another join brings a new one.
-   * @param {File} file @returns {Promise<string>} its upload ID
+   * Stores a file for this room. The token of a join ends after a day, and another join brings a new one.
+   * @param {File} file
+   * @param {{progress?: (share: number) => void, signal?: AbortSignal}} [on]
+   * @returns {Promise<string>} its upload ID
    */
-  async keep(file) {
+  async keep(file, on) {
     try {
-      return await upload(this.name, file, this.uploadToken);
+      return await upload(this.name, file, this.uploadToken, on);
     } catch (error) {
       if (error.code !== "not_in_room") throw error;
       await this.join();
-      return upload(this.name, file, this.uploadToken);
+      return upload(this.name, file, this.uploadToken, on);
     }
   }
 
@@ -91,10 +93,16 @@ export class Room {
     if (job) this.on.text(job);
   }
 
-  /** Fetches the page before the oldest message shown. @returns {Promise<boolean>} whether there may be more */
-  async older() {
+  /** Stops following; the room stays joined. */
+  close() {
+    clearTimeout(this.timer);
+    for (const deaf of this.deaf) deaf();
+  }
+
+  /** Fetches the page before the oldest message shown. @param {number} [limit] @returns {Promise<boolean>} whether there may be more */
+  async older(limit = PAGE) {
     if (this.oldest === null || this.oldest <= 1) return false;
-    const { messages, jobs } = await this.connection.ask("room:history", { room: this.name, before: this.oldest, limit: PAGE });
+    const { messages, jobs } = await this.connection.ask("room:history", { room: this.name, before: this.oldest, limit });
     for (const job of jobs ?? []) this.jobs.merge(job);
     this.oldest = messages[0]?.seq ?? 1;
     this.on.history(messages);
@@ -112,10 +120,12 @@ export class Room {
 
   #listen() {
     const mine = (listener) => (data) => { if (data.room === this.name) listener(data); };
-    this.connection.hear("message:new", mine((message) => this.receive(message)));
-    this.connection.hear("job:update", mine((job) => this.update(job)));
-    this.connection.hear("job:delta", mine((piece) => this.grow(piece)));
-    this.connection.hear("room:members", mine((event) => this.on.members(event)));
+    this.deaf = [
+      this.connection.hear("message:new", mine((message) => this.receive(message))),
+      this.connection.hear("job:update", mine((job) => this.update(job))),
+      this.connection.hear("job:delta", mine((piece) => this.grow(piece))),
+      this.connection.hear("room:members", mine((event) => this.on.members(event))),
+    ];
   }
 
   async #catchUp() {

@@ -2,9 +2,13 @@
 
 import { byId } from "../dom.js";
 import * as token from "../token.js";
+import { ROOM_RULE } from "../words.js";
 import { prefill } from "./identity.js";
 
 const ROOM = /^[A-Za-z0-9_.-]{1,64}$/;
+
+/** @param {string} name @returns {boolean} whether a room may be called so */
+export const isRoomName = (name) => ROOM.test(name);
 
 /**
  * Shows the form; calls `enter` with what was filled in, once it can be right.
@@ -53,7 +57,7 @@ function mistake(name, room) {
   if (!name && token.needed) return { field: "token", words: "This is no token: paste the whole of it." };
   if (!name) return { field: "name", words: "Please tell the others your name." };
   if ([...name].length > 64) return { field: "name", words: "A name has at most 64 characters." };
-  if (!ROOM.test(room)) return { field: "room", words: "A room is 1 to 64 letters, digits, or _ . -" };
+  if (!ROOM.test(room)) return { field: "room", words: ROOM_RULE };
   return null;
 }
 

@@ -1,30 +1,52 @@
 /** Buttons for tasks on request, drawn from what the server says it has. */
 
-import { api } from "../api.js";
 import { byId, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { mayAnswer } from "../token.js";
-import { capitalized, taskAction } from "../words.js";
+import { capitalized, MORE_TASKS, taskAction } from "../words.js";
 
+const AT_HAND = 4;
 const ICONS = { summarize: "paths", monochrome: "image" };
 
 /**
- * Fetches the tasks and draws a button for each one that can be asked for.
+ * Draws a button for each task that can be asked for: those that need nothing more at hand, the others in a menu.
+ * @param {Object[]} tasks as in GET /api/tasks
  * @param {Object} on
  * @param {(task: string, args: Object) => void} on.ask
  * @param {(task: string) => void} on.image the task wants an image first
- * @returns {Promise<Object[]>} all tasks
  */
-export async function taskButtons(on) {
-  const { tasks } = await api("GET", "/api/tasks");
+export function taskButtons(tasks, on) {
   const askable = tasks.filter(({ runs, draft, not_configured: missing }) => runs.includes("request") && !missing && (!draft || mayAnswer()));
-  const buttons = askable.map((task) => button(task, on));
-  byId("task-buttons").replaceChildren(...buttons);
-  return tasks;
+  const atHand = askable.filter((task) => takesNothing(task) || wantsImage(task)).slice(0, AT_HAND);
+  const others = askable.filter((task) => !atHand.includes(task));
+  byId("task-buttons").replaceChildren(...atHand.map((task) => button(task, on)), ...(others.length ? [menu(others, on)] : []));
 }
 
-/** Whether a task wants an image and nothing else. @param {{args: Object}} task @returns {boolean} */
-export const wantsImage = ({ args }) => Object.keys(args).join() === "upload";
+function menu(tasks, on) {
+  const more = h("details", { class: "more-tasks" },
+    h("summary", { class: "button button-small", "data-testid": "more-tasks" }, icon("more"), MORE_TASKS),
+    h("div", { class: "more-tasks-list" }, ...tasks.map((task) => button(task, on))));
+  const shut = () => { more.open = false; };
+  more.addEventListener("click", (event) => { if (event.target instanceof Element && event.target.closest("button")) shut(); });
+  more.addEventListener("focusout", (event) => { if (event.relatedTarget instanceof Node && !more.contains(event.relatedTarget)) shut(); });
+  more.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    shut();
+    more.querySelector("summary").focus();
+  });
+  return more;
+}
+
+/** Whether a task can be asked for without saying more. @param {{args: Object}|undefined} task @returns {boolean} */
+export const takesNothing = (task) => task !== undefined && Object.keys(task.args).length === 0;
+
+const SOUNDS = new Set(["transcribe"]); // tasks that listen; a declaration says no more than that a task wants an upload
+
+/** Whether a task wants an image and nothing else. @param {{task: string, args: Object}} task @returns {boolean} */
+export const wantsImage = ({ task, args }) => Object.keys(args).join() === "upload" && !SOUNDS.has(task);
+
+/** Whether a task wants a sound, and can be asked for. @param {{task: string, not_configured?: string}} task @returns {boolean} */
+export const isForSounds = ({ task, not_configured: missing }) => SOUNDS.has(task) && !missing;
 
 function button(task, on) {
   return h("button", { class: "button button-small", type: "button", title: task.about, "data-testid": "task-button", "data-task": task.task, on: { click: () => start(task, on) } },
@@ -33,7 +55,7 @@ function button(task, on) {
 
 function start(task, on) {
   if (wantsImage(task)) on.image(task.task);
-  else if (Object.keys(task.args).length === 0) on.ask(task.task, {});
+  else if (takesNothing(task)) on.ask(task.task, {});
   else openForm(task, on);
 }
 

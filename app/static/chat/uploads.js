@@ -1,36 +1,38 @@
-/** Images into the room: dragged, pasted or picked. */
+/** Files into the room: dragged, pasted or picked. */
 
-import { api } from "../api.js";
+import { sendForm } from "../api.js";
 import { byId } from "../dom.js";
 import { toast } from "../toasts.js";
+import { neitherImageNorSound } from "../words.js";
 
 /**
- * Stores an image with the server.
+ * Stores an image or a sound with the server.
  * @param {string} room @param {File} file
  * @param {string} [token] that the join gave
+ * @param {{progress?: (share: number) => void, signal?: AbortSignal}} [on]
  * @returns {Promise<string>} its upload ID
  * @throws {import("../api.js").ApiError}
  */
-export async function upload(room, file, token) {
+export async function upload(room, file, token, on) {
   const form = new FormData();
   form.append("room", room);
   if (token) form.append("token", token);
-  form.append("file", file, file.name || "image.png");
-  return (await api("POST", "/api/uploads", form)).upload;
+  form.append("file", file, file.name || "file");
+  return (await sendForm("/api/uploads", form, on)).upload;
 }
 
-/** Opens the file picker. @param {(file: File) => void} take */
+/** Opens the file picker. @param {(files: File[]) => void} take */
 export function pick(take) {
   const input = byId("upload-input", HTMLInputElement);
-  input.onchange = () => { takeImages(input.files, take); input.value = ""; };
+  input.onchange = () => { takeFiles(input.files, take); input.value = ""; };
   input.click();
 }
 
 /**
- * Takes images that are dropped on the conversation, pasted into it, or put into the file field.
- * @param {(file: File) => void} take called for each
+ * Takes files that are dropped on the conversation, pasted into it, or put into the file field.
+ * @param {(files: File[]) => void} take
  */
-export function receiveImages(take) {
+export function receiveFiles(take) {
   const talk = byId("talk");
   const drop = byId("drop");
   const over = (event) => { if (hasFiles(event)) { event.preventDefault(); drop.hidden = false; } };
@@ -41,20 +43,24 @@ export function receiveImages(take) {
     drop.hidden = true;
     if (!hasFiles(event)) return;
     event.preventDefault();
-    takeImages(event.dataTransfer.files, take);
+    takeFiles(event.dataTransfer.files, take);
   };
   byId("composer").onpaste = (event) => {
-    if (event.clipboardData?.files.length) { event.preventDefault(); takeImages(event.clipboardData.files, take); }
+    if (event.clipboardData?.files.length) { event.preventDefault(); takeFiles(event.clipboardData.files, take); }
   };
   const input = byId("upload-input", HTMLInputElement);
-  input.onchange = () => { takeImages(input.files, take); input.value = ""; };
+  input.onchange = () => { takeFiles(input.files, take); input.value = ""; };
 }
+
+/** Whether a file is a sound, as far as its name tells; the server looks at what is in it. @param {File} file @returns {boolean} */
+export const seemsSound = (file) => file.type.startsWith("audio/") || file.type === "video/webm";
 
 const hasFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
 
-function takeImages(files, take) {
-  for (const file of files) {
-    if (file.type.startsWith("image/")) take(file);
-    else toast(`${file.name || "That"} is not an image.`, "bad");
-  }
+/** A type that cannot be right is refused at once; what a browser does not know the server may. */
+function takeFiles(files, take) {
+  const [right, wrong] = [[], []];
+  for (const file of files) (file.type === "" || file.type.startsWith("image/") || seemsSound(file) ? right : wrong).push(file);
+  for (const { name } of wrong) toast(neitherImageNorSound(name), "bad");
+  if (right.length) take(right);
 }

@@ -1,72 +1,70 @@
-/** Dead letters: jobs no attempt will complete, with what can be done about them. */
+/** Dead letters: what no attempt will complete, grouped by why, with what can be done about one or all of them. */
 
 import { api } from "../api.js";
 import { exactTime } from "../clock.js";
-import { h } from "../dom.js";
+import { byId, h } from "../dom.js";
 import { complain, toast } from "../toasts.js";
-import { errorWords, taskTitle } from "../words.js";
-import { pathBadge } from "./recent.js";
+import { DROP_ALL, DROP_ONE, errorWords, lettersWords, NOTHING_GIVEN_UP, taskTitle } from "../words.js";
+import { address } from "./address.js";
+import { eachOf } from "./bulk.js";
+import { jobLink, pathBadge } from "./recent.js";
 import { table } from "./table.js";
 
 const BASE = "/api/dead-letters";
+const OPEN_AT_MOST = 20; // letters of a group that is opened by itself
 
-/** The section of dead letters; hidden where the server has none to offer. */
+/** The view of dead letters. */
 export class DeadLetters {
-  /** @param {HTMLElement} section @param {HTMLElement} home of the table */
-  constructor(section, home) {
-    this.section = section;
-    this.home = home;
-    this.served = true;
+  constructor() {
+    this.home = byId("dead-table");
     this.shown = "";
+    /** @type {Map<string, boolean>} */
+    this.opened = new Map();
   }
 
-  /** Asks the server, unless it said before that it does not serve them. */
-  async refresh() {
-    if (!this.served) return;
-    try {
-      this.#show((await api("GET", BASE)).dead_letters);
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      this.served = false;
-      this.section.hidden = true;
-    }
-  }
+  /** Asks the server. */
+  async refresh() { this.#show((await api("GET", BASE)).dead_letters); }
 
   #show(letters) {
-    this.section.hidden = false;
     const now = JSON.stringify(letters);
     // An opened payload and the focus on a button stay while nothing has changed.
     if (now === this.shown) return;
     this.shown = now;
-    this.home.replaceChildren(letters.length
-      ? table(["Since", "Task", "Room", "Path", ">Attempts", "Why", ""], letters.map((letter) => this.#row(letter)))
-      : h("p", { class: "empty" }, "Nothing was given up."));
+    const groups = grouped(letters);
+    this.home.replaceChildren(...(letters.length ? groups.map((group) => this.#group(group, groups.length === 1)) : [h("p", { class: "empty" }, NOTHING_GIVEN_UP)]));
+  }
+
+  /** @param {{name: string, title: string, letters: Object[]}} group @param {boolean} alone */
+  #group({ name, title, letters }, alone) {
+    const open = this.opened.get(name) ?? (alone || address().get("error") === name || letters.length <= OPEN_AT_MOST);
+    const tasks = [...new Set(letters.map(({ task }) => taskTitle(task ?? "unknown")))].join(", ");
+    const group = h("details", { class: "letters", "data-testid": "letters", "data-error": name, open },
+      h("summary", {}, h("span", { class: "letters-count" }, String(letters.length)), h("span", { class: "letters-why" }, title), h("span", { class: "letters-tasks" }, tasks)),
+      h("div", { class: "row-actions letters-actions" },
+        button("Replay all", title, () => this.#all(letters, (letter) => api("POST", `${at(letter)}/replay`))),
+        button("Drop all", title, () => { if (confirm(DROP_ALL(letters.length))) this.#all(letters, (letter) => api("DELETE", at(letter))); })),
+      h("div", { class: "scroll-x", tabindex: "0", role: "region", "aria-label": title },
+        table(["Since", "Task", "Room", "Path", ">Attempts", "Why", ""], letters.map((letter) => this.#row(letter)))));
+    group.addEventListener("toggle", () => this.opened.set(name, group.open));
+    return group;
   }
 
   #row(letter) {
     const title = taskTitle(letter.task ?? "unknown");
     return [
       { text: exactTime(letter.at), class: "keep" },
-      { text: title, class: "strong keep", title: letter.id },
+      { node: letter.kind === "job" ? jobLink(letter.id, title) : h("span", { title: letter.id }, title), class: "strong keep" },
       { text: letter.room ?? "–", class: "keep" },
       letter.path ? pathBadge(letter.path) : "–",
       { text: String(letter.attempts ?? "–"), class: "number" },
       { node: h("div", {}, errorWords(letter.error ?? {}), payload(letter.args)), class: "wide" },
       h("div", { class: "row-actions" },
-        this.#button("Replay", title, () => this.#act("POST", `${BASE}/${encodeURIComponent(letter.id)}/replay`, `${title} is tried again.`)),
-        this.#button("Drop", title, () => this.#drop(letter, title))),
+        letter.kind === "message" ? null : button("Replay", title, () => this.#one("POST", `${at(letter)}/replay`, `${title} is tried again.`)),
+        button("Drop", title, () => { if (confirm(DROP_ONE(title))) this.#one("DELETE", at(letter), "The dead letter is dropped."); })),
     ];
   }
 
-  #button(words, title, click) {
-    return h("button", { class: "button button-small", type: "button", "aria-label": `${words}: ${title}`, on: { click } }, words);
-  }
-
-  #drop(letter, title) {
-    if (confirm(`Drop this dead letter (${title})? The job will never be done.`)) this.#act("DELETE", `${BASE}/${encodeURIComponent(letter.id)}`, "The dead letter is dropped.");
-  }
-
-  async #act(method, path, done) {
+  async #one(method, path, done) {
     try {
       await api(method, path);
       toast(done);
@@ -75,6 +73,28 @@ export class DeadLetters {
     }
     await this.refresh().catch(complain);
   }
+
+  async #all(letters, act) {
+    await eachOf(letters, act);
+    await this.refresh().catch(complain);
+  }
+}
+
+const at = ({ id }) => `${BASE}/${encodeURIComponent(id)}`;
+
+/** Those with the same error together, the largest group first. */
+function grouped(letters) {
+  const groups = new Map();
+  for (const letter of letters) {
+    const name = letter.error?.code ?? letter.kind;
+    if (!groups.has(name)) groups.set(name, { name, title: lettersWords(letter), letters: [] });
+    groups.get(name).letters.push(letter);
+  }
+  return [...groups.values()].sort((a, b) => b.letters.length - a.letters.length);
+}
+
+function button(words, title, click) {
+  return h("button", { class: "button button-small", type: "button", "aria-label": `${words}: ${title}`, on: { click } }, words);
 }
 
 function payload(args) {

@@ -6,9 +6,10 @@ import { byId, h } from "../dom.js";
 import { icon } from "../icons.js";
 import { complain } from "../toasts.js";
 import { taskTitle } from "../words.js";
+import { address, addressWith, go, onAddress } from "./address.js";
+import { liveTable } from "./livetable.js";
 import { Plots } from "./plots.js";
 import { ended, lost, PATHS } from "./rows.js";
-import { liveTable } from "./livetable.js";
 
 const FEW = 20;
 const ALL = "*";
@@ -20,7 +21,8 @@ export class Live {
     this.minutes = byId("live-minutes", HTMLSelectElement);
     this.moment = byId("live-moment", HTMLInputElement);
     this.plots = new Plots(byId("live-plots"), (back, words) => this.#at(back, words));
-    for (const choice of [this.task, this.minutes]) choice.addEventListener("change", () => this.refresh().catch(complain));
+    for (const choice of [this.task, this.minutes]) choice.addEventListener("change", () => this.#choose());
+    onAddress(() => this.#read());
     this.moment.addEventListener("input", () => this.plots.look(Number(this.moment.max) - this.moment.valueAsNumber || null));
     byId("live-details").addEventListener("toggle", () => this.#table());
     this.#at(0, "now");
@@ -29,6 +31,7 @@ export class Live {
   /** @param {string[]} names of all tasks */
   offer(names) {
     this.task.replaceChildren(...[ALL, ...names].map((name) => h("option", { value: name }, taskTitle(name))));
+    this.#read();
   }
 
   /** Asks for what happened since the last answer; a window not seen yet is asked for whole. */
@@ -50,6 +53,18 @@ export class Live {
     this.#show();
   }
 
+  /** What is chosen is in the address; going there refreshes the page. */
+  #choose() {
+    go(addressWith({ live: this.task.value === ALL ? null : this.task.value, minutes: this.minutes.value === this.minutes.options[0].value ? null : this.minutes.value }));
+    this.refresh().catch(complain);
+  }
+
+  #read() {
+    const asked = address();
+    choose(this.task, asked.get("live"));
+    choose(this.minutes, asked.get("minutes"));
+  }
+
   #show() {
     const { at, minutes, step, points, changes } = this.report;
     const to = new Date(at).getTime();
@@ -69,6 +84,12 @@ export class Live {
   #table() {
     if (this.report && byId("live-details", HTMLDetailsElement).open) byId("live-table").replaceChildren(liveTable(this.report.points));
   }
+}
+
+/** Chooses what is asked for, or else the first. @param {HTMLSelectElement} select @param {string|null} value */
+function choose(select, value) {
+  const known = [...select.options].find((option) => option.value === value) ?? select.options[0];
+  if (known) known.selected = true;
 }
 
 /** What is known and what is new, oldest first, without what has left the window. */

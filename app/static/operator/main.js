@@ -8,21 +8,31 @@ import * as token from "../token.js";
 import { errorWords } from "../words.js";
 import { Chart } from "./chart.js";
 import { DeadLetters } from "./deadletters.js";
+import { Explorer } from "./explorer.js";
+import { JobSheet } from "./job.js";
 import { Live } from "./live.js";
+import { Pauses } from "./pauses.js";
+import { processCards } from "./processes.js";
 import { recentJobs } from "./recent.js";
+import { redraw } from "./redraw.js";
 import { askForToken } from "./signin.js";
-import { laneButtons, taskTable } from "./tasks.js";
+import { taskTable } from "./tasks.js";
 import { Tiles } from "./tiles.js";
+import { followViews, view } from "./views.js";
 
 const EVERY_MS = 2_000;
 const tiles = new Tiles(byId("tiles"));
 const chart = new Chart(byId("chart"), byId("chart-table"));
 const flags = flagsTable(byId("flags"));
-const dead = new DeadLetters(byId("dead"), byId("dead-table"));
+const dead = new DeadLetters();
+const explorer = new Explorer();
+const sheet = new JobSheet();
+const pauses = new Pauses();
 const live = new Live();
 let names = [];
 let timer;
 
+followViews(look);
 document.addEventListener("visibilitychange", look);
 if (token.isOperator()) look();
 else askForToken(look);
@@ -49,12 +59,25 @@ async function round() {
 
 async function refresh() {
   if (names.length === 0) await learnTasks();
-  const asked = [api("GET", "/api/operator"), api("GET", "/api/tasks"), api("GET", "/api/lanes")];
-  const [report, { tasks }, { lanes }] = await Promise.all([...asked, live.refresh(), flags.refresh(), dead.refresh()]);
-  tiles.show(report.now, report.held);
-  chart.show(report.minutes, report.at);
-  byId("tasks").replaceChildren(taskTable(names, report.minutes, tasks, refresh), laneButtons(lanes, refresh));
-  byId("recent").replaceChildren(recentJobs(report.recent));
+  const shown = {
+    overview: () => [live.refresh(), flags.refresh(), pauses.refresh()],
+    jobs: () => [explorer.refresh()],
+    dead: () => [dead.refresh()],
+    processes: () => [],
+  }[view()]();
+  const [report] = await Promise.all([api("GET", "/api/operator"), sheet.refresh(), ...shown]);
+  draw(report);
+}
+
+function draw({ at, now, held, minutes, recent }) {
+  byId("dead-count").textContent = now.dead_letters ? String(now.dead_letters) : "";
+  if (view() === "processes") redraw(byId("view-processes"), [now.processes, now.workers, !now.queue], () => processCards(now));
+  if (view() !== "overview") return;
+  tiles.show(now, held);
+  chart.show(minutes, at);
+  redraw(byId("lanes"), pauses.lanes, () => pauses.ofLanes());
+  redraw(byId("tasks"), [names, minutes, [...pauses.tasks.values()]], () => [taskTable(names, minutes, (task) => pauses.ofTask(task))]);
+  redraw(byId("recent"), recent, () => [recentJobs(recent)]);
 }
 
 async function learnTasks() {
@@ -62,6 +85,7 @@ async function learnTasks() {
   learnWords(tasks);
   names = tasks.map(({ task }) => task);
   live.offer(names);
+  explorer.offer(names);
 }
 
 function freshness(state, words) {

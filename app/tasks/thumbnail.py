@@ -1,0 +1,19 @@
+"""A small image without metadata, by reference."""
+
+from typing import TypedDict
+
+from app.tasks import Links, Upload, task
+from ml_clients import files, picture
+
+
+class Thumbnail(TypedDict):
+    """The upload that holds the small image."""
+
+    upload: Upload
+
+
+@task(lane="heavy", timeout=60)
+def thumbnail(upload: Upload, links: Links) -> Thumbnail:
+    """Small image without metadata"""
+    image = files.get(links["get"])
+    return Thumbnail(upload=files.put(links["put"], picture.thumbnail(image))["upload"])
