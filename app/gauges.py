@@ -134,10 +134,6 @@ class Gauges:
             jobs=[Doing(job.id, job.task, job.room, _since(job)) for job in busy],
         )
 
-    def _outbox(self) -> int:
-        queued = self._routing.queued
-        return self._routing.gate.held(path="queued") + (queued.backlog() if queued is not None else 0)
-
     async def look(self) -> None:
         """Look how long the job has waited that waits longest; called every OLDEST_SECONDS."""
         at = await self._store.read(ledger.oldest_at_broker)
@@ -146,6 +142,10 @@ class Gauges:
                 at = min(at or job.at, job.at)
                 break
         self.oldest = max(time.time() - at, 0.0) if at is not None else 0.0
+
+    def _outbox(self) -> int:
+        queued = self._routing.queued
+        return self._routing.gate.held(path="queued") + (queued.backlog() if queued is not None else 0)
 
     def export(self) -> None:
         """Give Prometheus the same gauges; it reads 0 for those of a queue not in use."""

@@ -276,10 +276,10 @@ def _routes(server: Server) -> None:
             access,
             wait,
         ),
-        lanes(server.controls, server.settings, life.tasks, access, wait),
         jobs_routes(
             server.store, life.look_up, {task.name for task in life.tasks.values() if task.draft}, access, wait
         ),
+        lanes(server.controls, server.settings, life.tasks, access, wait),
         live(
             server.metrics.live,
             life.tasks,

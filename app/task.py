@@ -80,8 +80,8 @@ class Options(TypedDict, total=False):
     # "replace" (it ends the first).
     overlap: str
     needs: str | None  # the setting without which it cannot run, such as "LLM_URL"
-    max_inflight: int | None  # how many attempts of it are under way at once, in all processes and workers together
-    rate: float | None  # how many attempts of it start a second, as a provider's limit may ask for
+    max_inflight: int | None  # how many of its attempts are under way at once, everywhere
+    rate: float | None  # how many of its attempts start a second
     on: bool  # whether it runs on the messages of a room that has not chosen
     delay: str | Delay | None  # the setting that says after how many seconds it starts, or a function of its arguments
     unless_answered: bool  # it is skipped when one of those who answer has written in the room since its message

@@ -32,6 +32,7 @@ Rules = list[tuple[bool, str]]
 
 
 def _wrong_words(declared: Task) -> Rules:
+    most, rate = declared.max_inflight, declared.rate
     return [
         (not set(declared.runs) <= set(RUNS), f": runs is {_named(declared.runs)}, allowed are {_named(RUNS)}"),
         (
@@ -39,23 +40,18 @@ def _wrong_words(declared: Task) -> Rules:
             f": overlap is {declared.overlap!r}, expected is one of {', '.join(OVERLAPS)}",
         ),
         (
+            most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1),
+            f": max_inflight is {most!r}, expected is a whole number from 1",
+        ),
+        (
+            rate is not None and (not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 < rate <= 1e6),
+            f": rate is {rate!r}, expected is a number above 0, of starts a second",
+        ),
+        (
             not (declared.attempts >= 1 and declared.timeout > 0 and declared.deadline > 0),
             ": attempts, timeout and deadline must be above 0",
         ),
-        (
-            not _is_count(declared.max_inflight),
-            f": max_inflight is {declared.max_inflight!r}, expected is a whole number from 1",
-        ),
-        (not _is_rate(declared.rate), f": rate is {declared.rate!r}, expected is a number above 0, of starts a second"),
     ]
-
-
-def _is_count(value: Any) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 1)
-
-
-def _is_rate(value: Any) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1e6)
 
 
 def _wrong_together(declared: Task, own: set[str], given: set[str | None]) -> Rules:

@@ -113,9 +113,9 @@ class JetStream:
         self._open = False  # of all that are there, at least one was connected
         self.pause_of: Callable[[str], float] = lambda task: 0.0  # when a task was paused last
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
+        self.reconnects = 0
         self.stranded = Stranded(queue, loops.loop, stranded_seconds)
         self._subscribed: set[tuple[str, int]] = set()  # what is heard of which server
-        self.reconnects = 0
         self.heard = Heard(loops.loop)
         self.ask: Ask | None = None  # makes the answer to a request of room, task and body
         self._stops = [

@@ -123,16 +123,6 @@ def _fields(kind: type) -> dict[str, bool]:
     return {each.encode_name: each.required for each in msgspec.structs.fields(kind)}
 
 
-def _ask_for_controls(ask: Any) -> None:
-    retries = {"attempts": 3, "codes": [503], "min_wait_s": 1, "max_wait_s": 9, "jitter": "none"}
-    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": True, "retries": retries})
-    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": True})
-    ask("GET", "/api/tasks")
-    ask("GET", "/api/lanes")
-    ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": False})
-    ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": False, "retries": None})
-
-
 def test_what_routes_answer_is_what_the_document_says(system: System, room: str) -> None:
     """Every route that answers JSON is asked, and its answer held against its schema, field by field."""
     document = requests.get(f"{system.url}/openapi.json", timeout=WAIT).json()
@@ -160,7 +150,12 @@ def test_what_routes_answer_is_what_the_document_says(system: System, room: str)
     ask("PUT", "/api/flags/language", "/api/flags/{task}", json={"path": "simple"})
     ask("DELETE", "/api/flags/language", "/api/flags/{task}")
     ask("PUT", "/api/flags/nothing", "/api/flags/{task}", json={"path": "simple"})
-    _ask_for_controls(ask)
+    retries = {"attempts": 3, "codes": [503], "min_wait_s": 1, "max_wait_s": 9, "jitter": "none"}
+    for paused, again in ((True, retries), (False, None)):
+        ask("PUT", "/api/tasks/language", "/api/tasks/{task}", json={"paused": paused, "retries": again})
+        ask("PUT", "/api/lanes/ml", "/api/lanes/{lane}", json={"paused": paused})
+        ask("GET", "/api/tasks")
+        ask("GET", "/api/lanes")
     ask("GET", f"/api/jobs/{job['id']}", "/api/jobs/{id}")
     ask("GET", "/api/jobs/nothing", "/api/jobs/{id}")
     ask("GET", f"/api/operator/jobs/{job['id']}", "/api/operator/jobs/{id}")

@@ -201,8 +201,8 @@ class Process:
             self.loading.room, self.loading.history, True, self.controls,
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
-        self.pauses = Pauses(self.life, self.controls)
         self.life.is_answered = partial(self.loading.is_answered, by_anybody=True)
+        self.pauses = Pauses(self.life, self.controls)
         expiry = Expiry(loop)
         waiting, uploads, rates = Waiting(), cast("Any", AnyUpload()), Rates(None)
         self.intake = Intake(
