@@ -298,5 +298,8 @@ export const DROP_ONE = (title) => `Drop this dead letter (${title})? The job wi
 /** @param {string} lane @returns {string} */
 export const laneWords = (lane) => `lane ${lane} is paused`;
 
+/** How failures of a task are tried again, where operators have set it. @param {{attempts?: number, min_wait_s?: number, max_wait_s?: number}} retries @returns {string} */
+export const retryWords = ({ attempts, min_wait_s: least, max_wait_s: most }) => `tried ${attempts ? `${attempts} times` : "as declared"}, ${least ?? 0} to ${most ?? 60} s apart`;
+
 /** @param {string} title @param {boolean} paused @returns {string} */
 export const pausedWords = (title, paused) => (paused ? `${title} is paused: jobs are accepted and wait.` : `${title} goes on.`);

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
@@ -61,9 +62,8 @@ def lanes(controls: Controls, settings: Settings, tasks: Mapping[str, Task], acc
 
 def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     """A task as pages need it to offer a button for it; `given` are the settings that are not empty."""
-    names = {"str": "text", "int": "number", "float": "number", "bool": "yes or no"}
     hints = task.arguments.__annotations__
-    args = {name: "upload" if name == "upload" else names.get(_plain(hints[name]), "JSON") for name in hints}
+    args = {name: "upload" if name == "upload" else _words(hints[name]) for name in hints}
     runs = [*task.runs, *([f"after:{task.after}"] if task.after else [])]
     chip = {"chip": task.chip} if task.chip is not None else {}
     described: dict[str, Any] = {
@@ -85,5 +85,11 @@ def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     return described
 
 
-def _plain(hint: Any) -> str:
-    return str(getattr(getattr(hint, "__origin__", hint), "__name__", hint))
+def _words(hint: Any) -> str:
+    """The type of an argument in words; one that may be left out says so."""
+    if get_origin(hint) in (Union, UnionType):
+        return " or ".join(dict.fromkeys(_words(each) for each in get_args(hint)))
+    plain = str(getattr(getattr(hint, "__origin__", hint), "__name__", hint))
+    return {"str": "text", "int": "number", "float": "number", "bool": "yes or no", "NoneType": "nothing"}.get(
+        plain, "JSON"
+    )

@@ -1,6 +1,7 @@
 /** The open room: what is shown of it, and what is written into it. Order: what shows things first, joining last. */
 
 import { byId } from "../dom.js";
+import { zone } from "../clock.js";
 import { learnWords } from "../results.js";
 import { complain } from "../toasts.js";
 import { NAMELESS } from "../words.js";
@@ -9,6 +10,7 @@ import { composer } from "./composer.js";
 import { Dismissed } from "./dismissed.js";
 import { Drafts } from "./drafts.js";
 import { randomKey } from "./identity.js";
+import { Kinds } from "./kinds.js";
 import { Members } from "./members.js";
 import { TypingLine, showWait } from "./presence.js";
 import { Room } from "./room.js";
@@ -40,6 +42,7 @@ export class Conversation {
     this.search = search(this.timeline);
     this.drafts = this.#drafts();
     this.tray = new Tray(byId("tray"), { me: me.id, ...this.actions, ...entries });
+    this.kinds = new Kinds(connection, name);
     this.members = new Members(me, (after) => this.room.who(after));
     this.outbox.watch({
       changed: (entry) => (entry.event === "message:send" ? this.timeline : this.tray).showEntry(entry),
@@ -69,6 +72,7 @@ export class Conversation {
     this.search.close();
     this.outbox.unwatch();
     this.room.close();
+    this.kinds.close();
     this.timeline.close();
     this.typing.clear();
     showWait();
@@ -131,7 +135,7 @@ export class Conversation {
       text: (job) => { drafts.grown(job); tray.settled(job.id); },
       members: (event) => this.members.take(event),
       wait: showWait,
-      joined: () => { timeline.joined(); this.outbox.resume(); },
+      joined: () => { timeline.joined(); this.outbox.resume(); this.kinds.refresh(); },
       reset: () => { timeline.clear(); drafts.clear(); },
       error: (error) => stay.notLetIn(error),
     };
@@ -153,9 +157,9 @@ export class Conversation {
     }
   }
 
-  #say(text, more = {}) { this.outbox.add("message:send", { room: this.room.name, key: randomKey(), text, ...more }); }
+  #say(text, more = {}) { this.outbox.add("message:send", { room: this.room.name, key: randomKey(), text, zone: zone(), ...more }); }
 
-  #ask(task, args, more = {}) { this.outbox.add("job:create", { room: this.room.name, key: randomKey(), task, args, ...more }); }
+  #ask(task, args, more = {}) { this.outbox.add("job:create", { room: this.room.name, key: randomKey(), task, args, zone: zone(), ...more }); }
 
   #writing(name) {
     const send = (text, draft) => {

@@ -69,7 +69,7 @@ function openForm(task, on) {
     h("div", { class: "actions" },
       h("button", { class: "button", type: "button", on: { click: () => dialog.close() } }, "Cancel"),
       h("button", { class: "button button-primary", type: "submit", "data-testid": "ask-send" }, "Ask")));
-  form.addEventListener("submit", () => on.ask(task.task, Object.fromEntries(fields.map(({ name, value }) => [name, value()]))));
+  form.addEventListener("submit", () => on.ask(task.task, Object.fromEntries(fields.map(({ name, value }) => [name, value()]).filter(([, value]) => value !== undefined))));
   dialog.replaceChildren(form);
   dialog.showModal();
 }
@@ -78,12 +78,14 @@ function openForm(task, on) {
 function field(name, type) {
   const id = `ask-${name}`;
   const label = h("span", { class: "field-label" }, capitalized(name));
-  const common = { class: "input", id, name, required: true, "data-testid": id };
+  const optional = type.endsWith(" or nothing");
+  const common = { class: "input", id, name, required: !optional, "data-testid": id };
   if (/bool/i.test(type)) {
     const box = h("input", { type: "checkbox", id, name });
     return { name, element: h("label", { class: "field field-check", for: id }, box, label), value: () => box.checked };
   }
   const number = /^(int|float|number)|whole number|^a number/i.test(type);
   const input = number ? h("input", { ...common, type: "number", step: "any" }) : h("textarea", { ...common, maxlength: 16384, placeholder: type });
-  return { name, element: h("label", { class: "field", for: id }, label, input), value: () => (number ? Number(input.value) : input.value) };
+  const given = () => (number ? Number(input.value) : input.value);
+  return { name, element: h("label", { class: "field", for: id }, label, input), value: () => (optional && input.value === "" ? undefined : given()) };
 }

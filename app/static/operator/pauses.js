@@ -1,9 +1,9 @@
-/** Pausing and resuming tasks and lanes, where the server has it. */
+/** Pausing and resuming tasks and lanes, and how failures are tried again. */
 
 import { api } from "../api.js";
 import { h } from "../dom.js";
 import { complain, toast } from "../toasts.js";
-import { laneWords, pausedWords, taskTitle } from "../words.js";
+import { laneWords, pausedWords, retryWords, taskTitle } from "../words.js";
 
 /** What is paused. */
 export class Pauses {
@@ -12,20 +12,13 @@ export class Pauses {
     this.tasks = new Map();
     /** @type {Object[]|null} */
     this.lanes = null;
-    this.served = true;
   }
 
-  /** Asks the server, unless it said before that it has no lanes to pause. */
+  /** Asks the server. */
   async refresh() {
-    if (!this.served) return;
-    try {
-      const [{ lanes }, { tasks }] = await Promise.all([api("GET", "/api/lanes"), api("GET", "/api/tasks")]);
-      this.lanes = lanes;
-      this.tasks = new Map(tasks.map((task) => [task.task, task]));
-    } catch (error) {
-      if (error.status !== 404) throw error;
-      this.served = false;
-    }
+    const [{ lanes }, { tasks }] = await Promise.all([api("GET", "/api/lanes"), api("GET", "/api/tasks")]);
+    this.lanes = lanes;
+    this.tasks = new Map(tasks.map((task) => [task.task, task]));
   }
 
   /** A button for a task, and what keeps it from running. @param {string} task @returns {HTMLElement|string} */
@@ -33,26 +26,27 @@ export class Pauses {
     const known = this.lanes && this.tasks.get(task);
     if (!known) return "";
     const words = known.lane_paused ? h("span", { class: "badge", "data-tone": "warn" }, laneWords(known.lane)) : null;
-    return h("div", { class: "row-actions" }, words, this.#button(`/api/tasks/${encodeURIComponent(task)}`, taskTitle(task), known.paused === true));
+    const again = known.retries ? h("span", { class: "badge" }, retryWords(known.retries)) : null;
+    return h("div", { class: "row-actions" }, words, again, this.#button("tasks", task, taskTitle(task), known.paused === true));
   }
 
   /** A row of buttons for the lanes. @returns {HTMLElement[]} */
   ofLanes() {
     return (this.lanes ?? []).map(({ lane, paused, tasks }) => h("li", { class: "lane", "data-testid": "lane", "data-lane": lane, "data-paused": String(paused) },
       h("span", { class: "lane-name" }, lane), h("span", { class: "lane-tasks" }, tasks.map(taskTitle).join(", ")),
-      this.#button(`/api/lanes/${encodeURIComponent(lane)}`, `lane ${lane}`, paused)));
+      this.#button("lanes", lane, `lane ${lane}`, paused)));
   }
 
-  #button(path, title, paused) {
+  #button(kind, name, title, paused) {
     const words = paused ? "Resume" : "Pause";
     const click = async () => {
       try {
-        await api("PUT", path, { paused: !paused });
+        await api("PUT", `/api/${kind}/${encodeURIComponent(name)}`, { paused: !paused });
         toast(pausedWords(title, !paused));
       } catch (error) {
         complain(error);
       }
     };
-    return h("button", { class: "button button-small", type: "button", "data-testid": "pause", "data-paused": String(paused), "aria-label": `${words}: ${title}`, on: { click } }, words);
+    return h("button", { class: "button button-small", type: "button", "data-testid": `pause-${kind}-${name}`, "data-paused": String(paused), "aria-label": `${words}: ${title}`, on: { click } }, words);
   }
 }
