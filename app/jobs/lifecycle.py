@@ -350,7 +350,8 @@ class Lifecycle(Reported):
     def extend(self, job: Job, seconds: float) -> None:
         """Have a job in memory end so much later; the ledger was told by whoever let its task go on."""
         job.deadline += seconds
-        self.set_deadline(job)
+        if self.durable:
+            self.set_deadline(job)
 
     def lose(self, room: Room) -> None:
         """As Memory."""

@@ -59,8 +59,7 @@ class Shares:
 
     async def look(self) -> None:
         """Say what is under way and wanted, and let start what is granted; raises StoreUnavailable."""
-        wants = self._wants()
-        if not wants or self._looking:
+        if self._looking or not (wants := self._wants()):
             return
         self._looking, self._looked = True, self._loop.time()
         try:
@@ -71,6 +70,8 @@ class Shares:
         for want in wants:
             pace, got = self._gate.paces[want.task], granted[want.task]
             pace.share = got.share
+            if not (want.inflight or want.attempts):
+                self._told.discard(want.task)  # the database says by now that we have nothing
             if pace.starts is not None:
                 pace.starts += [now + seconds for seconds in got.starts]
             self._gate.open(want.task)
@@ -82,7 +83,7 @@ class Shares:
             if not (held or len(pace) or task in self._told):
                 continue
             wants.append(_want(task, pace, held, now))
-            (self._told.add if held or len(pace) else self._told.discard)(task)
+            self._told.add(task)
         return wants
 
     def _look_soon(self) -> None:

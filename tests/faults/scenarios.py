@@ -17,7 +17,7 @@ from typing import Any
 from app.compare.client import Findings
 from app.compare.system import System
 from app.ownership.processes import LEASE_SECONDS
-from tests.faults import databases
+from tests.faults import brokers, databases
 from tests.faults.load import Crowd, dead_letters, left_on_streams
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
 from tests.faults.several import COUNT, Several, several
@@ -216,8 +216,8 @@ async def _until_ready(system: Several, number: int) -> None:
         await asyncio.sleep(0.1)
 
 
-def to_database(blow: Callable[[Crowd, Random], Awaitable[None]]) -> Any:
-    """This is done to the database again and again."""
+def again_and_again(blow: Callable[[Crowd, Random], Awaitable[None]]) -> Any:
+    """This is done to what the system runs on again and again."""
 
     async def harm(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:
         for _ in range(times):
@@ -228,8 +228,10 @@ def to_database(blow: Callable[[Crowd, Random], Awaitable[None]]) -> Any:
     return harm
 
 
-kill_server, fail_over = to_database(databases.kill_server), to_database(databases.fail_over)
-read_only, no_connections = to_database(databases.read_only), to_database(databases.no_connections)
+kill_server, fail_over = again_and_again(databases.kill_server), again_and_again(databases.fail_over)
+read_only, no_connections = again_and_again(databases.read_only), again_and_again(databases.no_connections)
+kill_leader, majority_away = again_and_again(brokers.kill_leader), again_and_again(brokers.majority_away)
+one_gone, pause_and_resume = again_and_again(brokers.one_gone), again_and_again(brokers.pause_and_resume)
 
 
 async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str) -> None:
@@ -349,8 +351,17 @@ SCENARIOS = {
     "failover to a standby, queued": ("queued", {"ACK_WAIT": "3"}, databases.on_two, fail_over),
     "PostgreSQL read-only 10 s": ("queued", {"ACK_WAIT": "3"}, databases.on_postgres, read_only),
     "PostgreSQL without connections 10 s": ("simple", {}, databases.on_postgres, no_connections),
+    "kill the leader of three brokers": ("queued", {"ACK_WAIT": "3"}, brokers.on_cluster, kill_leader),
+    "a majority of three brokers away 20 s": ("queued", {"ACK_WAIT": "3"}, brokers.on_cluster, majority_away),
+    "one of three isolated brokers gone": ("queued", {"ACK_WAIT": "3"}, brokers.on_isolated, one_gone),
+    "pause and resume, simple": ("simple", {}, plain, pause_and_resume),
+    "pause and resume, queued": ("queued", {"ACK_WAIT": "3"}, plain, pause_and_resume),
 }
 MOST = {
+    kill_leader: 10,
+    majority_away: 2,
+    one_gone: 1,
+    pause_and_resume: 20,
     kill_server: 10,
     fail_over: 3,
     read_only: 2,

@@ -21,6 +21,8 @@ LEFT_TO_MAKE_FAULTS = (  # each has a sibling here, on the other path or of anot
     "kill model server, simple",
     "broker away 30 s, auto",
     "disk full, queued",
+    "a majority of three brokers away 20 s",
+    "pause and resume, simple",
 )
 ALL = [
     pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
