@@ -50,3 +50,6 @@ export function duration(ms) {
   if (ms < 10) return `${Math.max(ms, 0).toFixed(1)} ms`;
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
+
+/** The IANA name of the reader's time zone, as far as the browser knows it. @returns {string|undefined} */
+export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone || undefined;

@@ -1,6 +1,7 @@
 /** The open room: what is shown of it, and what is written into it. Order: what shows things first, joining last. */
 
 import { byId } from "../dom.js";
+import { zone } from "../clock.js";
 import { learnWords } from "../results.js";
 import { complain } from "../toasts.js";
 import { NAMELESS } from "../words.js";
@@ -157,9 +158,9 @@ export class Conversation {
     }
   }
 
-  #say(text, more = {}) { this.outbox.add("message:send", { room: this.room.name, key: randomKey(), text, ...more }); }
+  #say(text, more = {}) { this.outbox.add("message:send", { room: this.room.name, key: randomKey(), text, zone: zone(), ...more }); }
 
-  #ask(task, args, more = {}) { this.outbox.add("job:create", { room: this.room.name, key: randomKey(), task, args, ...more }); }
+  #ask(task, args, more = {}) { this.outbox.add("job:create", { room: this.room.name, key: randomKey(), task, args, zone: zone(), ...more }); }
 
   #writing(name) {
     const send = (text, draft) => {
