@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
@@ -18,6 +18,8 @@ from app.tasks import Task
 from app.web.access import Access
 from app.web.asked import body
 from app.web.waiting import Wait
+
+NAMES = {"str": "text", "int": "number", "float": "number", "bool": "yes or no"}
 
 
 def lanes(controls: Controls, settings: Settings, tasks: Mapping[str, Task], access: Access, wait: Wait) -> Blueprint:
@@ -63,7 +65,7 @@ def lanes(controls: Controls, settings: Settings, tasks: Mapping[str, Task], acc
 def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     """A task as pages need it to offer a button for it; `given` are the settings that are not empty."""
     hints = task.arguments.__annotations__
-    args = {name: "upload" if name == "upload" else _words(hints[name]) for name in hints}
+    args = {name: "upload" if name == "upload" else _in_words(hints[name]) for name in hints}
     runs = [*task.runs, *([f"after:{task.after}"] if task.after else [])]
     chip = {"chip": task.chip} if task.chip is not None else {}
     described: dict[str, Any] = {
@@ -85,11 +87,9 @@ def _described(task: Task, given: Container[str]) -> dict[str, Any]:
     return described
 
 
-def _words(hint: Any) -> str:
-    """The type of an argument in words; one that may be left out says so."""
-    if get_origin(hint) in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_words(each) for each in get_args(hint)))
-    plain = str(getattr(getattr(hint, "__origin__", hint), "__name__", hint))
-    return {"str": "text", "int": "number", "float": "number", "bool": "yes or no", "NoneType": "nothing"}.get(
-        plain, "JSON"
-    )
+def _in_words(hint: Any) -> str:
+    """The type of an argument, as a form wants to know it."""
+    if isinstance(hint, UnionType) and len(hint.__args__) == 2 and NoneType in hint.__args__:
+        (kind,) = (each for each in hint.__args__ if each is not NoneType)
+        return f"{_in_words(kind)}, optional"
+    return NAMES.get(str(getattr(getattr(hint, "__origin__", hint), "__name__", hint)), "JSON")

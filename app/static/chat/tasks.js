@@ -87,7 +87,7 @@ function filledIn(fields) {
 /** A field for an argument, by the words for its type; what the server refuses it says with the name of the field. */
 function field(name, type) {
   const id = `ask-${name}`;
-  const optional = type.endsWith(" or nothing");
+  const optional = type.endsWith(", optional");
   const label = h("span", { class: "field-label" }, fieldLabel(name, optional));
   const common = { class: "input", id, name, required: !optional, "data-testid": id };
   const wrapped = (/** @type {HTMLInputElement|HTMLTextAreaElement} */ input, /** @type {(text: string) => any} */ read) => ({
