@@ -184,12 +184,3 @@ def test_a_room_chooses_which_models_look_at_it_and_everybody_sees_the_choice(
     ben.say("Take 200 mg of ibuprofen twice a day")
     ben.found("200 mg", "triage", "doses")
     expect(ben.chips("200 mg", task="sentiment")).to_have_count(0)
-
-
-def test_a_reminder_is_asked_for_with_a_time(ann: Tab) -> None:
-    ann.one("more-tasks").click()
-    ann.one("task-button", task="remind").click()
-    ann.one("ask-text").fill("Measure again")
-    ann.one("ask-in_s").fill("3600")
-    ann.one("ask-send").click()
-    expect(ann.one("tray-row")).to_contain_text("starts")
