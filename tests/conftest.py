@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import requests
+from hypothesis import HealthCheck, settings
 
 from app.cluster import postgres_binaries
 from app.compare.system import ROOT, System
@@ -25,6 +26,10 @@ from tests.cluster import Cluster, running
 from tests.guest import SECRETS, WAIT, Guest, signed
 from tests.logs import assert_no_traceback
 from tests.own_loop import OwnLoop
+
+# How long an example takes is the machine's business: no test is about time.
+settings.register_profile("spillway", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("spillway")
 
 
 @dataclass(frozen=True)

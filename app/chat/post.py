@@ -116,12 +116,12 @@ class Post(Operation):
 
 
 def about(life: Lifecycle, upload: str | None, draft: Job | None, role: str | None) -> dict[str, Any]:
-    """What goes with a message: the size of its image, whose draft it was, and the role of somebody who answers."""
+    """What goes with a message: the size of its image, whose draft it was (only those who answer send one), or their role."""
     known: dict[str, Any] = dict(life.size(upload)) if upload is not None else {}
-    if role is not None:
-        known["role"] = role
     if draft is not None:
         known |= {"draft": draft.id, "task": draft.task, "person": draft.sender_name}
+    elif role is not None:
+        known["role"] = role
     return known
 
 

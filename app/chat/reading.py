@@ -96,7 +96,8 @@ def is_answered(connection: Connection, room: str, seq: int, asker: str | None, 
         messages.c.room == room, messages.c.seq > seq, messages.c.kind == "user", messages.c.sender_id != asker
     )
     if not by_anybody:
-        query = query.where(json_text(messages.c.data, "role").in_(ANSWERING))
+        by_role = json_text(messages.c.data, "role").in_(ANSWERING)
+        query = query.where(by_role | json_text(messages.c.data, "draft").is_not(None))
     return connection.execute(query.limit(1)).first() is not None
 
 

@@ -352,7 +352,9 @@ class _Watch:
 
 def _outermost_first(frame: FrameType | None) -> list[FrameType]:
     frames = []
-    while frame is not None:
+    while isinstance(
+        frame, FrameType
+    ):  # greenlets switch meanwhile: once, under load, a dict stood where a frame belongs
         frames.append(frame)
         frame = frame.f_back
     return frames[::-1]

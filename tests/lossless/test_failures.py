@@ -78,7 +78,8 @@ def test_a_replayed_dead_letter_goes_on_with_the_next_attempt(workshop: System, 
     replayed = command(workshop, "dead-letters", "replay", job["id"])
 
     assert (replayed[0]["state"], replayed[0]["attempt"]) == ("accepted", 4)
-    assert letter(workshop, job["id"]) is None
+    # A slow machine may have failed it again before it is looked at.
+    assert letter(workshop, job["id"]) is None or ann.all("job:update", id=job["id"], state="failed", attempt=6)
     ann.saw("job:update", id=job["id"], state="failed", attempt=6)
     assert letter(workshop, job["id"]) is not None
 
