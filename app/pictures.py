@@ -56,7 +56,7 @@ def _made_smaller(content: bytes) -> bytes | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(content), formats=list(TYPES)) as image:
-            if max(image.size) <= SMALL or getattr(image, "n_frames", 1) > 1:
+            if max(image.size) <= SMALL or getattr(image, "is_animated", False):
                 return None
             image.draft("RGB", (SMALL, SMALL))
             image.thumbnail((SMALL, SMALL))

@@ -46,6 +46,8 @@ class Wishes(NamedTuple):
 
 
 NO_WISHES = Wishes()
+MAX_DELAYED = 100  # jobs of one person in one room whose tasks let them start later
+SOON_SECONDS = 1.0  # what starts within them waits with the others, and there must be room for it
 
 
 class Intake:
@@ -167,7 +169,7 @@ class Intake:
         if "upload" in args and not await self._uploads.is_in(what.room, args["upload"]):
             raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
         room = self._rooms[what.room]
-        wishes = await self._with_delay(wishes, task, args)
+        wishes = await self._with_delay(sender, what.room, wishes, task, args)
         replaced = None
         if self._overlap.concerns(task, what) and not wishes.delay_s:
             replaced = await self._overlap.make_way(sender, what, task, room)
@@ -177,7 +179,7 @@ class Intake:
             given["history"] = fitting(lines, len(msgspec.json.encode(args)))
         return self._request(sender, what, wishes, task, args, given, replaced)
 
-    async def _with_delay(self, wishes: Wishes, task: Task, args: dict[str, Any]) -> Wishes:
+    async def _with_delay(self, sender: Person, room: str, wishes: Wishes, task: Task, args: dict[str, Any]) -> Wishes:
         """The wishes, and when the task itself is to start, where that is later; raises Refused."""
         if task.delay is None:
             return wishes
@@ -190,6 +192,9 @@ class Intake:
             except Refused as refused:
                 field = f"args.{refused.field}" if refused.field else "args"
                 raise Refused(refused.code, refused.message, field) from None
+        if await self._loading.delayed_of(room, sender.id) >= MAX_DELAYED:
+            why = f"{MAX_DELAYED} jobs of yours wait for their time in this room: cancel one, or wait for one"
+            raise Refused("conflict", why, "task")
         return wishes._replace(task_s=seconds)
 
     def _request(
@@ -208,7 +213,7 @@ class Intake:
         if len(encoded) > MAX_RESULT_BYTES:
             raise Refused("bad_request", f"arguments have at most {MAX_RESULT_BYTES} bytes", "args")
         seconds = max(wishes.delay_s, wishes.task_s)
-        if not seconds:
+        if seconds < SOON_SECONDS:
             self.check_backlog(task.name, what.room)
         job = new_job(task, what.room, encoded, sender.id, sender.name, key=what.key, asked=_asked(what, wishes, args))
         if wishes is not NO_WISHES:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 
 from app.chat import reading
+from app.jobs import ledger
 from app.rooms import Room, Rooms
 from app.store.store import Store
 
@@ -44,6 +45,10 @@ class Loading:
         """Whether somebody else has written since message `seq`, as far as it is stored: see reading.is_answered."""
         await self._store.settled()
         return await self._store.read(lambda found: reading.is_answered(found, room, seq, asker, by_anybody))
+
+    async def delayed_of(self, room: str, sender: str) -> int:
+        """How many jobs of this person wait for their time in the room; raises StoreUnavailable."""
+        return await self._store.read(lambda connection: ledger.delayed_of(connection, room, sender))
 
     async def history(self, room: str, limit: int) -> list[dict[str, str]]:
         """What people wrote last, what is being stored at this moment included; raises StoreUnavailable."""

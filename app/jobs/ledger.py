@@ -266,6 +266,12 @@ def oldest_at_broker(connection: Connection) -> float | None:
     return connection.execute(place.order_by(jobs.c.stream_seq).limit(1)).scalar()
 
 
+def delayed_of(connection: Connection, room: str, sender: str) -> int:
+    """How many jobs of this person wait for their time in a room."""
+    theirs = jobs.c.due.is_not(None), jobs.c.state == "accepted", jobs.c.room == room, jobs.c.sender_id == sender
+    return connection.execute(select(func.count()).where(*theirs)).scalar() or 0
+
+
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
     """How many jobs are parked, by task and path."""
     query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked)

@@ -16,6 +16,8 @@ from app.store.schema import jobs
 
 _error_code = json_text(jobs.c.error, "code")
 
+MAX_MICROSECONDS = (2**63 - 1) >> 10  # since 1970, in the place of a job: what a column holds
+
 
 class Wanted(msgspec.Struct, frozen=True):
     """Which jobs are looked for: those with all of these, accepted since a time and before another, as seconds."""
@@ -46,9 +48,9 @@ def search(connection: Connection, wanted: Wanted, limit: int) -> tuple[list[Job
         query = query.where(_is_shown_as(wanted.state))
     # A job's place is made of the time of its acceptance (app/ids.py).
     if wanted.since is not None:
-        query = query.where(jobs.c.n >= int(wanted.since * 1e6) << 10, jobs.c.at >= wanted.since)
+        query = query.where(jobs.c.n >= _place_at(wanted.since), jobs.c.at >= wanted.since)
     if wanted.before is not None:
-        query = query.where(jobs.c.n < int((wanted.before + 1) * 1e6) << 10, jobs.c.at < wanted.before)
+        query = query.where(jobs.c.n < _place_at(wanted.before + 1), jobs.c.at < wanted.before)
     if wanted.before_id is not None:
         place = connection.execute(select(jobs.c.n).where(jobs.c.id == wanted.before_id)).scalar()
         if place is None:
@@ -89,3 +91,8 @@ def details(job: Job) -> dict[str, Any]:
 
 def _time(seconds: float | None) -> str | None:
     return None if seconds is None else rfc3339(seconds)
+
+
+def _place_at(seconds: float) -> int:
+    """The first place in the order of acceptance of a moment; of one far away the first, or last, that a column holds."""
+    return min(max(int(seconds * 1e6), 0), MAX_MICROSECONDS) << 10

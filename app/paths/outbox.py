@@ -94,12 +94,14 @@ class Outbox:
         if not self._open or self._closed or self._loop.time() < self._paused_until or not self._queue.connected:
             return
         while self._waiting and len(self._sent) < WINDOW and self._sent_bytes < WINDOW_BYTES:
-            entry = self._waiting.popleft()
+            entry = self._waiting[0]
             if not _is_wanted(entry):
+                self._waiting.popleft()
                 continue
             subject, payload, headers = self._message(entry.job)
             entry.size, entry.sent_at = len(payload), self._loop.time()
             token = self._queue.publish(subject, payload, headers, lambda answer, e=entry: self._take(e, answer))  # type: ignore[misc]
+            self._waiting.popleft()  # only now: what could not be published still waits
             self._sent[token] = entry
             self._sent_bytes += entry.size
             entry.token = token

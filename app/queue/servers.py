@@ -91,7 +91,9 @@ class Servers:
         willing = self._willing()
         if server is not None and self.all[server] in willing:
             return self.all[server]
-        return random.choice(willing or self.reachable or self.all)  # noqa: S311 - no secret
+        # One that was connected before keeps what it is given until it is back; another has no link yet.
+        known = willing or self.reachable or [queue for queue in self.all if queue.is_open]
+        return random.choice(known or self.all)  # noqa: S311 - no secret
 
     def _willing(self) -> list[Queue]:
         now = asyncio.get_running_loop().time()

@@ -14,7 +14,7 @@ from ml_clients.embedded.models import ExtraMissingError, load_extras, load_mode
 from ml_clients.embedded.questions import MAX_PICTURE_BYTES
 from ml_clients.priority import IDLE, niceness, step_back
 
-THREADS = 16
+THREADS = 32  # heavy work of four kinds holds at most twenty of them (endpoints.py)
 # More than the clients keep; waitress leaves who comes on top in the listen queue.
 CONNECTIONS = 1000
 

@@ -22,11 +22,11 @@ COUNTED = {
     **dict.fromkeys(("iu", "unit", "units"), "IU"),
 }
 UNITS = sorted((*MEASURED, *COUNTED, *(f"{spoon}{s}" for spoon in SPOONS for s in ("", "s"))), key=len, reverse=True)
-NUMBER = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+/\d+|\d+(?:[.,]\d+)?"
+NUMBER = r"[0-9]{1,3}(?:,[0-9]{3}){1,2}(?:\.[0-9]{1,6})?|[0-9]{1,4}/[0-9]{1,4}|[0-9]{1,9}(?:[.,][0-9]{1,6})?"
 DOSE = re.compile(
-    rf"(?<![\w./])(?:(?P<times>\d{{1,2}})\s*[x×]\s*)?(?:(?P<low>{NUMBER})\s*(?:-|–|to)\s*)?"
+    rf"(?<![\w./,])(?:(?P<times>[0-9]{{1,2}})\s*[x×]\s*)?(?:(?P<low>{NUMBER})\s*(?:-|–|to)\s*)?"
     rf"(?P<number>{NUMBER}|half an?|{'|'.join(WORDS)})\s*(?P<unit>{'|'.join(UNITS)})(?![\w/])",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # else letters such as the long s count as ours
 )
 
 

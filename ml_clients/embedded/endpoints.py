@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import msgspec
 from flask import Flask, Response
@@ -24,7 +25,7 @@ from ml_clients.embedded.summary import summarize
 from ml_clients.embedded.thumbnail import thumbnail
 from ml_clients.embedded.times import times
 
-# Of heavy work one runs, and so many wait, each holding a thread: most threads stay free.
+# Of each kind of heavy work one runs, and so many wait, each holding a thread: __main__.py has more threads than all hold.
 WAITING = 4
 RETRY_AFTER = 2
 MOST_SIMILAR = 5
@@ -80,9 +81,10 @@ def _add_of_messages(app: Flask, models: Models) -> None:
         if asked.at.tzinfo is None:
             raise Refusal(400, "bad_request", "`at` has no offset: expected a time such as 2026-03-02T09:30:00+01:00")
         try:
-            found = times(asked.text, asked.at, asked.zone)
-        except (KeyError, ValueError, OSError):  # of what only looks like a zone
+            ZoneInfo(asked.zone)
+        except (KeyError, ValueError, OSError):  # of what only looks like one
             raise Refusal(400, "bad_request", f"there is no time zone {asked.zone!r}") from None
+        found = times(asked.text, asked.at, asked.zone)
         said = [{**asdict(each), "text": asked.text[each.start : each.end]} for each in found]
         return _json({"times": said})
 

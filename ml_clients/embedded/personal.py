@@ -7,6 +7,7 @@ of them is left alone.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import phonenumbers
 from dateparser import parse  # type: ignore[import-untyped] # it has none
@@ -17,7 +18,10 @@ from stdnum.us import ssn
 
 # A number without a country code is read as one of these.
 REGIONS = ("GB", "US", "DE", "FR")
-MONTH = r"(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]*\.?"
+MAX_TRIES = 200  # places in one text at which a number is looked for
+LANGUAGES = ["en", "de", "fr"]
+MONTH = r"(?<![a-zä])(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]{0,8}\.?"
+MOST_DATES = 20  # of birth in one text: each is parsed
 DATE = re.compile(
     rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}|\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?\s+(?:of\s+)?{MONTH},?\s+\d{{2,4}}"
@@ -49,9 +53,11 @@ class Found:
 def redact(text: str) -> tuple[list[Found], str]:
     """What is personal in a text, in its order, and the text with `[KIND]` in its place."""
     taken: list[Found] = []
+    is_taken = bytearray(len(text))
     for found in (*_mails(text), *_cards(text), *_insurances(text), *_births(text), *_phones(text)):
-        if not any(found.start < other.end and other.start < found.end for other in taken):
+        if not any(is_taken[found.start : found.end]):
             taken.append(found)
+            is_taken[found.start : found.end] = b"\1" * (found.end - found.start)
     taken.sort(key=lambda found: found.start)
     parts, at = [], 0
     for found in taken:
@@ -84,8 +90,9 @@ def _insurances(text: str) -> Iterator[Found]:
 
 
 def _births(text: str) -> Iterator[Found]:
-    for each in DATE.finditer(text):
-        if _stands_before(BIRTH, text, each.start(), BIRTH_REACH) and parse(each[0]) is not None:
+    near = (each for each in DATE.finditer(text) if _stands_before(BIRTH, text, each.start(), BIRTH_REACH))
+    for each in islice(near, MOST_DATES):
+        if parse(each[0], languages=LANGUAGES) is not None:
             yield Found("birth", *each.span())
 
 
@@ -95,5 +102,5 @@ def _stands_before(cue: re.Pattern[str], text: str, at: int, reach: int) -> bool
 
 def _phones(text: str) -> Iterator[Found]:
     for region in REGIONS:
-        for each in PhoneNumberMatcher(text, region, leniency=phonenumbers.Leniency.VALID):
+        for each in PhoneNumberMatcher(text, region, leniency=phonenumbers.Leniency.VALID, max_tries=MAX_TRIES):
             yield Found("phone", each.start, each.end)

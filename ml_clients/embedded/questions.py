@@ -28,7 +28,7 @@ class Refusal(Exception):
 
 
 class TextQuestion(msgspec.Struct, forbid_unknown_fields=True):
-    """`{"text": ...}` for triage, language and sentiment."""
+    """`{"text": ...}`: one message."""
 
     text: Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)]
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 MAX_SECONDS = 600
+LEAST_RATE = 4000  # of a recording: slower ones would grow without bound when they are brought to ours
 RATE = 16_000  # samples a second, as Whisper hears
 
 
@@ -55,10 +56,12 @@ def _samples(content: bytes) -> npt.NDArray[np.float32]:
         with av.open(io.BytesIO(content), metadata_errors="ignore") as container:
             resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
             for frame in container.decode(audio=0):
-                parts += [each.to_ndarray().reshape(-1) for each in resampler.resample(frame)]
                 count += frame.samples
                 if count > MAX_SECONDS * frame.sample_rate:
                     raise SoundTooLongError(f"a recording has at most {MAX_SECONDS} s")
+                if frame.sample_rate < LEAST_RATE:
+                    raise NoSoundError(f"{frame.sample_rate} samples a second are no sound")
+                parts += [each.to_ndarray().reshape(-1) for each in resampler.resample(frame)]
     except (av.FFmpegError, ValueError, LookupError) as error:
         raise NoSoundError(f"this is no sound of a kind we read: {error}") from error
     return np.concatenate([np.zeros(0, np.int16), *parts]).astype(np.float32) / np.float32(32768)

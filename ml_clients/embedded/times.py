@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import dateparser  # type: ignore[import-untyped] # it has none
@@ -33,13 +34,18 @@ CLOCK = (
 )
 TIME = rf"(?:{CLOCK})(?:\s+o'?clock)?(?:\s+{PART})?"
 FIRST_DAY = re.compile(
-    rf"\b(?P<day>{DAY})(?:\s+(?P<part>{PART}))?(?:,?\s+|T)(?:at\s+|um\s+)?(?P<time>{TIME})\b", re.IGNORECASE
+    rf"\b(?P<day>{DAY})(?:\s+(?P<part>{PART}))?(?:,?\s+|T)(?:at\s+|um\s+)?(?P<time>{TIME})\b",
+    re.IGNORECASE | re.ASCII,
 )
-FIRST_TIME = re.compile(rf"\b(?P<time>{TIME})\s+(?:on\s+)?(?P<day>{DAY})\b", re.IGNORECASE)
-ALONE = re.compile(r"(?<![\d:.])(?P<time>\d{1,2}(?::\d\d)?\s*[ap]\.?m\b\.?|\d{1,2}:\d\d)(?![\d:])", re.IGNORECASE)
+FIRST_TIME = re.compile(rf"\b(?P<time>{TIME})\s+(?:on\s+)?(?P<day>{DAY})\b", re.IGNORECASE | re.ASCII)
+ALONE = re.compile(
+    r"(?<![\d:.])(?P<time>\d{1,2}(?::\d\d)?\s*[ap]\.?m\b\.?|\d{1,2}:\d\d)(?![\d:])", re.IGNORECASE | re.ASCII
+)
 LATER = re.compile(
-    rf"\bin\s+(?:(?P<half>half\s+an\s+hour)|(?P<number>{NUMBER})\s+(?P<unit>hours?|minutes?))\b", re.IGNORECASE
+    rf"\bin\s+(?:(?P<half>half\s+an\s+hour)|(?P<number>{NUMBER})\s+(?P<unit>hours?|minutes?))\b",
+    re.IGNORECASE | re.ASCII,
 )
+MOST_READ = 60  # places in one text that may name a moment: dates among them are parsed
 SURGERY_OPENS = 7  # an hour below it, without a word on the time of the day, is one of the afternoon
 
 
@@ -60,7 +66,7 @@ def times(text: str, written: datetime, zone: str) -> list[Meant]:
     now = written.astimezone(ZoneInfo(zone))
     read: list[tuple[int, int]] = []
     found: list[Meant] = []
-    for (start, end), at in _all(text, now, zone.startswith(("America/", "US/"))):
+    for (start, end), at in islice(_all(text, now, zone.startswith(("America/", "US/"))), MOST_READ):
         if any(start < other_end and other_start < end for other_start, other_end in read):
             continue
         read.append((start, end))  # a part of what is over, or never was, is no moment of its own
@@ -155,6 +161,8 @@ def _clock(said: str, hint: str) -> tuple[int, int] | None:
     past = re.match(r"(half|quarter)\s+(past|to)\s+(\w+)", said)
     if past:
         minutes = 30 if past[1] == "half" else 15
+        if not 1 <= _number(past[3]) <= 12:
+            return None
         return _of_day(_number(past[3]), minutes, evening, "morning" in part, back=past[2] == "to")
     found = re.match(r"(\d{1,2})(?::(\d\d))?\s*([ap])?", said)
     if found is None or int(found[1]) > 23 or int(found[2] or 0) > 59:

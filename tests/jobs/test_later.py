@@ -102,6 +102,24 @@ def test_arguments_that_name_no_time_are_refused_with_their_field(process: Proce
     assert error == {"code": "bad_request", "message": "this is in the past", "field": "args.in_s"}
 
 
+def test_one_person_has_a_hundred_waiting_in_a_room_and_no_more(process: Process) -> None:
+    ann = process.guest("ann", "lobby", "other")
+    ids = [
+        process.ask(ann, "job:create", room=room, key=f"k{number}", task="alarm", args={"in_s": 60})
+        for room, count in (("lobby", 100), ("other", 1))
+        for number in range(count)
+    ]
+    process.turn()
+    assert all(ann.acks[id]["ok"] for id in ids)
+    one_more = process.ask(ann, "job:create", room="lobby", key="more", task="alarm", args={"in_s": 60})
+    process.turn()
+    assert (ann.acks[one_more]["error"]["code"], ann.acks[one_more]["error"]["field"]) == ("conflict", "task")
+    ben = process.guest("ben", "lobby")
+    id = process.ask(ben, "job:create", room="lobby", key="k", task="alarm", args={"in_s": 60})
+    process.turn()
+    assert ben.acks[id]["ok"]
+
+
 def test_what_nobody_answers_is_done_in_time(process: Process) -> None:
     urgent(process)
     process.pass_time(599)

@@ -26,6 +26,21 @@ ANY_TEXT = [
         "monday " * 1170,
         "0 x" * 2730,
         "in a " * 1638,
+        "born 99.99.9999 " * 512,
+        "@" + "jan" * 2730,
+        "1,111," * 1365,
+        "a@b.co " * 1170,
+    ),
+    *(
+        "9" * 400 + " mg",
+        "9" * 400 + "/1 mg",
+        "1/0 tablet",
+        "1 tablet\u017f",
+        "1 p\u0131ll",
+        "\u017fix tablets",
+        "tomorrow at half past 30",
+        "half past \u017fix tomorrow",
+        "quarter to 999 tomorrow",
     ),
 ]
 http = urllib3.PoolManager(retries=False)
