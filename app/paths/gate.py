@@ -71,6 +71,8 @@ class Gate:
 
     def over(self, job: Job, attempt: int | None = None) -> None:
         """An attempt that has passed has ended, or does not start after all."""
+        if job.final and job.task in self._held:  # else its next attempt may wait here
+            self._held[job.task].drop(job)
         pace = self.paces.get(job.task)
         if pace is not None and pace.over(job.id, attempt):
             self.open(job.task)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from app.jobs.job import Job
 
+MAX_GONE = 1000  # places kept of attempts that wait no longer
+
 _Lines = dict[str, deque[tuple[Job, int]]]  # attempts by task; the task whose turn is next comes first
 
 
@@ -18,6 +20,7 @@ class Turns:
         self._by_themselves: _Lines = {}
         self._attempts: dict[str, tuple[int, str]] = {}  # and their path, by ID of their job
         self._of_path: Counter[str] = Counter()
+        self._gone = 0  # places in lines of attempts that wait no longer
 
     def __len__(self) -> int:
         return len(self._attempts)
@@ -46,6 +49,15 @@ class Turns:
                     return found
         return None
 
+    def drop(self, job: Job) -> None:
+        """It waits no longer, wherever it stands: it was cancelled, or has failed."""
+        if not self.has(job):
+            return
+        self._forget(job.id)
+        self._gone += 1
+        if self._gone > MAX_GONE and self._gone > len(self._attempts):
+            self._sweep()
+
     def any_may(self, may: Callable[[str], bool]) -> bool:
         """Whether one waits that may start."""
         return any(may(task) for lines in (self._asked, self._by_themselves) for task in lines)
@@ -56,6 +68,13 @@ class Turns:
         self._by_themselves.clear()
         self._attempts.clear()
         self._of_path.clear()
+
+    def _sweep(self) -> None:
+        """Give back the places of those that are gone."""
+        self._gone = 0
+        for lines in (self._asked, self._by_themselves):
+            for task, line in list(lines.items()):
+                lines[task] = deque(each for each in line if self._attempts.get(each[0].id, (0, ""))[0] == each[1])
 
     def _forget(self, id: str) -> None:
         known = self._attempts.pop(id, None)

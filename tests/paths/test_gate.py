@@ -202,3 +202,22 @@ def test_a_paused_task_keeps_its_place_on_the_simple_path(new_job: NewJob) -> No
     paused.clear()
     background.release("quick")
     assert running == [jobs[1].id, jobs[0].id]
+
+
+def test_what_was_cancelled_while_its_task_is_paused_counts_no_more(world: World, new_job: NewJob) -> None:
+    world.paused.add("free")
+    jobs = put(world, new_job, "free", 2500)
+    for job in jobs[:2400]:
+        job.state = "cancelled"
+        world.gate.over(job)
+    assert world.gate.held("free") == 100
+    world.go_on("free")
+    assert world.passed == jobs[2400:]
+
+
+def test_an_attempt_that_ended_late_leaves_the_next_one_waiting(world: World, new_job: NewJob) -> None:
+    world.paused.add("free")
+    (job,) = put(world, new_job, "free", 1)
+    world.gate.over(job, attempt=0)
+    world.go_on("free")
+    assert world.passed == [job]
