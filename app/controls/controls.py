@@ -64,7 +64,8 @@ class Controls:
         limits = {"max_inflight": task.max_inflight, "rate": task.rate}
         shown |= {key: value for key, value in limits.items() if value is not None}
         if rule.retries is not None:
-            shown["retries"] = msgspec.structs.asdict(rule.retries)
+            every = msgspec.structs.asdict(rule.retries)  # what is as declared is left out
+            shown["retries"] = {key: value for key, value in every.items() if value is not None}
         return shown
 
     def lanes(self) -> list[dict[str, Any]]:
