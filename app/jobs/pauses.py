@@ -95,7 +95,8 @@ class Pauses:
         life, queue = self._life, self._life.routing.queued
         if queue is None:
             return True
-        queue.drop(tasks)
+        # At once: whatever becomes of the broker and of the pause, what waited for it is at the gate.
+        self._launch(job for job in queue.drop(tasks) if job.state == "accepted")
         places = await queue.newest_places()
         if not places:
             return False

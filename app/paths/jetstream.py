@@ -144,9 +144,9 @@ class JetStream:
         """Whether the broker is there and takes jobs."""
         return self._is_there and not self.outbox.refused
 
-    def drop(self, tasks: Iterable[str]) -> None:
-        """Publish nothing of these tasks that waits."""
-        self.outbox.drop(tasks)
+    def drop(self, tasks: Iterable[str]) -> list[Job]:
+        """Publish nothing of these tasks that waits; returns what waited."""
+        return self.outbox.drop(tasks)
 
     async def newest_places(self) -> Places:
         """Of each server that is there the places on its stream of jobs; empty while none is."""

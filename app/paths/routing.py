@@ -55,8 +55,8 @@ class QueuedRunner(Runner, Protocol):
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Publish how a job ended; returns why it was not taken, or None."""
 
-    def drop(self, tasks: Iterable[str]) -> None:
-        """Do not publish what waits of these tasks."""
+    def drop(self, tasks: Iterable[str]) -> list[Job]:
+        """Do not publish what waits of these tasks; returns it."""
 
     async def newest_places(self) -> list[tuple[int, int]]:
         """Of each server that is there the places on its stream of jobs, before the first and the newest."""

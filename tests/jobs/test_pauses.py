@@ -226,3 +226,19 @@ def test_the_retries_that_are_set_are_those_that_are_made(start: Callable[..., P
     process.turn()
     assert process.stored(job.id).state == "failed"
     assert process.stored(job.id).dead
+
+
+def test_what_waits_for_a_broker_that_is_away_is_not_lost_to_a_pause(start: Callable[..., Process]) -> None:
+    process = start(TASKS, flag=lambda name, room: "queued")
+    ann = process.guest("ann", "lobby")
+    process.broker.is_away = True
+    for key in ("a", "b"):
+        process.ask(ann, "job:create", room="lobby", key=key, task="recite", args={"text": "x"})
+    process.turn()
+    process.own.run(process.controls.put_task("recite", {"paused": True}))
+    process.own.until(lambda: process.routing.gate.held("recite") == 2)
+    assert process.broker.waiting == []
+    process.own.run(process.controls.put_task("recite", {"paused": False}))
+    process.turn()
+    process.broker.come_back()
+    assert process.broker.attempts == [(id, 1) for id in process.all_jobs()]
