@@ -143,10 +143,6 @@ class Routing:
         self.gate.open(task)
         self.simple.fill()
 
-    def waiting(self) -> int:
-        """How many attempts wait in this process, on both paths."""
-        return self.gate.held() + self.simple.backlog() + (self.queued.backlog() if self.queued is not None else 0)
-
     def begun(self, job: Job) -> None:
         """A worker says that it runs the attempt."""
         self.gate.begun(job)
