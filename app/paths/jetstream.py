@@ -38,6 +38,9 @@ RESULTS_IN_FLIGHT = 1000  # messages taken from a stream before earlier ones are
 Ask = Callable[[str, str, bytes], Coroutine[Any, Any, bytes]]
 Places = list[tuple[int, int]]  # before the first, and the newest
 ORPHANS_SECONDS = 10.0  # between two looks for what the broker keeps and gives to nobody
+HEARD_SECONDS = (
+    5.0  # by then every process has heard that a task is paused: what it published before came off the stream
+)
 DEPTH_SECONDS = 1.0  # between two looks at how much the stream of jobs holds
 
 
@@ -144,9 +147,9 @@ class JetStream:
         """Whether the broker is there and takes jobs."""
         return self._is_there and not self.outbox.refused
 
-    def drop(self, tasks: Iterable[str]) -> None:
-        """Publish nothing of these tasks that waits."""
-        self.outbox.drop(tasks)
+    def drop(self, tasks: Iterable[str]) -> list[Job]:
+        """Publish nothing of these tasks that waits; returns what waited."""
+        return self.outbox.drop(tasks)
 
     async def newest_places(self) -> Places:
         """Of each server that is there the places on its stream of jobs; empty while none is."""
@@ -277,10 +280,7 @@ class JetStream:
             deadline=rfc3339(job.deadline),
             links=self._links(job) if task is not None and "links" in task.given else None,
         )
-        # What came off the stream for a pause must be taken again, though the broker remembers its number for a while.
-        paused = self.pause_of(job.task)
-        number = f"{job.id}.{job.attempt}" + (f".{paused * 1000:.0f}" if paused > job.at else "")
-        headers = f"Nats-Msg-Id: {number}\r\ntraceparent: {traceparent(job.id)}\r\n"
+        headers = f"Nats-Msg-Id: {message_id(job, self.pause_of(job.task))}\r\ntraceparent: {traceparent(job.id)}\r\n"
         if self.inbox.process:
             headers += f"{PROCESS}: {self.inbox.process}\r\n"  # so that its result comes here
         subject = self._queue.names.job(task.lane if task else "ml", job.task)
@@ -301,6 +301,15 @@ class JetStream:
             self.depth = await self._queue.depth() if self._is_there else None
         except QueueUnavailable:
             self.depth = None  # the broker went away in between: no figure is better than an old one
+
+
+def message_id(job: Job, paused: float) -> str:
+    """The Nats-Msg-Id of an attempt whose task was paused last at that time, or never (0).
+
+    What came off the stream for a pause must be taken again, though the broker remembers its first number for a while.
+    """
+    later = paused and job.at < paused + HEARD_SECONDS
+    return f"{job.id}.{job.attempt}" + (f".{paused * 1000:.0f}" if later else "")
 
 
 def _loop_name(name: str, queue: Queue) -> str:

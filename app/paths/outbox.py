@@ -67,11 +67,13 @@ class Outbox:
         self._waiting.append(Entry(job, job.attempt, self._loop.time()))
         self._send()
 
-    def drop(self, tasks: Iterable[str]) -> None:
-        """Publish nothing of these tasks that waits, and forget what was published of them."""
+    def drop(self, tasks: Iterable[str]) -> list[Job]:
+        """Publish nothing of these tasks that waits, and forget what was published of them; returns what was not confirmed."""
         self._take_back(lambda entry: entry.job.task in tasks)
+        dropped = [entry.job for entry in self._waiting if entry.job.task in tasks and _is_wanted(entry)]
         self._waiting = deque(entry for entry in self._waiting if entry.job.task not in tasks)
         self._stored = deque(each for each in self._stored if each[1].task not in tasks)
+        return dropped
 
     def open(self) -> None:
         """The broker is there: publish what waits, and look after it from now on."""

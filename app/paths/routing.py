@@ -55,8 +55,8 @@ class QueuedRunner(Runner, Protocol):
     async def call_back(self, subject: str, headers: dict[str, str], body: bytes) -> str | None:
         """Publish how a job ended; returns why it was not taken, or None."""
 
-    def drop(self, tasks: Iterable[str]) -> None:
-        """Do not publish what waits of these tasks."""
+    def drop(self, tasks: Iterable[str]) -> list[Job]:
+        """Do not publish what waits of these tasks; returns it."""
 
     async def newest_places(self) -> list[tuple[int, int]]:
         """Of each server that is there the places on its stream of jobs, before the first and the newest."""
@@ -142,10 +142,6 @@ class Routing:
         """Let start what may of this task, which is paused no longer."""
         self.gate.open(task)
         self.simple.fill()
-
-    def waiting(self) -> int:
-        """How many attempts wait in this process, on both paths."""
-        return self.gate.held() + self.simple.backlog() + (self.queued.backlog() if self.queued is not None else 0)
 
     def begun(self, job: Job) -> None:
         """A worker says that it runs the attempt."""

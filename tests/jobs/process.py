@@ -103,6 +103,8 @@ class Broker:
         self.acknowledged: list[bytes] = []
         self.told_cancelled: list[str] = []
         self.purged: list[str] = []
+        self.is_away = False
+        self.waiting: list[Job] = []  # while it is away
 
     def reserve(self, task: str) -> bool:
         """Slots are the workers' own."""
@@ -111,12 +113,21 @@ class Broker:
     def release(self, task: str) -> None:
         """There is nothing to give back."""
 
-    def drop(self, tasks: Iterable[str]) -> None:
-        """Nothing waits here."""
+    def drop(self, tasks: Iterable[str]) -> list[Job]:
+        """These wait here no longer."""
+        dropped = [job for job in self.waiting if job.task in tasks]
+        self.waiting = [job for job in self.waiting if job.task not in tasks]
+        return dropped
+
+    def come_back(self) -> None:
+        """What waits is published."""
+        self.is_away, waiting, self.waiting = False, self.waiting, []
+        for job in waiting:
+            self.submit(job)
 
     async def newest_places(self) -> list[tuple[int, int]]:
-        """As many as were ever published."""
-        return [(0, len(self.attempts))]
+        """As many as were ever published; none while it is away."""
+        return [] if self.is_away else [(0, len(self.attempts))]
 
     async def purge(self, tasks: Iterable[str], places: list[tuple[int, int]]) -> bool:
         """These come off the stream."""
@@ -125,7 +136,9 @@ class Broker:
 
     def submit(self, job: Job) -> None:
         """Published, and kept once."""
-        if (job.id, job.attempt) not in self.attempts:
+        if self.is_away:
+            self.waiting.append(job)
+        elif (job.id, job.attempt) not in self.attempts:
             self.attempts.append((job.id, job.attempt))
 
     def backlog(self) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.contract import Outcome, failure
+from app.jobs import ledger, pauses
 from app.jobs.job import Job
 from app.tasks import Task, task
 from tests.jobs.process import Guest, Process
@@ -226,3 +227,61 @@ def test_the_retries_that_are_set_are_those_that_are_made(start: Callable[..., P
     process.turn()
     assert process.stored(job.id).state == "failed"
     assert process.stored(job.id).dead
+
+
+def test_what_waits_for_a_broker_that_is_away_is_not_lost_to_a_pause(start: Callable[..., Process]) -> None:
+    process = start(TASKS, flag=lambda name, room: "queued")
+    ann = process.guest("ann", "lobby")
+    process.broker.is_away = True
+    for key in ("a", "b"):
+        process.ask(ann, "job:create", room="lobby", key=key, task="recite", args={"text": "x"})
+    process.turn()
+    process.own.run(process.controls.put_task("recite", {"paused": True}))
+    process.own.until(lambda: process.routing.gate.held("recite") == 2)
+    assert process.broker.waiting == []
+    process.own.run(process.controls.put_task("recite", {"paused": False}))
+    process.turn()
+    process.broker.come_back()
+    assert process.broker.attempts == [(id, 1) for id in process.all_jobs()]
+
+
+def kept_in_the_ledger(process: Process, count: int) -> list[str]:
+    """Jobs of a paused task that came off the broker, and are not in memory."""
+    ann = process.guest("ann", "lobby")
+    for key in range(count):
+        process.ask(ann, "job:create", room="lobby", key=f"kept{key}", task="recite", args={"text": "x"})
+    process.turn()
+    for place, job in enumerate(list(process.life.jobs.values()), 1):
+        process.life.park(job, 1, place)
+    process.turn()
+    process.own.run(process.controls.put_task("recite", {"paused": True}))
+    process.turn()
+    assert process.life.jobs == {}
+    process.broker.attempts.clear()
+    return list(process.all_jobs())
+
+
+def test_a_task_goes_on_while_another_cannot_come_off_a_broker_that_is_away(start: Callable[..., Process]) -> None:
+    process = start(TASKS, flag=lambda name, room: "queued")
+    (kept,) = kept_in_the_ledger(process, 1)
+    process.broker.is_away = True
+    process.own.run(process.controls.put_task("whisper", {"paused": True}))
+    process.own.rounds(20)
+    process.own.run(process.controls.put_task("recite", {"paused": False}))
+    process.own.until(lambda: [job.id for job in process.broker.waiting] == [kept])
+
+
+def test_a_task_goes_on_however_many_of_a_paused_one_wait(
+    start: Callable[..., Process], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start(TASKS, flag=lambda name, room: "queued")
+    kept = kept_in_the_ledger(process, 2)
+    monkeypatch.setattr(ledger, "AT_ONCE", 1)
+    monkeypatch.setattr(pauses, "MAX_IN_MEMORY", 1)
+    process.own.run(process.controls.put_task("whisper", {"paused": True}))
+    for key in range(3):
+        process.ask(process.guest("ben", "lobby"), "job:create", room="lobby", key=f"k{key}", task="whisper",
+                    args={"text": "x"})  # fmt: skip
+    process.turn()
+    process.own.run(process.controls.put_task("recite", {"paused": False}))
+    process.own.until(lambda: [id for id, _ in process.broker.attempts] == kept)

@@ -201,3 +201,22 @@ def test_what_has_moved_on_is_not_published(broker: RealBroker, new_job: NewJob)
             outbox.close()
 
     asyncio.run(test())
+
+
+def test_what_is_dropped_is_not_published_and_given_back_unless_it_is_stored(
+    broker: RealBroker, new_job: NewJob
+) -> None:
+    async def test() -> None:
+        async with broker.connected() as queue:
+            outbox, stored, over, waits, other = outbox_on(queue), *(queued(new_job) for _ in range(4))
+            outbox.put(stored)
+            await until(lambda: len(outbox) == 0)
+            other.task = "other"
+            for job in (over, waits, other):
+                outbox.put(job)
+            over.state = "cancelled"
+            assert outbox.drop(["echo"]) == [waits]
+            assert len(outbox) == 1
+            outbox.close()
+
+    asyncio.run(test())
