@@ -35,6 +35,7 @@ class Controls:
         self._changes = 0  # made by this process
         self.paused: Callable[[list[str]], None] = lambda tasks: None
         self.resumed: Callable[[list[str], float], None] = lambda tasks, since: None  # they were paused since then
+        self.stood: Callable[[list[str], float, float], None] = lambda tasks, since, until: None  # and still are
 
     # What is asked
 
@@ -102,8 +103,8 @@ class Controls:
             row = {"kind": kind, "name": name, "paused": rule.paused, "since": rule.since, "retries": kept}
             upsert(connection, controls, row)
             after = {**before, (kind, name): rule}
-            for since, tasks in self._resumed(before, after).items():
-                self._stood_still(connection, tasks, since, now)
+            for (since, until), tasks in self._stood(before, after, now).items():
+                self._stood_still(connection, tasks, since, until)
             return after
 
         self._changes += 1
@@ -136,6 +137,9 @@ class Controls:
             over.setdefault(since, [])
             if name not in over[since]:
                 over[since].append(name)
+        for (since, until), tasks in self._stood(before, rules, time.time()).items():
+            if still := [name for name in tasks if self.is_paused(name)]:
+                self.stood(still, since, until)
         for since, tasks in over.items():
             self.resumed(tasks, since)
 
@@ -146,6 +150,19 @@ class Controls:
             stopping = [rule for key in self._keys(name) if (rule := before.get(key)) is not None and rule.paused]
             if stopping and not any(after.get(key, Rule()).paused for key in self._keys(name)):
                 found.setdefault(min(rule.since for rule in stopping), []).append(name)
+        return found
+
+    def _stood(self, before: Rules, after: Rules, now: float) -> dict[tuple[float, float], list[str]]:
+        """From when until when tasks stood still by rules that are gone; what still stops them counts when it goes."""
+        found: dict[tuple[float, float], list[str]] = {}
+        for name in self._tasks:
+            began, goes_on = (
+                [rule.since for key in self._keys(name) if (rule := rules.get(key, Rule())).paused]
+                for rules in (before, after)
+            )
+            until = min(goes_on, default=now)
+            if began and until > min(began):
+                found.setdefault((min(began), until), []).append(name)
         return found
 
     def _keys(self, task: str) -> tuple[tuple[str, str], tuple[str, str]]:

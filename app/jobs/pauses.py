@@ -33,7 +33,7 @@ class Pauses:
         self._life, self._controls = life, controls
         self._turn = asyncio.Lock()
         self._taken_up: list[Job] = []  # from the ledger, and not known to have started
-        controls.paused, controls.resumed = self.paused, self.resumed
+        controls.paused, controls.resumed, controls.stood = self.paused, self.resumed, self._move_deadlines
         life.strand = self.strand
 
     def begin(self) -> None:

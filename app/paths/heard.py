@@ -1,4 +1,4 @@
-"""Which workers were heard lately, and what they do: for people to look at, nothing rests on it."""
+"""Which workers were heard lately, and what they do: for people to look at, and for what is given again after a pause."""
 
 from __future__ import annotations
 

@@ -104,6 +104,23 @@ def test_a_task_waits_while_it_or_its_lane_is_paused(process: Callable[[], Contr
     assert (controls.is_paused("recite"), resumed) == (False, ["recite"])
 
 
+def test_every_second_that_a_task_or_its_lane_is_paused_counts_once(store: Store, own: OwnLoop) -> None:
+    told: list[tuple[list[str], float, float]] = []
+    controls = Controls(store, TASKS, lambda _, tasks, since, until: told.append((tasks, since, until)))
+    own.run(controls.load())
+    moved: list[tuple[list[str], float, float]] = []
+    controls.stood = lambda tasks, since, until: moved.append((tasks, since, until))
+    own.run(controls.put_task("recite", {"paused": True}))
+    began = controls.pause_of("recite")
+    own.run(controls.put_lane("speech", {"paused": True}))
+    second = controls.pause_of("recite")
+    own.run(controls.put_task("recite", {"paused": False}))
+    assert told == moved == [(["recite"], began, second)]
+    own.run(controls.put_lane("speech", {"paused": False}))
+    assert [(tasks, since) for tasks, since, _ in told] == [(["recite"], began), (["recite"], second)]
+    assert len(moved) == 1
+
+
 def test_retries_are_kept_beside_a_pause_and_null_removes_them(process: Callable[[], Controls], own: OwnLoop) -> None:
     controls = process()
     retries = {"attempts": 5, "codes": [429, 503], "min_wait_s": 1.0, "max_wait_s": 20.0, "jitter": "equal"}
