@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.contract import Doing
+from app.contract import Doing, WorkerDoing
 from app.jobs import dead_letters as letters
 from app.jobs import ledger
 from app.jobs.job import Job
@@ -111,8 +111,11 @@ class Gauges:
             "dead_letters": await self._store.read(letters.count),
             "queue": queue if queues else None,
             "processes": [_described(each) for each in processes],
-            "workers": self._routing.queued.workers() if self._routing.queued is not None else [],
+            "workers": [msgspec.structs.replace(each, running=each.running[:MAX_SHOWN]) for each in self._workers()],
         }
+
+    def _workers(self) -> list[WorkerDoing]:
+        return self._routing.queued.workers() if self._routing.queued is not None else []
 
     def own(self) -> OfProcess:
         """What this process has to say for itself."""
