@@ -8,7 +8,8 @@ import os
 import sqlite3
 import tempfile
 from collections import defaultdict
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,17 @@ class Asked:
         self.accepted: tuple[str, str] | None = None  # ID and content
 
 
+@contextmanager
+def captured() -> Iterator[list[Any]]:
+    """What is logged meanwhile. structlog's own way empties its list for a moment, in which another thread may log."""
+    capture, before = structlog.testing.LogCapture(), structlog.get_config()["processors"]
+    structlog.configure(processors=[capture])
+    try:
+        yield capture.entries
+    finally:
+        structlog.configure(processors=before)
+
+
 class Life(RuleBasedStateMachine):
     """Everything that can happen to messages and jobs."""
 
@@ -130,7 +142,7 @@ class Life(RuleBasedStateMachine):
         self.flags: dict[str, str] = {}
         self.broker, self.process = Broker(), None
         self.stack.enter_context(wall_clock_of(lambda: self.ahead))
-        self.logged = self.stack.enter_context(structlog.testing.capture_logs())
+        self.logged = self.stack.enter_context(captured())
         self.lock: sqlite3.Connection | None = None
         self.asked: dict[tuple[str, str, str, str], Asked] = defaultdict(Asked)
         self.finals: dict[str, int] = defaultdict(int)  # final states of each job that were shown, or lost with a life
