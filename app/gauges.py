@@ -16,7 +16,7 @@ from app.jobs.job import Job
 from app.metrics import Metrics
 from app.paths.background import Background
 from app.paths.plain import Plain
-from app.paths.routing import QueuedRunner, Routing
+from app.paths.routing import Routing
 from app.store.store import Store
 from app.transport.transport import Transport
 
@@ -177,25 +177,23 @@ class Gauges:
         counter("spillway_backplane_gaps", "Times that words of another process were lost", lambda: self.shared().gaps)
 
     def _export_queue(self) -> None:
-        for name, about, read in (
-            ("spillway_queue_connected", "Whether the broker takes jobs", lambda queued: queued.ready()),
-            ("spillway_workers", "Workers heard lately", lambda queued: len(queued.workers())),
-            (
-                "spillway_worker_jobs_running",
-                "Jobs running in workers",
-                lambda queued: sum(len(each.running) for each in queued.workers()),
-            ),
-        ):
-            self._metrics.gauge(name, about, lambda read=read: self._of_queue(read))  # type: ignore[misc]
+        gauge, routing = self._metrics.gauge, self._routing
+        gauge(
+            "spillway_queue_connected",
+            "Whether the broker takes jobs",
+            lambda: routing.queued is not None and routing.queued.ready(),
+        )
+        gauge("spillway_workers", "Workers heard lately", lambda: len(self._workers()))
+        gauge(
+            "spillway_worker_jobs_running",
+            "Jobs running in workers",
+            lambda: sum(len(each.running) for each in self._workers()),
+        )
         self._metrics.counter(
             "spillway_queue_reconnects",
             "Times the broker came back",
-            lambda: self._of_queue(lambda queued: queued.reconnects),
+            lambda: routing.queued.reconnects if routing.queued is not None else 0,
         )
-
-    def _of_queue(self, read: Callable[[QueuedRunner], int]) -> int:
-        """What there is to read of a queue in use; else 0."""
-        return int(read(self._routing.queued)) if self._routing.queued is not None else 0
 
 
 def _since(job: Job) -> float:

@@ -49,6 +49,15 @@ def rfc3339(seconds: float) -> str:
     return f"{_stamp[1]}.{milliseconds:03d}Z"
 
 
+def moment(text: str) -> datetime | None:
+    """The moment that a time as RFC 3339 has it names, or None where it is none, or has no offset."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
 def new_position(last: int) -> int:
     """The next place in the order of acceptance, above `last`.
 

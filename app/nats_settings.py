@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 NATS_PATTERN = re.compile(r"(([A-Za-z0-9_-]+|\*)\.)*([A-Za-z0-9_-]+|\*|>)")
 
@@ -26,37 +27,30 @@ def nats_urls(value: str) -> tuple[str, ...]:
     return Apart(servers) if len(servers) > 1 else tuple(url for url in servers[0].split(",") if url)
 
 
-def prefix(value: str) -> str:
-    """A prefix of names."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}", value):
-        raise ValueError("up to 32 of A-Z a-z 0-9 _ -")
-    return value
+def _shaped(pattern: str, expected: str) -> Callable[[str], str]:
+    def parse(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(expected)
+        return value
+
+    return parse
 
 
-def stream_name(value: str) -> str:
-    """The name of a stream or a consumer, which has no dots."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", value):
-        raise ValueError("1 to 64 of A-Z a-z 0-9 _ -")
-    return value
+prefix = _shaped(r"[A-Za-z0-9_-]{0,32}", "up to 32 of A-Z a-z 0-9 _ -")
+"""A prefix of names."""
+stream_name = _shaped(r"[A-Za-z0-9_-]{1,64}", "1 to 64 of A-Z a-z 0-9 _ -")
+"""The name of a stream or a consumer, which has no dots."""
+consumer = _shaped(
+    r"[A-Za-z0-9_-]{0,32}\{lane\}[A-Za-z0-9_-]{0,32}", "a name with {lane} in it, such as workers-{lane},"
+)
+"""The name of the consumer of each lane."""
+inbox = _shaped(r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?", "empty, or a prefix of subjects such as _INBOX_worker")
+"""A prefix of subjects."""
 
 
 def stream(value: str) -> str:
     """As above, or empty."""
     return stream_name(value) if value else value
-
-
-def consumer(value: str) -> str:
-    """The name of the consumer of each lane."""
-    if not re.fullmatch(r"[A-Za-z0-9_-]{0,32}\{lane\}[A-Za-z0-9_-]{0,32}", value):
-        raise ValueError("a name with {lane} in it, such as workers-{lane},")
-    return value
-
-
-def inbox(value: str) -> str:
-    """A prefix of subjects."""
-    if not re.fullmatch(r"([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)?", value):
-        raise ValueError("empty, or a prefix of subjects such as _INBOX_worker")
-    return value
 
 
 def subjects_of(value: str) -> tuple[str, ...]:

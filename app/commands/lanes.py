@@ -31,7 +31,7 @@ def list_tasks(asked: Asked) -> None:
 @click.pass_obj
 def pause_task(asked: Asked, task: str) -> None:
     """Start no more attempts of TASK; what waits is kept."""
-    show([asked.http("PUT", f"/api/tasks/{task}", {"paused": True})], asked)
+    _set(asked, f"tasks/{task}", paused=True)
 
 
 @tasks.command("resume")
@@ -40,7 +40,7 @@ def pause_task(asked: Asked, task: str) -> None:
 @click.pass_obj
 def resume_task(asked: Asked, task: str) -> None:
     """Let TASK go on."""
-    show([asked.http("PUT", f"/api/tasks/{task}", {"paused": False})], asked)
+    _set(asked, f"tasks/{task}", paused=False)
 
 
 @click.group()
@@ -63,7 +63,7 @@ def list_lanes(asked: Asked) -> None:
 @click.pass_obj
 def pause_lane(asked: Asked, lane: str) -> None:
     """Start no more attempts of any task of LANE; what waits is kept."""
-    show([asked.http("PUT", f"/api/lanes/{lane}", {"paused": True})], asked)
+    _set(asked, f"lanes/{lane}", paused=True)
 
 
 @lanes.command("resume")
@@ -72,7 +72,11 @@ def pause_lane(asked: Asked, lane: str) -> None:
 @click.pass_obj
 def resume_lane(asked: Asked, lane: str) -> None:
     """Let the tasks of LANE go on, but for those that are paused themselves."""
-    show([asked.http("PUT", f"/api/lanes/{lane}", {"paused": False})], asked)
+    _set(asked, f"lanes/{lane}", paused=False)
+
+
+def _set(asked: Asked, which: str, *, paused: bool) -> None:
+    show([asked.http("PUT", f"/api/{which}", {"paused": paused})], asked)
 
 
 def _paused(task: dict[str, Any]) -> Any:

@@ -131,26 +131,19 @@ class Controls:
         began = [name for name in self._tasks if _since(rules, self._keys(name)) > _since(before, self._keys(name))]
         if began:
             self.paused(began)
-        over = self._resumed(before, rules)
+        over: dict[float, list[str]] = {}
+        for (since, until), tasks in self._stood(before, rules, time.time()).items():
+            if still := [name for name in tasks if self.is_paused(name)]:
+                self.stood(still, since, until)
+            if gone := [name for name in tasks if not self.is_paused(name)]:
+                over.setdefault(since, []).extend(gone)
         passed = {name: _since(rules, self._keys(name)) for name in began if not self.is_paused(name)}
         for name, since in passed.items():
             over.setdefault(since, [])
             if name not in over[since]:
                 over[since].append(name)
-        for (since, until), tasks in self._stood(before, rules, time.time()).items():
-            if still := [name for name in tasks if self.is_paused(name)]:
-                self.stood(still, since, until)
         for since, tasks in over.items():
             self.resumed(tasks, since)
-
-    def _resumed(self, before: Rules, after: Rules) -> dict[float, list[str]]:
-        """The tasks that were paused and are not any more, by when that began."""
-        found: dict[float, list[str]] = {}
-        for name in self._tasks:
-            stopping = [rule for key in self._keys(name) if (rule := before.get(key)) is not None and rule.paused]
-            if stopping and not any(after.get(key, Rule()).paused for key in self._keys(name)):
-                found.setdefault(min(rule.since for rule in stopping), []).append(name)
-        return found
 
     def _stood(self, before: Rules, after: Rules, now: float) -> dict[tuple[float, float], list[str]]:
         """From when until when tasks stood still by rules that are gone; what still stops them counts when it goes."""
@@ -161,7 +154,7 @@ class Controls:
                 for rules in (before, after)
             )
             until = min(goes_on, default=now)
-            if began and until > min(began):
+            if began and (not goes_on or until > min(began)):
                 found.setdefault((min(began), until), []).append(name)
         return found
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypedDict
 
+from app.ids import moment
 from app.tasks import Refused, Said, Text, task
 
 LONGEST = timedelta(days=30)  # as long as any job may be put off
@@ -34,13 +35,10 @@ def seconds_until(args: dict[str, Any]) -> float:
 
 
 def _moment(at: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
+    found = moment(at)
+    if found is None:
         raise Refused("bad_request", "expected a time such as 2026-03-02T09:30:00+01:00, with its offset", "at")
-    return moment
+    return found
 
 
 @task(delay=seconds_until, says=say, ordered=False)

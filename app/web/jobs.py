@@ -16,6 +16,7 @@ from app.answers.http import JobDetails, JobList
 from app.auth.grant import Grant
 from app.contract import FINAL, UNFINISHED, JobView
 from app.documents.route import route
+from app.ids import moment
 from app.jobs.job import Job, view
 from app.jobs.search import Wanted, details, search
 from app.payload import Refused, ready
@@ -107,10 +108,7 @@ def _wanted(which: WhichJobs) -> Wanted:
 
 def _time(text: str) -> float:
     """A time as RFC 3339 has it, in seconds; raises Refused."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None or time.tzinfo is None:
+    found = moment(text)
+    if found is None:
         raise Refused("bad_request", "expected the ID of a job, or a time such as 2026-01-31T09:30:00Z", "before")
-    return time.timestamp()
+    return found.timestamp()
