@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -190,15 +190,20 @@ def hold_back(
     places: list[tuple[int, int]],
     tasks: list[str] | None = None,
     owner: str | None = None,
+    running: Sequence[int] = (),
 ) -> None:
     """Note that the broker has none of the parked jobs at these places of its streams any more.
 
-    Of these tasks, or of all; and of the rooms of this owner, where one is named.
+    Of these tasks, or of all; and of the rooms of this owner, where one is named. Nor has it those of `running`, by their
+    places in the order of acceptance.
     """
     for before, newest in places:
         there = (jobs.c.parked, jobs.c.state == "accepted", jobs.c.stream_seq.between(before, newest))
         which = there if tasks is None else (*there, jobs.c.task.in_(tasks))
         connection.execute(jobs.update().where(*which, *_owned(owner)).values(published=0, stream_seq=None))
+    for first in range(0, len(running), AT_ONCE):
+        those = (jobs.c.n.in_(running[first : first + AT_ONCE]), jobs.c.state == "running")
+        connection.execute(jobs.update().where(*those).values(published=0, stream_seq=None))
 
 
 def at_broker(connection: Connection, tasks: list[str], names: list[str] | None) -> list[tuple[str, str, int]]:

@@ -14,6 +14,7 @@ from app.jobs.consequences import leads_to_nothing
 from app.jobs.job import INTERRUPTED, Job
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.limits import count
+from app.jobs.off_stream import is_off_stream
 from app.jobs.transitions import Launch
 
 log = structlog.get_logger()
@@ -59,6 +60,8 @@ async def _go_on(life: Lifecycle, job: Job) -> None:
     elif job.path == "queued" and job.published >= job.attempt:
         life.park(job, job.attempt, job.stream_seq or 0)  # the broker has it: its result will come
         life.routing.open_queue()
+    elif is_off_stream(job):
+        life.routing.open_queue()  # so that its worker is heard
     else:
         life.store.add(Launch(life, job))
 

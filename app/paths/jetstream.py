@@ -64,7 +64,6 @@ def open_queue(
     runner = JetStream(
         loops, queue, tasks, links, life.is_over, life.cancelled_lately, inbox, deltas, settings.stranded_seconds
     )
-    runner.stranded.strand = life.strand
     runner.texts_under_way = life.texts.under_way
     outbox = runner.outbox
     outbox.park, outbox.fall_back, outbox.may_fall_back = life.park, life.fall_back, life.routing.may_fall_back
@@ -78,7 +77,6 @@ class Owner(Protocol):
     routing: Any
     texts: Any
     controls: Any
-    strand: Any
 
     def settle_by_id(self, id: str, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None: ...
     def announced(self, id: str, attempt: int, run: str, progress: str | None) -> None: ...

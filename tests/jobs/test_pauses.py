@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.contract import Outcome, failure
-from app.jobs import ledger, pauses
+from app.jobs import held_back, ledger
 from app.jobs.job import Job
 from app.tasks import Task, task
 from tests.jobs.process import Guest, Process
@@ -277,7 +277,7 @@ def test_a_task_goes_on_however_many_of_a_paused_one_wait(
     process = start(TASKS, flag=lambda name, room: "queued")
     kept = kept_in_the_ledger(process, 2)
     monkeypatch.setattr(ledger, "AT_ONCE", 1)
-    monkeypatch.setattr(pauses, "MAX_IN_MEMORY", 1)
+    monkeypatch.setattr(held_back, "MAX_IN_MEMORY", 1)
     process.own.run(process.controls.put_task("whisper", {"paused": True}))
     for key in range(3):
         process.ask(process.guest("ben", "lobby"), "job:create", room="lobby", key=f"k{key}", task="whisper",
