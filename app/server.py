@@ -101,7 +101,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
     runner = _runner(settings, concurrency, sockets, here)
     queue = _queue(
-        settings, concurrency, tasks, uploads, lambda: life, lambda: held_back, lambda: publisher, lambda: services,
+        settings, concurrency, tasks, uploads, lambda: life, lambda: pauses, lambda: publisher, lambda: services,
         lambda: others, loops,
     )  # fmt: skip
     routing = Routing(
@@ -201,7 +201,7 @@ def _queue(
     tasks: Any,
     uploads: Uploads,
     life: Callable[[], Lifecycle],
-    held_back: Callable[[], HeldBack],
+    pauses: Callable[[], Pauses],
     publisher: Callable[[], Publisher],
     services: Callable[[], Services],
     others: Callable[[], Others | None],
@@ -216,7 +216,7 @@ def _queue(
         from app.paths.jetstream import open_queue
 
         runner = open_queue(settings, concurrency, tasks, uploads.links.of, life(), loops)
-        runner.stranded.strand = held_back().strand
+        runner.stranded.strand, runner.came = pauses().held_back.strand, pauses().came
         publisher().acknowledge = runner.acknowledge
         runner.ask = services().answer if settings.nats_intake else None
         there = others()

@@ -19,19 +19,24 @@ class Pauses:
     """Follows what is paused, one change after the other. On the loop."""
 
     def __init__(self, life: Lifecycle, controls: Controls, held_back: HeldBack) -> None:
-        self._life, self._controls, self._held_back = life, controls, held_back
+        self._life, self._controls, self.held_back = life, controls, held_back
         controls.paused, controls.resumed, controls.stood = self.paused, self.resumed, self._move_deadlines
 
     def begin(self) -> None:
         """Go on with what the last process left: what is paused stays off the broker, and the rest is taken up."""
         if paused := self._controls.all_paused():
             self.paused(paused)
-        self._held_back.take_up()
+        self.held_back.take_up()
 
     def paused(self, tasks: list[str]) -> None:
         """Nothing of these tasks starts any more: their attempts that no worker has yet come off the broker."""
         log.info("paused", tasks=tasks)
         self._life.spawn(self._take_back(tasks))
+
+    def came(self) -> None:
+        """A server of the broker is there that was away: what is paused comes off it, too."""
+        if paused := self._controls.all_paused():
+            self._life.spawn(self._take_back(paused))
 
     def resumed(self, tasks: list[str], since: float) -> None:
         """These tasks, which were paused since then, go on."""
@@ -39,13 +44,13 @@ class Pauses:
         self._move_deadlines(tasks, since, time.time())
         for task in tasks:
             self._life.routing.open(task)
-        self._held_back.take_up()
+        self.held_back.take_up()
 
     async def _take_back(self, tasks: list[str]) -> None:
         """Twice: other processes, which hear of it up to half a second later, may have published meanwhile."""
-        await self._held_back.until_done(lambda: self._take_off(tasks))
+        await self.held_back.until_done(lambda: self._take_off(tasks))
         await asyncio.sleep(AGAIN_SECONDS)
-        await self._held_back.until_done(lambda: self._take_off(tasks))
+        await self.held_back.until_done(lambda: self._take_off(tasks))
 
     async def _take_off(self, tasks: list[str]) -> bool:
         """What is on the stream by now of these tasks comes off it, and is kept in the ledger alone; no, when it is away."""
@@ -54,12 +59,12 @@ class Pauses:
         if queue is None or not tasks:
             return True
         # At once: whatever becomes of the broker and of the pause, what waited for it is at the gate.
-        self._held_back.launch(job for job in queue.drop(tasks) if job.state == "accepted")
+        self.held_back.launch(job for job in queue.drop(tasks) if job.state == "accepted")
         places = await queue.newest_places()
         if not places:
             return False
         tasks = await self._still_paused(tasks)  # what is published once they go on has a place behind these
-        await self._held_back.note(places, tasks)
+        await self.held_back.note(places, tasks)
         return await queue.purge(tasks, places)
 
     async def _still_paused(self, tasks: Iterable[str]) -> list[str]:

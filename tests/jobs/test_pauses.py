@@ -285,3 +285,16 @@ def test_a_task_goes_on_however_many_of_a_paused_one_wait(
     process.turn()
     process.own.run(process.controls.put_task("recite", {"paused": False}))
     process.own.until(lambda: [id for id, _ in process.broker.attempts] == kept)
+
+
+def test_what_a_server_kept_that_was_away_comes_off_it_when_it_is_back(start: Callable[..., Process]) -> None:
+    process = start(TASKS, flag=lambda name, room: "queued")
+    process.routing.open_queue()
+    process.own.run(process.controls.put_task("recite", {"paused": True}))
+    process.turn()
+    process.pass_time(5)
+    process.turn()
+    process.broker.purged.clear()
+    process.pauses.came()
+    process.turn()
+    assert set(process.broker.purged) == {"recite"}
