@@ -178,6 +178,20 @@ def test_what_waits_for_a_limit_starts_as_soon_as_one_before_it_ends(world: Worl
     assert [states(world.ann, job)[-1] for job in jobs] == ["succeeded"] * 3
 
 
+@pytest.mark.parametrize("world", ["queued"], indirect=True)
+def test_what_runs_at_a_worker_counts_for_the_limit_after_a_restart(world: World) -> None:
+    first = world.ask("whisper")
+    world.process.life.announced(first.id, 1, "a", None)
+    world.turn()
+    world.process.life.park(world.process.life.jobs[first.id], 1, 1)
+    world.turn()
+    world.restart()
+    second = world.ask("whisper")
+    assert (world.started(first), world.started(second)) == (1, 0)
+    world.finish(first)
+    assert world.started(second) == 1
+
+
 def test_a_cancelled_job_gives_its_place_to_the_next(world: World) -> None:
     first, second = world.ask("whisper"), world.ask("whisper")
     world.process.ask(world.ann, "job:cancel", job=first.id)
