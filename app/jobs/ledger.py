@@ -277,6 +277,12 @@ def delayed_of(connection: Connection, room: str, sender: str) -> int:
     return connection.execute(select(func.count()).where(*theirs)).scalar() or 0
 
 
+def has_key(connection: Connection, room: str, sender: str, key: str) -> bool:
+    """Whether this person has asked for a job under this key in the room."""
+    theirs = jobs.c.room == room, jobs.c.sender_id == sender, jobs.c.key == key
+    return connection.execute(select(jobs.c.n).where(*theirs)).first() is not None
+
+
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:
     """How many jobs are parked, by task and path."""
     query = select(jobs.c.task, jobs.c.path, func.count()).where(jobs.c.parked)
