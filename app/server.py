@@ -143,9 +143,10 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         name, settings, concurrency, transport, store, rooms, life, events, desk, publisher, services, callbacks, loading, routing,
         loops, held_back.take_up,
     )  # fmt: skip
+    gauges = Gauges(runner, routing, metrics, transport, store, life.jobs, controls.all_paused)
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
-        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store, life.jobs), uploads,
+        loading, settings, concurrency, tokens, gauges, uploads,
         others, name, controls, pauses, off_stream,
     )  # fmt: skip
     flags.changed = partial(_flag_changed, server)

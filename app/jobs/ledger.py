@@ -223,9 +223,18 @@ def unended(connection: Connection, ids: list[str], owner: str | None) -> set[st
 
 def held_back(connection: Connection, tasks: list[str], owner: str | None = None) -> list[str]:
     """IDs of jobs of these tasks that are kept here alone and wait for nothing, the oldest first, at most 500."""
-    kept = (jobs.c.parked, jobs.c.stream_seq.is_(None), jobs.c.due.is_(None), jobs.c.state == "accepted")
-    query = select(jobs.c.id).where(*kept, jobs.c.task.in_(tasks), *_owned(owner)).order_by(jobs.c.n).limit(AT_ONCE)
-    return list(connection.execute(query).scalars())
+    kept = (*_kept_alone(), jobs.c.task.in_(tasks), *_owned(owner))
+    return list(connection.execute(select(jobs.c.id).where(*kept).order_by(jobs.c.n).limit(AT_ONCE)).scalars())
+
+
+def count_held_back(connection: Connection, tasks: list[str], owner: str | None = None) -> int:
+    """How many these are."""
+    kept = (*_kept_alone(), jobs.c.task.in_(tasks), *_owned(owner))
+    return connection.execute(select(func.count()).where(*kept)).scalar_one()
+
+
+def _kept_alone() -> tuple[Any, ...]:
+    return jobs.c.parked, jobs.c.stream_seq.is_(None), jobs.c.due.is_(None), jobs.c.state == "accepted"
 
 
 def stood_still(connection: Connection, tasks: list[str], since: float, until: float) -> None:
@@ -265,9 +274,12 @@ def parked_at(connection: Connection, stream_seq: int) -> str | None:
     return connection.execute(query).scalar()
 
 
-def oldest_at_broker(connection: Connection) -> float | None:
-    """When the job was accepted that has been parked on the stream of jobs for longest; None when there is none."""
-    place = select(jobs.c.at).where(jobs.c.parked, jobs.c.stream_seq.is_not(None))
+def oldest_at_broker(connection: Connection, paused: list[str]) -> float | None:
+    """When the job was accepted that has been parked on the stream of jobs for longest; None when there is none.
+
+    Not those of `paused` tasks.
+    """
+    place = select(jobs.c.at).where(jobs.c.parked, jobs.c.stream_seq.is_not(None), jobs.c.task.not_in(paused))
     return connection.execute(place.order_by(jobs.c.stream_seq).limit(1)).scalar()
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from app.contract import Outcome, failure
+from app.gauges import Gauges
 from app.jobs import held_back, ledger
 from app.jobs.job import Job
 from app.tasks import Task, task
@@ -167,6 +168,33 @@ def test_a_pause_outlives_the_process_and_so_do_its_jobs_and_deadlines(world: Wo
     world.resume()
     assert world.started(job) == 1
     assert world.process.stored(job.id).deadline > job.deadline + 900
+
+
+def test_what_is_paused_is_held_back_and_no_job_that_waits_for_long(world: World) -> None:
+    process = world.process
+    gauges = Gauges(
+        process.background, process.routing, process.metrics, cast("Any", process.wire), process.store,
+        process.life.jobs, process.controls.all_paused,
+    )  # fmt: skip
+    before = world.ask()
+    if world.path == "queued":
+        process.life.park(before, 1, 1)
+        process.turn()
+    world.pause()
+    world.ask()
+    process.pass_time(500)
+    process.own.run(gauges.look())
+    held = 2 if world.path == "queued" else 1  # what runs here goes on
+    assert (gauges.oldest, gauges.held_back) == (0.0, held)
+    world.ask("whisper")
+    waits = world.ask("whisper")
+    process.pass_time(60)
+    process.own.run(gauges.look())
+    assert 60 <= gauges.oldest < 90
+    assert waits.state == "accepted"
+    world.resume()
+    process.own.run(gauges.look())
+    assert gauges.held_back == 0
 
 
 def test_what_waits_for_a_limit_starts_as_soon_as_one_before_it_ends(world: World) -> None:
