@@ -22,7 +22,7 @@ from app.store.group import Threads
 from app.store.hand_back import hand_back
 from app.store.operation import Rows
 from app.store.sessions import READERS
-from app.store.statements import STATEMENTS, Delete, Insert, Statement, Update
+from app.store.statements import STATEMENTS, Forget, Insert, Statement, Update
 
 CHANGE_SECONDS = 5.0  # how long a rare change waits for somebody else's lock
 CHANGE_LOCK_MS = 500  # of it at once: while it waits nobody else can write
@@ -180,8 +180,8 @@ def _sql(statement: Statement) -> str:
         case Update():
             changes = ", ".join([*(f"{name} = ?" for name in statement.columns), *filter(None, [statement.fixed])])
             return f"UPDATE {table} SET {changes} WHERE {statement.key} = ?"  # noqa: S608 - our names
-        case Delete():
-            return f"DELETE FROM {table} WHERE {statement.key} = ?"  # noqa: S608 - our names
+        case Forget():
+            return f"DELETE FROM {table} WHERE {statement.order} < ?2"  # noqa: S608 - our names
         case _:  # a mark without a name is what no database takes
             there = f"SELECT 1 FROM {table} WHERE {statement.key} = ? AND {statement.condition}"  # noqa: S608 - our names
             return f"INSERT INTO marks (name, n) SELECT NULL, 0 WHERE NOT EXISTS ({there})"
