@@ -21,7 +21,7 @@ import ml_clients
 from app import tasks as declared
 from app.__main__ import main as commands
 from app.chat.events import Events
-from app.compare.system import ROOT
+from app.compare.system import ROOT, checkout_with
 from app.compare.workload import conversation
 from app.concurrency import patch
 from app.contract import JobError, JobMessage, ResultMessage
@@ -292,11 +292,7 @@ def test_the_task_in_the_readme_works(tmp_path: Path, ml_url: str, guests: Calla
     """Its one file, in a copy of Spillway in which nothing else was changed."""
     found = re.search(r"Save this as `(\S+)`.*?```python\n(.*?)```", README, re.DOTALL)
     assert found
-    copy = tmp_path / "copy"
-    without = shutil.ignore_patterns("__pycache__", "models", "vendor")
-    for folder in ("app", "ml_clients"):
-        shutil.copytree(ROOT / folder, copy / folder, ignore=without)
-    shutil.copy(ROOT / "wsgi.py", copy)
+    copy = checkout_with({}, tmp_path)
     (copy / found[1]).write_text(found[2])
     data = tmp_path / "data"
     data.mkdir()
