@@ -197,15 +197,17 @@ def translated(error: sqlite3.Error) -> StoreUnavailable:
 
 
 @contextlib.contextmanager
-def upkeep(url: str) -> Iterator[tuple[Engine, str]]:
-    """The file for a command that runs by itself, and its name; raises StoreRefused."""
-    lock = _own(Path(url.removeprefix("sqlite:///")))
-    try:
-        yield create_engine(url, poolclass=NullPool), url
-    except exc.DatabaseError as error:
-        raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
-    finally:
-        lock.close()
+def upkeep(url: str, changes: bool) -> Iterator[tuple[Engine, str]]:
+    """The file for a command that runs by itself, and its name; raises StoreRefused, also when somebody else uses what
+    is to be changed.
+    """
+    path = Path(url.removeprefix("sqlite:///"))
+    there = url if changes or path.exists() else "sqlite://"  # to look makes no file
+    with _own(path) if changes else contextlib.nullcontext():
+        try:
+            yield create_engine(there, poolclass=NullPool), url
+        except exc.DatabaseError as error:
+            raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
 
 
 def _own(path: Path) -> Any:
