@@ -4,6 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
+# Where this is set, each of the hundreds of processes that tests start would compile all of our files anew.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help run cluster llm ocr speech test slow lint lint-js lock nginx browser postgres prometheus screenshot bench bench-peers bench-smoke faults documents compare choosing
 
 help: ## this list

@@ -27,11 +27,10 @@ def main() -> int:
     except SettingInvalid as error:
         print(error, file=sys.stderr)
         return 2
-    from app.concurrency import patch
+    with without("rich"):  # structlog would format tracebacks with it, had app/logs.py not done so before
+        from app.concurrency import patch
 
-    concurrency = patch(settings.async_mode)  # before anything else is imported
-    # python-socketio's client wants these, which no server needs: a sixth of the time that a start takes.
-    with without("aiohttp", "requests"):
+        concurrency = patch(settings.async_mode)  # before anything else is imported
         from app import create_app, logs
     from app.auth.keys import KeysInvalid
     from app.store.store import StoreRefused, StoreUnavailable, StoreUnreachable

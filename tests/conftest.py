@@ -72,6 +72,18 @@ def parts() -> None:
 
 
 @pytest.fixture(scope="session")
+def ml_url(parts: None) -> Iterator[str]:
+    """The address of a real model server for all who do it no harm: to start one takes as long as a web process."""
+    command = [sys.executable, "-m", "ml_clients.embedded", "--port", "0", "--niceness", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        ready = re.search(r"model server ready (\S+)", server.stdout.readline())
+        assert ready
+        yield ready[1]
+        server.terminate()
+
+
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealBroker]:
     """A nats-server for all who take streams of their own, and do it no harm."""
     need(shutil.which("nats-server", path=str(Path(sys.executable).parent)), "nats-server")
@@ -98,7 +110,7 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def systems(parts: None, request: pytest.FixtureRequest) -> Iterator[Callable[[str], System]]:
+def systems(ml_url: str, request: pytest.FixtureRequest) -> Iterator[Callable[[str], System]]:
     """Running systems by ASYNC_MODE, with AUTH and database where they follow: each is started when first asked for."""
     running: dict[str, System] = {}
     secret = secrets.token_hex(32)
@@ -111,6 +123,7 @@ def systems(parts: None, request: pytest.FixtureRequest) -> Iterator[Callable[[s
                 database = request.getfixturevalue("cluster").database() if "postgresql" in more else ""
                 started = System(
                     ASYNC_MODE=library,
+                    ML_URL=ml_url,
                     RATE_LIMIT="off",
                     UPLOAD_RATE="off",
                     MAX_INFLIGHT="4",
@@ -153,14 +166,6 @@ def system(systems: Callable[[str], System]) -> Iterator[System]:
     shared.flag("simple")
     yield shared
     shared.flag("simple")
-
-
-@pytest.fixture(scope="session")
-def ml_url(systems: Callable[[str], System]) -> str:
-    """A real model server's address."""
-    ready = re.search(r"model server ready (\S+)", systems("eventlet").log.read_text())
-    assert ready
-    return ready[1]
 
 
 SITES = [  # each path, each library and each way of proving who one is once, and in `make slow` the product

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -238,11 +239,13 @@ ENVIRONMENT = {
 }
 
 
+@cache
 def tree(file: str) -> ast.Module:
     """The file as it is written."""
     return ast.parse((ROOT / file).read_text())
 
 
+@cache
 def imports(file: str) -> set[str]:
     """Every module a file imports, at its top or inside a function; not those for type checkers only."""
     found: set[str] = set()
@@ -255,6 +258,7 @@ def imports(file: str) -> set[str]:
     return found
 
 
+@cache
 def _all_imports(file: str) -> set[str]:
     """Every module of a file's imports, those for type checkers and inside functions included."""
     found = set()
@@ -390,7 +394,7 @@ def test_an_exception_is_made_where_it_is_raised() -> None:
     found = [
         f"{file}:{node.lineno}"
         for file in FILES
-        for node in ast.walk(ast.parse((ROOT / file).read_text()))
+        for node in ast.walk(tree(file))
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name) and node.exc.id.isupper()
     ]
     assert found == []

@@ -237,7 +237,7 @@ def checkout_with(task_files: Mapping[str, str], folder: Path) -> Path:
     """A copy of this checkout in the folder, with these files in app/tasks as well; returns its root."""
     root = folder / "checkout"
     for name in ("app", "ml_clients"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "models"), symlinks=True)
+        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("models"), symlinks=True)
     shutil.copy(ROOT / "wsgi.py", root)
     models = Path("ml_clients", "embedded", "models")
     (root / models).symlink_to(ROOT / models)

@@ -61,14 +61,16 @@ def move(rows: Rows, n: int, job: Job) -> None:
     add_row(rows, "move", (job.n, job.at, n))
 
 
-def write(rows: Rows, job: Job, place: int, text: str) -> None:
+def write(rows: Rows, written: int, job: Job, place: int, text: str) -> None:
     """Record that the text of the running attempt goes on like this."""
-    add_row(rows, "piece", (job.n, job.attempt, place, text))
+    add_row(rows, "piece", (written, job.n, place, job.attempt, text))
 
 
-def forget_pieces(rows: Rows, job: Job) -> None:
-    """The attempt is over: what people have seen of its text is in the job's own row."""
-    add_row(rows, "pieces gone", (job.n,))
+def forget_pieces(rows: Rows, job: Job, oldest: int) -> None:
+    """The attempt is over: what people have seen of its text is in the job's own row. `oldest` is when the oldest piece
+    was written that somebody else may need.
+    """
+    add_row(rows, "pieces gone", (job.n, oldest))
 
 
 def must_be_dead(rows: Rows, job: Job) -> None:
@@ -127,7 +129,7 @@ def texts(connection: Connection, places: Iterable[int]) -> dict[int, tuple[int,
     wanted = select(pieces).where(pieces.c.n.in_(list(places)))
     for row in connection.execute(wanted.order_by(pieces.c.n, pieces.c.attempt, pieces.c.place)):
         attempt, text = found.get(row.n, (row.attempt, ""))
-        found[row.n] = row.attempt, (text if attempt == row.attempt else "") + row.text
+        found[row.n] = row.attempt, (text[: row.place] if attempt == row.attempt else "") + row.text
     return found
 
 

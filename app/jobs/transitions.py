@@ -145,7 +145,7 @@ class Requeue(Operation):
         else:
             job.attempt, job.attempts = job.attempt + 1, job.attempts + 1
             ledger.update(rows, job)
-            ledger.forget_pieces(rows, job)
+            ledger.forget_pieces(rows, job, self.life.texts.oldest(job))
 
 
 class Launch(Operation):

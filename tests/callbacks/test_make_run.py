@@ -18,8 +18,8 @@ from tests.lossless.evidence import ready, until
 
 
 @pytest.mark.slow
-def test_a_program_asks_over_the_bundled_broker_and_hears_how_it_ended(parts: None, room: str) -> None:
-    with System(NATS_INTAKE="1", NATS_CALLBACKS="hooks.>") as system:
+def test_a_program_asks_over_the_bundled_broker_and_hears_how_it_ended(ml_url: str, room: str) -> None:
+    with System(ML_URL=ml_url, NATS_INTAKE="1", NATS_CALLBACKS="hooks.>") as system:
         until(lambda: ready(system.url), "it hears requests")
         file = system.data / "nats" / "service-url"
         assert stat.S_IMODE(file.stat().st_mode) == 0o600

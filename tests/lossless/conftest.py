@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from app.compare.system import ROOT, System
+from app.compare.system import System, checkout_with
 from tests.faults.parts import Broker
 from tests.logs import assert_no_traceback
 from tests.lossless.evidence import Gate
@@ -144,17 +143,13 @@ def fickle(book: str, number: int, fails: int, again: float = 0.01) -> dict[str,
 '''
 
 
+SETTINGS = {"RATE_LIMIT": "off", "ACK_WAIT": "1", "DRAIN_SECONDS": "2", "MAX_INFLIGHT": "4"}
+
+
 @pytest.fixture(scope="session")
 def copy(parts: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The copy."""
-    target = tmp_path_factory.mktemp("lossless") / "copy"
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", "var", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"
-    )
-    shutil.copytree(ROOT, target, ignore=ignored)
-    for name, source in TASKS.items():
-        (target / "app" / "tasks" / f"{name}.py").write_text(source)
-    return target
+    return checkout_with(TASKS, tmp_path_factory.mktemp("lossless"))
 
 
 @pytest.fixture
@@ -172,9 +167,9 @@ def gate(tmp_path: Path) -> Gate:
 
 
 @pytest.fixture(scope="module")
-def workshop(copy: Path) -> Iterator[System]:
+def workshop(copy: Path, ml_url: str) -> Iterator[System]:
     """The copy, running."""
-    with System(root=copy, RATE_LIMIT="off", ACK_WAIT="1", DRAIN_SECONDS="2", MAX_INFLIGHT="4") as system:
+    with System(None, copy, True, None, ML_URL=ml_url, **SETTINGS) as system:
         yield system
         assert_no_traceback(system.log)
 

@@ -12,9 +12,9 @@ from app.compare.system import System
 
 
 @pytest.fixture(params=[pytest.param("simple", marks=pytest.mark.slow), "queued"])
-def system(request: pytest.FixtureRequest, copy: Path) -> Iterator[System]:
+def system(request: pytest.FixtureRequest, copy: Path, ml_url: str) -> Iterator[System]:
     """A system of its own: its parts die here."""
-    with System(root=copy, ACK_WAIT="1") as running:
+    with System(root=copy, ML_URL=ml_url, ACK_WAIT="1") as running:
         running.flag(request.param)
         yield running
 

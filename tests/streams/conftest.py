@@ -23,9 +23,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def telling(checkout: Path, parts: None, talker: str) -> Iterator[System]:
+def telling(checkout: Path, ml_url: str, talker: str) -> Iterator[System]:
     """A running system that can tell stories."""
-    with System(root=checkout, RATE_LIMIT="off", ACK_WAIT="1", LLM_URL=f"{talker}/v1", LLM_MODEL="synthetic") as system:
+    models = {"ML_URL": ml_url, "LLM_URL": f"{talker}/v1", "LLM_MODEL": "synthetic"}
+    with System(None, checkout, True, None, RATE_LIMIT="off", ACK_WAIT="1", **models) as system:
         yield system
         assert_no_traceback(system.log)
 

@@ -18,9 +18,10 @@ WORDS = "never tell them this"
 
 
 @pytest.fixture(scope="module")
-def clinic(checkout: Path, parts: None) -> Iterator[System]:
+def clinic(checkout: Path, ml_url: str) -> Iterator[System]:
     """A system in which people prove who they are."""
-    with System(root=checkout, queue=False, RATE_LIMIT="off", AUTH="token", AUTH_SECRET=SECRET) as system:
+    settings = {"ML_URL": ml_url, "RATE_LIMIT": "off", "AUTH": "token", "AUTH_SECRET": SECRET}
+    with System(None, checkout, False, None, **settings) as system:
         SECRETS[system.url] = SECRET
         yield system
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from app.compare.system import ROOT, System
+from app.compare.system import ROOT, System, checkout_with
 from app.ports import free_port
 from tests.guest import WAIT, Guest
 from tests.web import environment
@@ -45,18 +44,8 @@ def shout(text: Text, times: int = 1) -> Shouted:
 '''
 
 
-def copy_to(folder: Path) -> Path:
-    """A copy of what is in the repository, set up like this one."""
-    root = folder / "spillway"
-    for name in ("app", "ml_clients"):
-        shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("__pycache__", "models"), symlinks=True)
-    shutil.copy(ROOT / "wsgi.py", root)
-    (root / "ml_clients" / "embedded" / "models").symlink_to(ROOT / "ml_clients" / "embedded" / "models")
-    return root
-
-
 def test_discovery_names_the_file_that_is_wrong(tmp_path: Path) -> None:
-    root = copy_to(tmp_path)
+    root = checkout_with({}, tmp_path)
     wrong = {
         "empty.py": ("", "app/tasks/empty.py"),
         "other_name.py": (SHOUT, "app/tasks/other_name.py"),
@@ -91,11 +80,10 @@ def test_discovery_names_the_file_that_is_wrong(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, parts: None) -> Iterator[str]:
+def served(tmp_path_factory: pytest.TempPathFactory, ml_url: str) -> Iterator[str]:
     """The address of a whole system that runs in a copy with one file more."""
-    root = copy_to(tmp_path_factory.mktemp("copy"))
-    (root / "app" / "tasks" / "shout.py").write_text(SHOUT)
-    with System(root=root) as system:
+    root = checkout_with({"shout": SHOUT}, tmp_path_factory.mktemp("copy"))
+    with System(root=root, ML_URL=ml_url) as system:
         yield system.url
 
 

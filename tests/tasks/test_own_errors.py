@@ -36,10 +36,10 @@ LINE = 1 + RECKLESS.splitlines().index('    return 100 / len(text.split("none")[
 
 
 @pytest.fixture(scope="module")
-def system(parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(ml_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system with a task that divides by zero."""
     root = checkout_with({"reckless": RECKLESS}, tmp_path_factory.mktemp("copy"))
-    with System(root=root, RATE_LIMIT="off", LOG_FORMAT="json") as running:
+    with System(root=root, ML_URL=ml_url, RATE_LIMIT="off", LOG_FORMAT="json") as running:
         yield running
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from app.compare.client import ChatClient
-from app.compare.system import ROOT, System
+from app.compare.system import ROOT, System, checkout_with
 from tests.faults.parts import Broker
 
 NODE = shutil.which("node")
@@ -44,12 +44,7 @@ def node() -> str:
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """A copy of this repository with the page's task in app/tasks."""
-    target = tmp_path / "copy"
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", "var", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"
-    )
-    shutil.copytree(ROOT, target, ignore=ignored)
-    (target / "app" / "tasks" / "wordcount.py").write_text(block("python"))
+    target = checkout_with({"wordcount": block("python")}, tmp_path)
     (target / "worker.mjs").write_text(block("js"))
     return target
 
@@ -117,7 +112,7 @@ def test_worker_check_says_what_is_wrong(
         worker.wait(10)
 
 
-def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker: Broker, tmp_path: Path) -> None:
+def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker: Broker, ml_url: str) -> None:
     # given both kinds of worker on one lane, ours made slow enough that the other gets its turn
     task = copy / "app" / "tasks" / "wordcount.py"
     task.write_text(
@@ -143,7 +138,7 @@ def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker:
             heard["ours" if final["ms"] > 40 else "theirs"] += 1
         await person.close()
 
-    with System(root=copy, NATS_URL=f"nats://127.0.0.1:{broker.port}") as system:
+    with System(root=copy, ML_URL=ml_url, NATS_URL=f"nats://127.0.0.1:{broker.port}") as system:
         system.flag("queued")
         _wait_for_stream(system)
         asyncio.run(served_by_ours(system))  # it takes jobs from now on, as the other will
