@@ -11,7 +11,7 @@ import msgspec
 
 from app.contract import Outcome
 from app.effects import Effects, Piece
-from app.jobs import ledger
+from app.jobs import ledger, runs
 from app.jobs.job import Job
 from app.jobs.life import Life
 from app.store.operation import Operation, Rows
@@ -58,7 +58,7 @@ class Texts:
     def take_up(self, job: Job, attempt: int, text: str) -> None:
         """What the last process had stored of an attempt that may still run."""
         if attempt == job.attempt:
-            known = self._texts[job.id] = Text(job.id, attempt, job.run or "", text)
+            known = self._texts[job.id] = Text(job.id, attempt, runs.newest(job), text)
             known.first = 0
             job.text = longer(job.text, text)
 

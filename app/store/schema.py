@@ -77,7 +77,7 @@ jobs = Table(
     Column("attempt", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),  # the last attempt there may be
     Column("deaths", Integer, nullable=False),  # runs of it that were announced and never ended
-    Column("run", Text),  # the run last announced
+    Column("run", Text),  # those announced of the attempt: app/jobs/runs.py
     Column("published", Integer, nullable=False),  # the newest attempt the broker is known to have
     Column("stream_seq", Integer),  # where on the stream of jobs it is
     Column(
