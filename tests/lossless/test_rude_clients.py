@@ -50,7 +50,7 @@ def clients(web: Web) -> float:
 def test_who_does_not_read_is_cut_off_and_resumes_without_a_gap(web: Web, guests: Come, room: str) -> None:
     ann = guests(web.url, "Ann")
     ann.join(room)
-    deaf = Raw(web.url, {"name": "Deaf"})
+    deaf = Raw(web.url, {"name": "Deaf"}, buffer=4096)
     assert deaf.ask(f'["room:join",{{"room":"{room}"}}]')["seq"] == 0
 
     sent = 0
