@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -163,9 +164,11 @@ class Guest:
 class Raw:
     """A websocket that speaks just enough Engine.IO and Socket.IO to be let in, and then sends anything."""
 
-    def __init__(self, url: str, auth: Any = None) -> None:
+    def __init__(self, url: str, auth: Any = None, buffer: int | None = None) -> None:
         self._socket = websocket.create_connection(
-            f"{url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket", timeout=WAIT
+            f"{url.replace('http', 'ws', 1)}/socket.io/?EIO=4&transport=websocket",
+            timeout=WAIT,
+            sockopt=[(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)] if buffer else [],  # of what it has not read yet
         )
         self._socket.recv()
         self.send(f"40{json.dumps(introduced(url, 'Raw') if auth is None else auth)}")

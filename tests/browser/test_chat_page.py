@@ -68,7 +68,7 @@ def test_a_flag_moves_in_every_tab_and_takes_the_next_message(ann: Tab, ben: Tab
     expect(ben.path("sentiment")).to_have_value("simple")
 
 
-@pytest.mark.parametrize("path", ["simple", "queued"])
+@pytest.mark.parametrize("path", ["queued", pytest.param("simple", marks=pytest.mark.slow)])
 def test_an_image_comes_back_black_and_white(ann: Tab, ben: Tab, system: System, tmp_path: Path, path: str) -> None:
     picture = tmp_path / "picture.png"
     Image.linear_gradient("L").convert("RGB").resize((300, 200)).rotate(30, fillcolor="tomato").save(picture)

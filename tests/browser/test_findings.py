@@ -88,7 +88,7 @@ def test_a_job_that_takes_long_shows_its_time_and_can_be_cancelled(opened: Open,
     ann.close()
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+@pytest.mark.parametrize("size", [(390, 844), pytest.param((1280, 800), marks=pytest.mark.slow)])
 def test_why_a_job_failed_is_there_to_read_in_words(
     opened: Open, troubled: Web, complaints: list[str], size: tuple[int, int]
 ) -> None:

@@ -126,7 +126,7 @@ def test_a_moment_and_the_table_are_reached_by_keyboard(
         assert label.startswith(f"Time to answer, {path}: ")
 
 
-@pytest.mark.parametrize("width", [360, 700, 1280])
+@pytest.mark.parametrize("width", [360, *(pytest.param(width, marks=pytest.mark.slow) for width in (700, 1280))])
 def test_it_fits_and_the_hour_can_be_chosen(opened: Open, system: System, width: int) -> None:
     tab = opened(system.url, size=(width, 740)).operator()
     choose(tab, TASK)

@@ -26,7 +26,7 @@ def soften(value: dict[str, Any]) -> None:
         value["level"] = "soft"
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("size", [(1440, 900), pytest.param((390, 844), marks=pytest.mark.slow)])
 def test_its_words_share_one_wide_column_between_icon_and_time(
     opened: Open, system: System, room: str, size: tuple[int, int]
 ) -> None:

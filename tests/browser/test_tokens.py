@@ -95,7 +95,7 @@ def test_the_operator_page_asks_for_a_token(opened: Open, asking: System) -> Non
     expect(tab.one("freshness", state="fresh")).to_be_visible()
 
 
-@pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("size", [(390, 844), pytest.param((1440, 900), marks=pytest.mark.slow)])
 def test_when_a_token_ends_what_was_typed_stays(opened: Open, asking: System, room: str, size: tuple[int, int]) -> None:
     tab = inside(opened(asking.url, size), asking.url, room, token(asking.url, 50))
     expect(tab.one("renewal-token")).to_be_visible()

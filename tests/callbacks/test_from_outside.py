@@ -80,7 +80,7 @@ def test_a_job_that_ran_is_called_back_about(ml_url: str, data: Path, room: str)
     assert call.headers["spillway-status"] == "succeeded"
 
 
-@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+@pytest.mark.parametrize("mode", ["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
 def test_kill_9_between_outcome_and_post_loses_nothing(data: Path, room: str, mode: str) -> None:
     """The first process is killed while the receiver has the call and has not answered; the next one calls again."""
     killed = threading.Event()
@@ -119,7 +119,7 @@ def test_what_waits_is_sent_and_started_by_the_next_process(data: Path, room: st
             receiver.called(put_off["id"])
 
 
-@pytest.mark.parametrize("mode", ["eventlet", "threading"])
+@pytest.mark.parametrize("mode", ["threading", pytest.param("eventlet", marks=pytest.mark.slow)])
 def test_https_is_checked_against_the_machines_authorities(data: Path, room: str, mode: str, tmp_path: Path) -> None:
     authority = trustme.CA()
     known = tmp_path / "ca.pem"

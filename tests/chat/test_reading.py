@@ -51,8 +51,9 @@ def say(connection: Connection, count: int, room: str = "lobby", first: int = 1)
 
 def add(connection: Connection, *given: Job) -> None:
     """Jobs in the ledger."""
-    for job in given:
-        connection.execute(jobs.insert().values({name: getattr(job, name) for name in Job.__struct_fields__}))
+    rows = [{name: getattr(job, name) for name in Job.__struct_fields__} for job in given]
+    if rows:
+        connection.execute(jobs.insert(), rows)
 
 
 def done(n: int, message: int | None, changed: int | None = None, **more: Any) -> Job:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,10 +11,11 @@ from typing import Any
 import pytest
 import requests
 
-from app.compare.system import ROOT, System, checkout_with
+from app.compare.system import System, checkout_with
+from tests.command import command
 from tests.guest import WAIT, Guest
 from tests.lossless.evidence import until
-from tests.web import Web, ended, environment
+from tests.web import Web, ended
 
 FAILING = """
 from app.tasks import Text, task
@@ -76,17 +75,18 @@ def in_common(*words: str) -> str:
 
 def run(*words: str, code: int = 0, **settings: str) -> str:
     """What the command printed; it has ended with this code."""
-    done = subprocess.run(
-        [sys.executable, "-m", "app", *words],
-        cwd=ROOT,
-        env=environment(**settings) | {"COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
+    done = command(*words, **settings)
     assert done.returncode == code, done.stderr
     return done.stdout or done.stderr
+
+
+def test_it_is_a_command_that_ends_with_a_code(web: Web) -> None:
+    listed = ended(["-m", "app", "flags", "ls", "--json", "--url", web.url], {})
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert json.loads(listed.stdout)[0]["task"] == "*"
+    wrong = ended(["-m", "app", "dead-letters", "show", "zzzzzzzz", "--url", web.url], {})
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert wrong.stderr.startswith("Error: ")
 
 
 def test_a_list_of_dead_letters_fits_80_columns_and_its_ids_can_be_used(
@@ -240,7 +240,7 @@ def test_a_token_that_is_printed_says_who_and_where(guarded: Web) -> None:
 def test_a_token_that_would_not_be_accepted_is_not_printed(
     words: list[str], settings: dict[str, str], sentence: str
 ) -> None:
-    done = ended(["-m", "app", "token", *words], settings)
+    done = command("token", *words, **settings)
     assert done.returncode != 0
     assert sentence in done.stderr
     assert done.stdout == ""

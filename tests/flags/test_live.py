@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +10,10 @@ from typing import Any
 import pytest
 import requests
 
-from app.compare.system import ROOT, System
+from app.compare.system import System
+from tests.command import command
 from tests.guest import WAIT, Guest
-from tests.web import Web, environment
+from tests.web import Web
 
 Come = Callable[..., Guest]
 
@@ -29,17 +28,10 @@ def in_force(url: str) -> dict[str, dict[str, Any]]:
     return {row["task"]: row for row in requests.get(f"{url}/api/flags", timeout=WAIT).json()["flags"]}
 
 
-def command(url: str, *arguments: str) -> Any:
+def printed(url: str, *arguments: str) -> Any:
     """What `python -m app flags ... --json` prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "--url", url, "flags", *arguments, "--json"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=True,
-    )
+    done = command("--url", url, "flags", *arguments, "--json")
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
@@ -65,14 +57,14 @@ def test_a_change_by_http_is_in_force_and_seen_by_every_client(flags: str, guest
 
 def test_a_change_by_command_is_the_same_change(flags: str, guests: Come) -> None:
     ann = guests(flags, "Ann")
-    assert command(flags, "set", "sentiment", "--path", "queued", "--percent", "40") == [
+    assert printed(flags, "set", "sentiment", "--path", "queued", "--percent", "40") == [
         {"task": "sentiment", "path": "queued", "percent": 40}
     ]
     ann.saw("flag:changed", task="sentiment", path="queued", percent=40)
-    listed = {row["task"]: row for row in command(flags, "ls")}
+    listed = {row["task"]: row for row in printed(flags, "ls")}
     assert listed == in_force(flags)
     assert listed["sentiment"] == {"task": "sentiment", "path": "queued", "percent": 40, "source": "task"}
-    assert command(flags, "unset", "sentiment") == [{"task": "sentiment", "path": "simple", "percent": 100}]
+    assert printed(flags, "unset", "sentiment") == [{"task": "sentiment", "path": "simple", "percent": 100}]
     ann.saw("flag:changed", task="sentiment", path="simple", percent=100)
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 import requests
 
 from app.compare.system import System
+from tests.command import command
 from tests.guest import Guest
 
 
@@ -29,10 +28,11 @@ def letter(system: System, id: str) -> dict[str, Any] | None:
     return next((each for each in listed if each["id"] == id), None)
 
 
-def command(system: System, *words: str) -> Any:
+def printed(system: System, *words: str) -> Any:
     """What an operator command prints as JSON."""
-    line = [sys.executable, "-m", "app", "--url", system.url, *words, "--json"]
-    return json.loads(subprocess.run(line, capture_output=True, text=True, check=True, timeout=60).stdout)
+    done = command("--url", system.url, *words, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_an_error_that_says_it_is_retryable_is_retried_up_to_the_tasks_bound(
@@ -75,7 +75,7 @@ def test_a_replayed_dead_letter_goes_on_with_the_next_attempt(workshop: System, 
     job = ann.ask(room, "moody", mood="away")
     ann.saw("job:update", id=job["id"], state="failed", attempt=3)
 
-    replayed = command(workshop, "dead-letters", "replay", job["id"])
+    replayed = printed(workshop, "dead-letters", "replay", job["id"])
 
     assert (replayed[0]["state"], replayed[0]["attempt"]) == ("accepted", 4)
     # A slow machine may have failed it again before it is looked at.
@@ -87,11 +87,11 @@ def test_a_replayed_dead_letter_goes_on_with_the_next_attempt(workshop: System, 
 def test_a_dropped_dead_letter_is_gone_and_its_job_stays_failed(workshop: System, ann: Guest, room: str) -> None:
     job = ann.ask(room, "moody", mood="broken")
     ann.saw("job:update", id=job["id"], state="failed")
-    assert command(workshop, "dead-letters", "show", job["id"])["id"] == job["id"]
+    assert printed(workshop, "dead-letters", "show", job["id"])["id"] == job["id"]
 
-    command(workshop, "dead-letters", "drop", job["id"])
+    printed(workshop, "dead-letters", "drop", job["id"])
 
-    assert job["id"] not in [each["id"] for each in command(workshop, "dead-letters", "ls")]
+    assert job["id"] not in [each["id"] for each in printed(workshop, "dead-letters", "ls")]
     assert requests.get(f"{workshop.url}/api/jobs/{job['id']}", timeout=10).json()["state"] == "failed"
     again = requests.delete(f"{workshop.url}/api/dead-letters/{job['id']}", timeout=10)
     assert (again.status_code, again.json()["error"]["code"]) == (404, "not_found")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +27,49 @@ from tests.web import Web
 MOST_TRIES = 2  # deliveries of one job on the lane that the operator of this broker made
 
 
-@pytest.fixture
-def web(copy: Path, broker: Broker, tmp_path: Path) -> Iterator[Web]:
-    """A web process whose every job goes to the broker."""
-    data = tmp_path / "data"
-    data.mkdir()
-    url = f"nats://127.0.0.1:{broker.port}"
-    with Web(data, root=copy, NATS_URL=url, DEFAULT_PATH="queued", RATE_LIMIT="off") as web:
+@pytest.fixture(scope="module")
+def broker(parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """The broker of this module, on which the tests play the worker."""
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    yield broker
+    broker.close()
+
+
+@pytest.fixture(scope="module")
+def web(copy: Path, broker: Broker, ml_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process whose moody jobs go to the broker."""
+    with moody_queued(copy, broker, ml_url, tmp_path_factory.mktemp("data")) as web:
+        yield web
+
+
+@contextmanager
+def moody_queued(copy: Path, broker: Broker, ml_url: str, data: Path) -> Iterator[Web]:
+    """A web process that is connected to this broker; what it looks for in messages stays off the queue."""
+    with Web(data, root=copy, NATS_URL=f"nats://127.0.0.1:{broker.port}", ML_URL=ml_url, RATE_LIMIT="off") as web:
         until(lambda: ready(web.url), "the queue is connected")
+        requests.put(f"{web.url}/api/flags/moody", json={"path": "queued"}, timeout=WAIT).raise_for_status()
         yield web
 
 
 @pytest.fixture
 def ann(web: Web, guests: Callable[..., Guest], room: str) -> Guest:
-    """Ann, in her room."""
+    """Ann, in her room; nothing is left of the tests before."""
+    for each in letters(web):
+        requests.delete(f"{web.url}/api/dead-letters/{each['id']}", timeout=WAIT).raise_for_status()
     guest = guests(web.url, "Ann")
     guest.join(room)
     return guest
+
+
+@pytest.fixture
+def dropped(web: Web) -> Callable[[str], float]:
+    """How many outcomes have counted for nothing since the test began, by why."""
+
+    def so_far(why: str) -> float:
+        return figure(web.url, "spillway_outcomes_dropped_total", why=why)
+
+    before = {why: so_far(why) for why in ("unknown job", "another attempt", "already final")}
+    return lambda why: so_far(why) - before[why]
 
 
 def letters(web: Web) -> list[dict[str, Any]]:
@@ -55,11 +82,6 @@ def letter(web: Web, subject: str) -> dict[str, Any]:
     found = until(lambda: [each for each in letters(web) if each.get("subject") == subject], f"{subject} is kept")
     assert len(found) == 1
     return dict(found[0])
-
-
-def dropped(web: Web, why: str) -> float:
-    """How many outcomes counted for nothing."""
-    return figure(web.url, "spillway_outcomes_dropped_total", why=why)
 
 
 def nothing_left(broker: Broker, stream: str) -> None:
@@ -109,17 +131,19 @@ def test_a_result_nobody_can_read_is_kept_as_a_dead_letter(
 
 
 @pytest.mark.parametrize("state", ["succeeded", "running", "cancelled"])
-def test_a_result_for_an_unknown_job_is_dropped(web: Web, broker: Broker, ann: Guest, room: str, state: str) -> None:
+def test_a_result_for_an_unknown_job_is_dropped(
+    web: Web, broker: Broker, ann: Guest, room: str, dropped: Callable[[str], float], state: str
+) -> None:
     publish(broker, "results.moody", result(secrets.token_hex(13), state=state))
 
     goes_on(ann, room, broker)
-    assert dropped(web, "unknown job") == (state != "running")
+    assert dropped("unknown job") == (state != "running")
     assert letters(web) == []
 
 
 @pytest.mark.parametrize("attempt", [1, 3])
 def test_a_result_for_another_attempt_than_the_one_that_runs_is_dropped(
-    web: Web, broker: Broker, ann: Guest, room: str, attempt: int
+    web: Web, broker: Broker, ann: Guest, room: str, dropped: Callable[[str], float], attempt: int
 ) -> None:
     asked = ann.ask(room, "moody", mood="fine")
     take(broker, ack)
@@ -128,7 +152,7 @@ def test_a_result_for_another_attempt_than_the_one_that_runs_is_dropped(
     assert take(broker, ack)["attempt"] == 2
 
     publish(broker, "results.moody", result(asked["id"], attempt=attempt, result={"mood": "wrong"}))
-    until(lambda: dropped(web, "another attempt") == 1, "it is dropped")
+    until(lambda: dropped("another attempt") == 1, "it is dropped")
 
     publish(broker, "results.moody", result(asked["id"], attempt=2, result={"mood": "right"}))
     assert ann.final(asked["id"])["result"] == {"mood": "right"}
@@ -136,14 +160,14 @@ def test_a_result_for_another_attempt_than_the_one_that_runs_is_dropped(
 
 
 def test_of_two_results_for_one_job_the_first_is_shown_and_the_second_counted(
-    web: Web, broker: Broker, ann: Guest, room: str
+    web: Web, broker: Broker, ann: Guest, room: str, dropped: Callable[[str], float]
 ) -> None:
     asked = ann.ask(room, "moody", mood="fine")
     take(broker, ack)
     for mood in ("first", "second"):
         publish(broker, "results.moody", result(asked["id"], result={"mood": mood}))
 
-    until(lambda: dropped(web, "already final") == 1, "the second is dropped")
+    until(lambda: dropped("already final") == 1, "the second is dropped")
 
     assert [each["result"] for each in ann.all("job:update", id=asked["id"], state="succeeded")] == [{"mood": "first"}]
     assert job(web.url, asked["id"])["result"] == {"mood": "first"}
@@ -207,8 +231,8 @@ async def _terminate_next(client: Client) -> None:
 
 
 @pytest.fixture
-def stingy(broker: Broker) -> Broker:
-    """The broker with a lane of its operator's own making."""
+def stingy(own_broker: Broker) -> Broker:
+    """A broker with a lane of its operator's own making."""
 
     async def make(client: Client) -> None:
         stream = client.jetstream()
@@ -223,12 +247,17 @@ def stingy(broker: Broker) -> Broker:
         )
         await stream.add_consumer("JOBS", config)
 
-    at(broker, make)
-    return broker
+    at(own_broker, make)
+    return own_broker
 
 
-def test_a_consumer_that_would_give_jobs_up_unseen_is_updated(stingy: Broker, web: Web, ann: Guest, room: str) -> None:
-    goes_on(ann, room, stingy)
+def test_a_consumer_that_would_give_jobs_up_unseen_is_updated(
+    stingy: Broker, copy: Path, ml_url: str, guests: Callable[..., Guest], room: str, tmp_path: Path
+) -> None:
+    with moody_queued(copy, stingy, ml_url, tmp_path / "data") as web:
+        ann = guests(web.url, "Ann")
+        ann.join(room)
+        goes_on(ann, room, stingy)
 
     found = at(stingy, lambda client: client.jetstream().consumer_info("JOBS", "ml"))
     assert found.config.max_deliver in (None, -1)

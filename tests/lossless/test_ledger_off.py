@@ -13,13 +13,14 @@ from tests.guest import WAIT, Guest
 from tests.web import Web
 
 
-@pytest.fixture
-def web(copy: Path, tmp_path: Path, broker: Broker) -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def web(copy: Path, parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A web process without a ledger, though there is a broker."""
-    data = tmp_path / "data"
-    data.mkdir()
-    with Web(data, root=copy, LEDGER="off", NATS_URL=f"nats://127.0.0.1:{broker.port}") as web:
+    broker = Broker(tmp_path_factory.mktemp("broker"))
+    url = f"nats://127.0.0.1:{broker.port}"
+    with Web(tmp_path_factory.mktemp("data"), root=copy, LEDGER="off", NATS_URL=url) as web:
         yield web
+    broker.close()
 
 
 @pytest.fixture
@@ -72,9 +73,10 @@ def test_a_flag_that_needs_the_queue_is_a_conflict(web: Web, path: str) -> None:
     assert requests.get(f"{web.url}/readyz", timeout=WAIT).ok
 
 
-def test_messages_are_kept_all_the_same(web: Web, ann: Guest, guests: Callable[..., Guest]) -> None:
-    ann.say("lobby", "Before")
+def test_messages_are_kept_all_the_same(web: Web, ann: Guest, guests: Callable[..., Guest], room: str) -> None:
+    ann.join(room)
+    ann.say(room, "Before")
     web.process.kill()
     web.process.wait(WAIT)
     web.start()
-    assert [each["text"] for each in guests(web.url, "Ben").join("lobby")["messages"]] == ["Before"]
+    assert [each["text"] for each in guests(web.url, "Ben").join(room)["messages"]] == ["Before"]

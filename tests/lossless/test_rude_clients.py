@@ -14,12 +14,13 @@ import psutil
 import pytest
 
 from app.compare.system import ROOT
+from app.payload import MAX_TEXT
 from tests.guest import Guest, Raw
 from tests.lossless.evidence import figure, until
 from tests.web import Web
 
 Come = Callable[..., Guest]
-MOST_MESSAGES = 4000  # far more than what the backlog and the kernel's buffers hold
+MOST_MESSAGES = 1000  # far more than what the backlog and the kernel's buffers hold
 TIMES = 40
 UPGRADE = (
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
@@ -27,11 +28,18 @@ UPGRADE = (
 )
 
 
-@pytest.fixture
-def web(tmp_path: Path) -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A web process without models: jobs are skipped, so that there is nothing but chat."""
-    with Web(tmp_path, RATE_LIMIT="off", MAX_BACKLOG="0") as web:
+    with Web(tmp_path_factory.mktemp("data"), RATE_LIMIT="off", MAX_BACKLOG="0") as web:
         yield web
+
+
+@pytest.fixture
+def web(running: Web) -> Web:
+    """The same, and nobody of the tests before is still there."""
+    until(lambda: clients(running) == 0, "all others are gone")
+    return running
 
 
 def clients(web: Web) -> float:
@@ -39,24 +47,24 @@ def clients(web: Web) -> float:
     return figure(web.url, "spillway_clients")
 
 
-def test_who_does_not_read_is_cut_off_and_resumes_without_a_gap(web: Web, guests: Come) -> None:
+def test_who_does_not_read_is_cut_off_and_resumes_without_a_gap(web: Web, guests: Come, room: str) -> None:
     ann = guests(web.url, "Ann")
-    ann.join("lobby")
-    deaf = Raw(web.url, {"name": "Deaf"})
-    assert deaf.ask('["room:join",{"room":"lobby"}]')["seq"] == 0
+    ann.join(room)
+    deaf = Raw(web.url, {"name": "Deaf"}, buffer=4096)
+    assert deaf.ask(f'["room:join",{{"room":"{room}"}}]')["seq"] == 0
 
     sent = 0
     while "does not read and is cut off" not in web.log.read_text():
         assert sent < MOST_MESSAGES, "it is never cut off"
         for _ in range(50):
-            sent = ann.say("lobby", "x" * 2000)["seq"]
+            sent = ann.say(room, "x" * MAX_TEXT)["seq"]
     until(lambda: clients(web) == 1, "it is gone")
 
-    assert ann.say("lobby", "Chat goes on")["seq"] == sent + 1
+    assert ann.say(room, "Chat goes on")["seq"] == sent + 1
     back = guests(web.url, "Deaf")
     seqs: list[int] = []
     while len(seqs) <= sent:
-        joined = back.join("lobby", after=len(seqs))
+        joined = back.join(room, after=len(seqs))
         seqs += [message["seq"] for message in joined["messages"]]
         assert joined["messages"]
     assert seqs == list(range(1, sent + 2))
@@ -127,9 +135,9 @@ def reset(sock: socket.socket | None) -> None:
 
 
 @pytest.mark.parametrize("after", ["half a request", "the upgrade request", "the handshake", "half a frame"])
-def test_connections_that_die_mid_handshake_leave_nothing_behind(web: Web, guests: Come, after: str) -> None:
+def test_connections_that_die_mid_handshake_leave_nothing_behind(web: Web, guests: Come, room: str, after: str) -> None:
     host, port = web.url.removeprefix("http://").split(":")
-    guests(web.url, "Ann").join("lobby")  # whatever is opened once is open now
+    guests(web.url, "Ann").join(room)  # whatever is opened once is open now
     process = psutil.Process(web.process.pid)
     before = process.num_fds()
     for _ in range(TIMES):
@@ -144,18 +152,20 @@ def test_connections_that_die_mid_handshake_leave_nothing_behind(web: Web, guest
 
     until(lambda: process.num_fds() <= before + 1, "its sockets are closed")  # /metrics itself may hold one
     assert clients(web) == 1
-    assert guests(web.url, "Ben").join("lobby")["seq"] == 0
+    assert guests(web.url, "Ben").join(room)["seq"] == 0
     assert "Traceback" not in web.log.read_text()
 
 
-def test_who_vanishes_without_a_word_after_joining_is_not_in_the_room_any_more(web: Web, guests: Come) -> None:
+def test_who_vanishes_without_a_word_after_joining_is_not_in_the_room_any_more(
+    web: Web, guests: Come, room: str
+) -> None:
     ann = guests(web.url, "Ann")
-    ann.join("lobby")
+    ann.join(room)
     for number in range(10):
         raw = Raw(web.url, {"name": f"Ghost {number}"})
-        raw.ask('["room:join",{"room":"lobby"}]')
+        raw.ask(f'["room:join",{{"room":"{room}"}}]')
         reset(raw._socket.sock)
 
     until(lambda: clients(web) == 1, "they are gone")
 
-    assert ann.join("lobby")["members"] == [{"id": "Ann", "name": "Ann"}]
+    assert ann.join(room)["members"] == [{"id": "Ann", "name": "Ann"}]

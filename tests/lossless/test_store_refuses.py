@@ -5,6 +5,7 @@ That a second web process on the same file is refused is in tests/run/test_web_p
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,15 +20,23 @@ from tests.guest import WAIT, Guest
 from tests.web import Web, environment
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    """A database with a few hundred messages in it."""
-    with Web(tmp_path, RATE_LIMIT="off", MAX_BACKLOG="0") as web:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a database with a hundred messages in it, whose web process has stopped."""
+    folder = tmp_path_factory.mktemp("filled")
+    with Web(folder, RATE_LIMIT="off", MAX_BACKLOG="0") as web:
         ann = Guest(web.url, "Ann")
         ann.join("lobby")
         for number in range(100):
             ann.say("lobby", f"Line {number} " * 50)
         ann.close()
+    return folder
+
+
+@pytest.fixture
+def database(filled: Path, tmp_path: Path) -> Path:
+    """A copy of that database, for a test to spoil."""
+    shutil.copytree(filled, tmp_path, dirs_exist_ok=True)
     return tmp_path / "spillway.db"
 
 

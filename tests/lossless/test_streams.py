@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +15,14 @@ import requests
 from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StreamConfig
 
-from app.compare.system import ROOT
 from app.tasks import discover
+from tests.command import command
 from tests.faults.parts import Broker
 from tests.guest import WAIT, Guest
 from tests.lossless.evidence import ready, until
 from tests.lossless.secured import Secured, with_creds, with_tls
 from tests.lossless.worker import Worker
-from tests.web import Web, environment
+from tests.web import Web
 
 LANES = sorted({task.lane for task in discover().values()})
 JOBS = [f"consumer JOBS/{lane}" for lane in LANES]
@@ -36,16 +34,7 @@ ALL = [
 
 def streams(verb: str, url: str, **settings: str) -> tuple[int, list[tuple[str, str]], str]:
     """Exit code, steps as (what, action), and what was said besides, of `python -m app streams`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "app", "streams", *verb.split(), "--json"],
-        cwd=ROOT,
-        env=environment(NATS_URL=url, **settings),
-        capture_output=True,
-        text=True,
-        timeout=WAIT,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
+    done = command("streams", *verb.split(), "--json", NATS_URL=url, **settings)
     steps = json.loads(done.stdout) if done.stdout else []
     return done.returncode, [(step["what"], step["action"]) for step in steps], done.stderr + json.dumps(steps)
 

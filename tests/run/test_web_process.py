@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,18 +31,23 @@ def one_sentence(done: subprocess.CompletedProcess[str]) -> str:
     return sentence
 
 
-def test_a_second_web_process_on_the_same_data_refuses_with_a_sentence(tmp_path: Path) -> None:
-    with Web(tmp_path) as web:
-        sentence = one_sentence(start(PORT=str(free_port()), DATA_DIR=str(tmp_path)))
-        assert "another web process uses" in sentence
-        assert "DATA_DIR" in sentence
-        assert requests.get(f"{web.url}/livez", timeout=WAIT).status_code == 200
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    """A web process that was there before."""
+    with Web(tmp_path_factory.mktemp("first")) as web:
+        yield web
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
-    with Web(tmp_path / "one") as web:
-        port = web.url.rsplit(":", 1)[1]
-        assert f"PORT={port}" in one_sentence(start(PORT=port, DATA_DIR=str(tmp_path / "two")))
+def test_a_second_web_process_on_the_same_data_refuses_with_a_sentence(first: Web) -> None:
+    sentence = one_sentence(start(PORT=str(free_port()), DATA_DIR=str(first.log.parent)))
+    assert "another web process uses" in sentence
+    assert "DATA_DIR" in sentence
+    assert requests.get(f"{first.url}/livez", timeout=WAIT).status_code == 200
+
+
+def test_a_port_that_is_taken_is_named(first: Web, tmp_path: Path) -> None:
+    port = first.url.rsplit(":", 1)[1]
+    assert f"PORT={port}" in one_sentence(start(PORT=port, DATA_DIR=str(tmp_path)))
 
 
 @pytest.mark.parametrize("mode", ["eventlet", pytest.param("threading", marks=pytest.mark.slow)])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,10 +49,10 @@ QUESTIONS: dict[str, Callable[[Connection], Any]] = {
 IN_ORDER = {"the newest first": lambda c: ledger.newest(c, 10)}
 
 
-@pytest.fixture(params=[False, True], ids=["by name", "the other way round"])
-def connection(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Connection]:
+@pytest.fixture(scope="module", params=[False, True], ids=["by name", "the other way round"])
+def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
     """A database whose indexes were made in this order: between those that look alike SQLite takes the newest."""
-    engine = create_engine(f"sqlite:///{tmp_path / 'jobs.db'}")
+    engine = create_engine("sqlite://")
     with engine.connect() as connection:
         for table in (jobs, messages):
             connection.execute(CreateTable(table))
