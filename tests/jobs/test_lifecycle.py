@@ -6,7 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+import structlog.testing
+
 from app.contract import FINAL, JobError, Outcome
+from app.store.errors import StoreUnavailable
 from app.tasks import Said, task
 from tests.jobs.process import Guest, Process
 
@@ -168,3 +172,26 @@ def test_runs_of_a_parked_job_that_never_end_are_counted_when_workers_ask(start:
     assert answers == [False, False, False, True]
     assert process.stored(id).state == "failed"
     assert '"poison"' in (process.stored(id).error or "")
+
+
+def test_a_job_that_cannot_be_looked_up_is_no_failure_of_ours_and_its_result_counts_when_it_comes_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start({"count": count}, flag=lambda task, room: "queued")
+    ann = process.guest("ann", "lobby")
+    (id,) = ask(process, ann, "a")
+    process.life.park(process.life.jobs[id], 1, 7)
+    process.turn()
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("the server is away")
+
+    with monkeypatch.context() as without, structlog.testing.capture_logs() as logged:
+        without.setattr(process.store, "read", away)
+        process.result(id, 1, FINE)
+        process.turn()
+    assert [line["log_level"] for line in logged] == ["warning"]
+    assert process.broker.acknowledged == []
+    process.result(id, 1, FINE)
+    process.turn()
+    assert process.stored(id).state == "succeeded"
