@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
+from typing import Any
 
 
 @contextlib.contextmanager
@@ -17,3 +20,17 @@ def without(*libraries: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+class _PutOff(ModuleType):
+    """Stands in for a module until somebody wants something of it, such as its `__path__`."""
+
+    def __getattr__(self, name: str) -> Any:
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(import_module(self.__name__), name)
+
+
+def put_off(library: str) -> None:
+    """Load this library once somebody uses it, and not because somebody imports it."""
+    sys.modules.setdefault(library, _PutOff(library))

@@ -19,19 +19,22 @@ Come = Callable[..., Guest]
 JOBS = 24
 
 
-@pytest.fixture
-def pair(copy: Path, tmp_path: Path, broker: Broker) -> Iterator[Web]:
+@pytest.fixture(scope="module")
+def pair(copy: Path, parts: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     """A web process with two workers."""
+    folder = tmp_path_factory.mktemp("pair")
+    broker = Broker(folder)
     url = f"nats://127.0.0.1:{broker.port}"
     with (
-        Web(tmp_path, root=copy, NATS_URL=url, RATE_LIMIT="off") as web,
-        Worker(copy, tmp_path / "one.log", "--concurrency", "2", NATS_URL=url) as one,
-        Worker(copy, tmp_path / "two.log", "--concurrency", "2", NATS_URL=url) as two,
+        Web(folder / "data", root=copy, NATS_URL=url, RATE_LIMIT="off") as web,
+        Worker(copy, folder / "one.log", "--concurrency", "2", NATS_URL=url) as one,
+        Worker(copy, folder / "two.log", "--concurrency", "2", NATS_URL=url) as two,
     ):
         flip(web, "queued")
         one.ready()
         two.ready()
         yield web
+    broker.close()
 
 
 def flip(web: Web, path: str) -> None:

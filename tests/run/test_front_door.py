@@ -177,7 +177,7 @@ HALF = {
 }
 
 
-@pytest.mark.parametrize("what", HALF)
+@pytest.mark.parametrize("what", ["a head", "a body", pytest.param("nothing", marks=pytest.mark.slow)])
 def test_those_who_send_half_of_something_make_room_for_others(web: Web, what: str) -> None:
     begun = HALF[what].replace("HOST", web.url.removeprefix("http://")).encode()
     slow = [connect(web, begun) for _ in range(8)]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -43,6 +44,13 @@ def test_a_second_web_process_on_the_same_data_refuses_with_a_sentence(first: We
     assert "another web process uses" in sentence
     assert "DATA_DIR" in sentence
     assert requests.get(f"{first.url}/livez", timeout=WAIT).status_code == 200
+
+
+def test_what_only_clients_need_is_not_loaded(first: Web) -> None:
+    loaded = " ".join(each.path for each in psutil.Process(first.process.pid).memory_maps())
+    assert "/msgspec/" in loaded
+    assert "/aiohttp/" not in loaded
+    assert "/charset_normalizer/" not in loaded  # of requests
 
 
 def test_a_port_that_is_taken_is_named(first: Web, tmp_path: Path) -> None:

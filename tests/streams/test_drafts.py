@@ -20,7 +20,7 @@ WORDS = "never tell them this"
 @pytest.fixture(scope="module")
 def clinic(checkout: Path, ml_url: str) -> Iterator[System]:
     """A system in which people prove who they are."""
-    settings = {"ML_URL": ml_url, "RATE_LIMIT": "off", "AUTH": "token", "AUTH_SECRET": SECRET}
+    settings = {"ML_URL": ml_url, "RATE_LIMIT": "off", "AUTH": "token", "AUTH_SECRET": SECRET, "DRAIN_SECONDS": "1"}
     with System(None, checkout, False, None, **settings) as system:
         SECRETS[system.url] = SECRET
         yield system
