@@ -71,11 +71,14 @@ class Gauges:
         transport: Transport,
         store: Store,
         jobs: Mapping[str, Job],
+        paused: Callable[[], list[str]],
     ) -> None:
-        """`jobs` are the unfinished ones in memory, in the order of acceptance."""
+        """`jobs` are the unfinished ones in memory, in the order of acceptance; `paused` names tasks that may not start."""
         self._runner, self._routing, self._metrics = runner, routing, metrics
-        self._transport, self._store, self._jobs = transport, store, jobs
-        self.oldest = 0.0  # seconds that the job has waited which waits longest
+        self._transport, self._store, self._jobs, self._paused = transport, store, jobs, paused
+        self.oldest = 0.0  # seconds that the job has waited which waits longest, and may start
+        self.held_back = 0  # jobs that may not, for a pause
+        self.owner: str | None = None  # this process, where others may own rooms, too
         self.process, self.address = "web", ""
         self.draining: Callable[[], bool] = lambda: False
         self.shared: Callable[[], Shared] = Shared
@@ -138,13 +141,20 @@ class Gauges:
         )
 
     async def look(self) -> None:
-        """Look how long the job has waited that waits longest; called every OLDEST_SECONDS."""
-        at = await self._store.read(ledger.oldest_at_broker)
+        """Look how long the job has waited that waits longest, and at what pauses hold; called every OLDEST_SECONDS."""
+        paused = self._paused()
+        at = await self._store.read(lambda connection: ledger.oldest_at_broker(connection, paused))
         for job in self._jobs.values():  # in the order of acceptance, but for few
-            if job.state == "accepted" and not job.delayed:
+            if _waits(job) and job.task not in paused:
                 at = min(at or job.at, job.at)
                 break
         self.oldest = max(time.time() - at, 0.0) if at is not None else 0.0
+        self.held_back = await self._count_held_back(paused) if paused else 0
+
+    async def _count_held_back(self, paused: list[str]) -> int:
+        """In memory, and in the ledger alone."""
+        kept = await self._store.read(lambda connection: ledger.count_held_back(connection, paused, self.owner))
+        return kept + sum(_waits(job) and job.task in paused for job in self._jobs.values())
 
     def _outbox(self) -> int:
         queued = self._routing.queued
@@ -163,6 +173,7 @@ class Gauges:
             self._metrics.gauge(name, about, lambda which=which: self.now()[which] or 0)  # type: ignore[misc]
         self._metrics.gauge("spillway_hub_lag_last_seconds", "How late the hub was last", lambda: self._metrics.hub_lag)
         self._metrics.gauge("spillway_oldest_waiting_seconds", "Age of the oldest job that waits", lambda: self.oldest)
+        self._metrics.gauge("spillway_jobs_held_back", "Jobs that wait for a pause to end", lambda: self.held_back)
         self._metrics.gauge(
             "spillway_database_up", "Whether the database can be written", lambda: not self._store.troubles()
         )
@@ -194,6 +205,10 @@ class Gauges:
             "Times the broker came back",
             lambda: routing.queued.reconnects if routing.queued is not None else 0,
         )
+
+
+def _waits(job: Job) -> bool:
+    return job.state == "accepted" and not job.delayed
 
 
 def _since(job: Job) -> float:

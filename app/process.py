@@ -26,6 +26,8 @@ from app.jobs import ledger
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.limits import LOOK_SECONDS as LIMITS_SECONDS
 from app.jobs.limits import forget_ended
+from app.jobs.off_stream import LOOK_SECONDS as OFF_STREAM_SECONDS
+from app.jobs.off_stream import OffStream
 from app.jobs.pauses import Pauses
 from app.jobs.resume import resume
 from app.jobs.transitions import Requeue
@@ -81,6 +83,7 @@ class Server:
     name: str
     controls: Controls
     pauses: Pauses
+    off_stream: OffStream
     leave: Callable[[], Awaitable[None]] | None = None  # tells the database that this process ends
     holds: Holds = field(default_factory=Holds)
 
@@ -118,6 +121,7 @@ class Server:
         self.loops.every(READ_SECONDS, "controls", self.controls.look)
         if self.settings.ledger:
             self.pauses.begin()
+            self.loops.every(OFF_STREAM_SECONDS, "runs off the stream", self.off_stream.look)
             self.loops.every(LIMITS_SECONDS, "limits", partial(forget_ended, self.life))
         self.loops.every(
             SAMPLE_SECONDS, "record", partial(sample, self.metrics.live, self.gauges.now, self.life.under_way)

@@ -38,7 +38,9 @@ from app.ids import process_name
 from app.jobs import ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
+from app.jobs.held_back import HeldBack
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.off_stream import OffStream
 from app.jobs.pauses import Pauses
 from app.links import Links
 from app.loops import Loops
@@ -99,8 +101,9 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
     runner = _runner(settings, concurrency, sockets, here)
     queue = _queue(
-        settings, concurrency, tasks, uploads, lambda: life, lambda: publisher, lambda: services, lambda: others, loops
-    )
+        settings, concurrency, tasks, uploads, lambda: life, lambda: pauses, lambda: publisher, lambda: services,
+        lambda: others, loops,
+    )  # fmt: skip
     routing = Routing(
         flags.ask, runner, Auto(runner), settings.max_backlog, queue, partial(Gate, loop, tasks, controls.is_paused)
     )
@@ -134,15 +137,17 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
 
     _connect(transport, desk, learn if settings.auth_keys else None)
     services = Services(intake, rooms, loading, life, store, rates, loop)
-    pauses = Pauses(life, controls)
+    held_back = HeldBack(life, controls)
+    pauses, off_stream = Pauses(life, controls, held_back), OffStream(life, held_back, controls.is_paused)
     others = several.join(
         name, settings, concurrency, transport, store, rooms, life, events, desk, publisher, services, callbacks, loading, routing,
-        loops, pauses.take_up,
+        loops, held_back.take_up,
     )  # fmt: skip
+    gauges = Gauges(runner, routing, metrics, transport, store, life.jobs, controls.all_paused)
     server = Server(
         flask, transport, store, life, runner, routing, flags, events, intake, services, callbacks, waiting, metrics, loops,
-        loading, settings, concurrency, tokens, Gauges(runner, routing, metrics, transport, store, life.jobs), uploads,
-        others, name, controls, pauses,
+        loading, settings, concurrency, tokens, gauges, uploads,
+        others, name, controls, pauses, off_stream,
     )  # fmt: skip
     flags.changed = partial(_flag_changed, server)
     loops.tick(PIECES_LOOK_SECONDS, "slow readers", publisher.pieces.look)
@@ -197,6 +202,7 @@ def _queue(
     tasks: Any,
     uploads: Uploads,
     life: Callable[[], Lifecycle],
+    pauses: Callable[[], Pauses],
     publisher: Callable[[], Publisher],
     services: Callable[[], Services],
     others: Callable[[], Others | None],
@@ -211,6 +217,7 @@ def _queue(
         from app.paths.jetstream import open_queue
 
         runner = open_queue(settings, concurrency, tasks, uploads.links.of, life(), loops)
+        runner.stranded.strand, runner.came = pauses().held_back.strand, pauses().came
         publisher().acknowledge = runner.acknowledge
         runner.ask = services().answer if settings.nats_intake else None
         there = others()

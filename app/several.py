@@ -114,7 +114,8 @@ def show_all(others: Others, record: Record, gauges: Gauges, address: str) -> No
 
     survey.answer("live", lambda task, minutes: _encode(record.extract(task, minutes)))
     survey.answer("figures", lambda: _encode(gauges.own()))
-    gauges.process, gauges.address = others.processes.me, address
+    gauges.process = gauges.owner = others.processes.me
+    gauges.address = address
     gauges.draining, gauges.others = lambda: others.processes.draining, elsewhere
     gauges.shared = lambda: Shared(
         len(others.processes.known), others.owned(), others.owners.taken_over, others.backplane.gaps

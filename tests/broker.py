@@ -32,9 +32,9 @@ class RealBroker(Broker):
         self.process.kill()
         self.process.wait()
 
-    def restart(self) -> None:
-        """It is back, with what is on its disk."""
-        self.process = subprocess.Popen(self.process.args)
+    def restart(self, with_streams: bool = True) -> None:
+        """It is back, with what is on its disk; or without JetStream."""
+        self.process = subprocess.Popen([each for each in self.command if with_streams or each != "-js"])
         give_up = time.monotonic() + WAIT
         while True:
             with contextlib.suppress(OSError):

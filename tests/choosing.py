@@ -31,6 +31,11 @@ PRESETS: dict[str, list[str]] = {
     "restart": ["--variants", "simple,queued,plain"],
     "python-tasks": ["--variants", "simple,queued,auto"],
 }
+# Under a name of their own, as they run a preset that is above, on the topology of `make cluster`.
+ON_CLUSTER: dict[str, tuple[str, list[str]]] = {
+    "burst-on-cluster": ("burst", ["--variants", "simple,queued", "--topology", "cluster"]),
+    "python-tasks-on-cluster": ("python-tasks", ["--variants", "simple,queued", "--topology", "cluster"]),
+}
 PLOTS = {"acks": "Acks of messages", "jobs": "Jobs waiting or running"}  # the last word of a file: the card it shows
 WIDTH = 560
 
@@ -38,11 +43,11 @@ WIDTH = 560
 def main() -> None:
     """Run, and write."""
     parser = argparse.ArgumentParser(prog="python -m tests.choosing", description=__doc__)
-    parser.add_argument("presets", nargs="*", help=", ".join(PRESETS))
+    parser.add_argument("presets", nargs="*", help=", ".join([*PRESETS, *ON_CLUSTER]))
     parser.add_argument("--out", type=Path, default=Path("var/choosing"), help="folder of the reports")
     parser.add_argument("--again", action="store_true", help="run nothing: the reports are there")
     asked = parser.parse_args()
-    for preset in asked.presets or PRESETS:
+    for preset in asked.presets or [*PRESETS, *ON_CLUSTER]:
         out = asked.out / preset
         if not asked.again:
             subprocess.run(command(preset, out), cwd=ROOT, check=True)
@@ -61,7 +66,8 @@ def command(preset: str, out: Path) -> list[str]:
 
 def options(preset: str) -> list[str]:
     """What it is told."""
-    return ["--preset", preset, *PRESETS[preset], "--seed", SEED]
+    name, more = ON_CLUSTER.get(preset) or (preset, PRESETS[preset])
+    return ["--preset", name, *more, "--seed", SEED]
 
 
 def write(preset: str, report: Report) -> None:

@@ -293,18 +293,20 @@ def test_the_task_in_the_readme_works(tmp_path: Path, ml_url: str, guests: Calla
     found = re.search(r"Save this as `(\S+)`.*?```python\n(.*?)```", README, re.DOTALL)
     assert found
     copy = checkout_with({}, tmp_path)
+    assert not (copy / found[1]).exists(), "it is to be a file that was not there"
     (copy / found[1]).write_text(found[2])
     data = tmp_path / "data"
     data.mkdir()
     with Web(data, copy, ML_URL=ml_url) as web:
         ann = guests(web.url, "Ann")
         ann.join(room)
-        message = ann.say(room, "I take 5 mg in the morning, and 2 puffs at night")
-        assert ann.found(message["seq"], "doses")["doses"]["result"] == {"doses": ["5 mg", "2 puffs"]}
-        asked = ann.ask(room, "doses", text="nothing")
-        assert ann.final(asked["id"])["result"] == {"doses": []}
-        error = ann.refused("job:create", {"room": room, "key": "k", "task": "doses", "args": {"text": 5}})
+        message = ann.say(room, "He had 39.5 °C in the morning, and 102 degrees F at night")
+        found_in_it = ann.found(message["seq"], "temperature")["temperature"]["result"]
+        assert found_in_it == {"temperatures": ["39.5 °C", "102 degrees F"]}
+        asked = ann.ask(room, "temperature", text="nothing")
+        assert ann.final(asked["id"])["result"] == {"temperatures": []}
+        error = ann.refused("job:create", {"room": room, "key": "k", "task": "temperature", "args": {"text": 5}})
         assert error["field"] == "args.text"
         described = {each["task"]: each for each in requests.get(f"{web.url}/api/tasks", timeout=10).json()["tasks"]}
-        assert described["doses"]["about"] == "Doses in a message"
+        assert described["temperature"]["about"] == "Temperatures in a message"
         ann.close()

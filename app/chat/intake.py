@@ -169,7 +169,7 @@ class Intake:
         if "upload" in args and not await self._uploads.is_in(what.room, args["upload"]):
             raise Refused("not_found", f"there is no upload {args['upload']} in room {what.room}", "args.upload")
         room = self._rooms[what.room]
-        wishes = await self._with_delay(sender, what.room, wishes, task, args)
+        wishes = await self._with_delay(sender, what, wishes, task, args)
         replaced = None
         if self._overlap.concerns(task, what) and not wishes.delay_s:
             replaced = await self._overlap.make_way(sender, what, task, room)
@@ -179,12 +179,24 @@ class Intake:
             given["history"] = fitting(lines, len(msgspec.json.encode(args)))
         return self._request(sender, what, wishes, task, args, given, replaced)
 
-    async def _with_delay(self, sender: Person, room: str, wishes: Wishes, task: Task, args: dict[str, Any]) -> Wishes:
+    async def _with_delay(
+        self, sender: Person, what: Create, wishes: Wishes, task: Task, args: dict[str, Any]
+    ) -> Wishes:
         """The wishes, and when the task itself is to start, where that is later; raises Refused."""
         if task.delay is None:
             return wishes
         if not self._life.durable:
             raise Refused("conflict", f"LEDGER=off keeps no jobs: {task.name} cannot start later", "task")
+        try:
+            seconds = await self._seconds_until(sender, what.room, task, args)
+        except Refused:
+            if not await self._loading.has_key(what.room, sender.id, what.key):
+                raise
+            seconds = SOON_SECONDS  # a resend, which finds its job: what was right then may be in the past by now
+        return wishes._replace(task_s=seconds)
+
+    async def _seconds_until(self, sender: Person, room: str, task: Task, args: dict[str, Any]) -> float:
+        """For how long a new job waits for its time; raises Refused."""
         seconds = task.delay_s
         if callable(task.delay):
             try:
@@ -195,7 +207,7 @@ class Intake:
         if await self._loading.delayed_of(room, sender.id) >= MAX_DELAYED:
             why = f"{MAX_DELAYED} jobs of yours wait for their time in this room: cancel one, or wait for one"
             raise Refused("conflict", why, "task")
-        return wishes._replace(task_s=seconds)
+        return seconds
 
     def _request(
         self,

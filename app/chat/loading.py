@@ -50,6 +50,11 @@ class Loading:
         """How many jobs of this person wait for their time in the room; raises StoreUnavailable."""
         return await self._store.read(lambda connection: ledger.delayed_of(connection, room, sender))
 
+    async def has_key(self, room: str, sender: str, key: str) -> bool:
+        """Whether this person has asked for a job under this key; raises StoreUnavailable."""
+        await self._store.settled()
+        return await self._store.read(lambda connection: ledger.has_key(connection, room, sender, key))
+
     async def history(self, room: str, limit: int) -> list[dict[str, str]]:
         """What people wrote last, what is being stored at this moment included; raises StoreUnavailable."""
         await self._store.settled()

@@ -109,8 +109,15 @@ def show(rows: Sequence[Mapping[str, Any]], asked: Asked) -> None:
         return
     table = Table(*(rows[0] if rows else ["nothing"]), box=None, header_style="bold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*map(_cell, row.values()))
     Console(markup=False, highlight=False).print(table)
+
+
+def _cell(value: Any) -> str:
+    """A value as people write it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def show_list(rows: Sequence[Mapping[str, str]], whole: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ def db() -> None:
 @shared
 @click.pass_obj
 def current(asked: Asked) -> None:
-    """Which version it has, and which this Spillway brings it to."""
+    """Which version it has, and which this Spillway brings it to; also while it is in use."""
     _run(asked, upgrade=False)
 
 
@@ -36,7 +36,7 @@ def _run(asked: Asked, upgrade: bool) -> None:
     from app.store.opening import upkeep as opened
 
     try:
-        with opened(from_env().database) as (engine, name):
+        with opened(from_env().database, changes=upgrade) as (engine, name):
             if upgrade:
                 migrations.bring_up_to_date(engine, name)
             version = migrations.current(engine) or "none"

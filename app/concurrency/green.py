@@ -5,6 +5,7 @@ The hub is eventlet's asyncio hub, so that nats-py runs in the same thread (meas
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import gc
@@ -149,9 +150,9 @@ class Green:
             timeout.cancel()
 
     def lag(self, report: Callable[[float, list[list[Step]]], None]) -> None:
-        """Watch the hub from a green thread, and its stack from a real thread that the hub cannot hold up."""
-        watch = _Watch()
-        eventlet.spawn_n(watch.beat, report)
+        """Watch the loop by a timer of its own, and its stack from a real thread that the loop cannot hold up."""
+        watch = _Watch(self.loop, report)
+        watch.beat()
         threading = eventlet.patcher.original("threading")
         threading.Thread(target=watch.look, args=(threading.main_thread().ident,), daemon=True).start()
 
@@ -322,23 +323,31 @@ def _share_memory() -> None:
 
 
 class _Watch:
-    """The hub notes the time every 20 ms; a real thread looks at its stack for as long as the note is old."""
+    """The loop notes the time every 20 ms; a real thread looks at its stack for as long as the note is old.
 
-    def __init__(self) -> None:
+    By the loop's timers: each of eventlet's costs three or four turns of the loop, which is most of what an idle process
+    would use.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, report: Callable[[float, list[list[Step]]], None]) -> None:
+        self._loop, self._report = loop, report
         self.noted = time.monotonic()
         self.stacks: list[list[Step]] = []
 
-    def beat(self, report: Callable[[float, list[list[Step]]], None]) -> None:
-        """Sleep, and report by how much the hub woke us too late."""
-        while True:
-            self.noted = before = time.monotonic()
-            eventlet.sleep(LAG_EVERY)
-            late = time.monotonic() - before - LAG_EVERY
-            stacks, self.stacks = self.stacks, []
-            try:
-                report(max(late, 0.0), stacks if late > LAG_CULPRIT else [])
-            except Exception:  # a mistake of ours must not end the watch
-                log.exception("the lag of the hub could not be reported")
+    def beat(self) -> None:
+        """Look at the clock, and do so again soon."""
+        self.noted = time.monotonic()
+        self._loop.call_later(LAG_EVERY, self._look_back)
+
+    def _look_back(self) -> None:
+        """Report by how much the loop called us too late."""
+        late = time.monotonic() - self.noted - LAG_EVERY
+        stacks, self.stacks = self.stacks, []
+        try:
+            self._report(max(late, 0.0), stacks if late > LAG_CULPRIT else [])
+        except Exception:  # a mistake of ours must not end the watch
+            log.exception("the lag of the loop could not be reported")
+        self.beat()
 
     def look(self, hub_thread: int) -> None:
         """Keep the stacks of the hub's thread while it does not note the time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -32,7 +33,7 @@ class Controls:
         self._store, self._tasks, self._stood_still = store, tasks, stood_still
         self._lanes = sorted({task.lane for task in tasks.values()})
         self._rules: Rules = {}
-        self._changes = 0  # made by this process
+        self._turn = asyncio.Lock()  # what is read, or set, is in force before anything else is read
         self.paused: Callable[[list[str]], None] = lambda tasks: None
         self.resumed: Callable[[list[str], float], None] = lambda tasks, since: None  # they were paused since then
         self.stood: Callable[[list[str], float, float], None] = lambda tasks, since, until: None  # and still are
@@ -107,8 +108,8 @@ class Controls:
                 self._stood_still(connection, tasks, since, until)
             return after
 
-        self._changes += 1
-        self._take(await self._store.change(write))
+        async with self._turn:
+            self._take(await self._store.change(write))
 
     # As others set it
 
@@ -117,11 +118,9 @@ class Controls:
         self._rules = await self._store.read(_read)
 
     async def look(self) -> None:
-        """Read the rules, which another process may have changed; not when this one did meanwhile."""
-        changes = self._changes
-        rules = await self._store.read(_read)
-        if changes == self._changes:
-            self._take(rules)
+        """Read the rules, which another process may have changed."""
+        async with self._turn:
+            self._take(await self._store.read(_read))
 
     def _take(self, rules: Rules) -> None:
         before, self._rules = self._rules, rules

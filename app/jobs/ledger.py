@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -61,14 +61,16 @@ def move(rows: Rows, n: int, job: Job) -> None:
     add_row(rows, "move", (job.n, job.at, n))
 
 
-def write(rows: Rows, job: Job, place: int, text: str) -> None:
+def write(rows: Rows, written: int, job: Job, place: int, text: str) -> None:
     """Record that the text of the running attempt goes on like this."""
-    add_row(rows, "piece", (job.n, job.attempt, place, text))
+    add_row(rows, "piece", (written, job.n, place, job.attempt, text))
 
 
-def forget_pieces(rows: Rows, job: Job) -> None:
-    """The attempt is over: what people have seen of its text is in the job's own row."""
-    add_row(rows, "pieces gone", (job.n,))
+def forget_pieces(rows: Rows, job: Job, oldest: int) -> None:
+    """The attempt is over: what people have seen of its text is in the job's own row. `oldest` is when the oldest piece
+    was written that somebody else may need.
+    """
+    add_row(rows, "pieces gone", (job.n, oldest))
 
 
 def must_be_dead(rows: Rows, job: Job) -> None:
@@ -127,7 +129,7 @@ def texts(connection: Connection, places: Iterable[int]) -> dict[int, tuple[int,
     wanted = select(pieces).where(pieces.c.n.in_(list(places)))
     for row in connection.execute(wanted.order_by(pieces.c.n, pieces.c.attempt, pieces.c.place)):
         attempt, text = found.get(row.n, (row.attempt, ""))
-        found[row.n] = row.attempt, (text if attempt == row.attempt else "") + row.text
+        found[row.n] = row.attempt, (text[: row.place] if attempt == row.attempt else "") + row.text
     return found
 
 
@@ -190,15 +192,20 @@ def hold_back(
     places: list[tuple[int, int]],
     tasks: list[str] | None = None,
     owner: str | None = None,
+    running: Sequence[int] = (),
 ) -> None:
     """Note that the broker has none of the parked jobs at these places of its streams any more.
 
-    Of these tasks, or of all; and of the rooms of this owner, where one is named.
+    Of these tasks, or of all; and of the rooms of this owner, where one is named. Nor has it those of `running`, by their
+    places in the order of acceptance.
     """
     for before, newest in places:
         there = (jobs.c.parked, jobs.c.state == "accepted", jobs.c.stream_seq.between(before, newest))
         which = there if tasks is None else (*there, jobs.c.task.in_(tasks))
         connection.execute(jobs.update().where(*which, *_owned(owner)).values(published=0, stream_seq=None))
+    for first in range(0, len(running), AT_ONCE):
+        those = (jobs.c.n.in_(running[first : first + AT_ONCE]), jobs.c.state == "running")
+        connection.execute(jobs.update().where(*those).values(published=0, stream_seq=None))
 
 
 def at_broker(connection: Connection, tasks: list[str], names: list[str] | None) -> list[tuple[str, str, int]]:
@@ -218,9 +225,18 @@ def unended(connection: Connection, ids: list[str], owner: str | None) -> set[st
 
 def held_back(connection: Connection, tasks: list[str], owner: str | None = None) -> list[str]:
     """IDs of jobs of these tasks that are kept here alone and wait for nothing, the oldest first, at most 500."""
-    kept = (jobs.c.parked, jobs.c.stream_seq.is_(None), jobs.c.due.is_(None), jobs.c.state == "accepted")
-    query = select(jobs.c.id).where(*kept, jobs.c.task.in_(tasks), *_owned(owner)).order_by(jobs.c.n).limit(AT_ONCE)
-    return list(connection.execute(query).scalars())
+    kept = (*_kept_alone(), jobs.c.task.in_(tasks), *_owned(owner))
+    return list(connection.execute(select(jobs.c.id).where(*kept).order_by(jobs.c.n).limit(AT_ONCE)).scalars())
+
+
+def count_held_back(connection: Connection, tasks: list[str], owner: str | None = None) -> int:
+    """How many these are."""
+    kept = (*_kept_alone(), jobs.c.task.in_(tasks), *_owned(owner))
+    return connection.execute(select(func.count()).where(*kept)).scalar_one()
+
+
+def _kept_alone() -> tuple[Any, ...]:
+    return jobs.c.parked, jobs.c.stream_seq.is_(None), jobs.c.due.is_(None), jobs.c.state == "accepted"
 
 
 def stood_still(connection: Connection, tasks: list[str], since: float, until: float) -> None:
@@ -260,9 +276,12 @@ def parked_at(connection: Connection, stream_seq: int) -> str | None:
     return connection.execute(query).scalar()
 
 
-def oldest_at_broker(connection: Connection) -> float | None:
-    """When the job was accepted that has been parked on the stream of jobs for longest; None when there is none."""
-    place = select(jobs.c.at).where(jobs.c.parked, jobs.c.stream_seq.is_not(None))
+def oldest_at_broker(connection: Connection, paused: list[str]) -> float | None:
+    """When the job was accepted that has been parked on the stream of jobs for longest; None when there is none.
+
+    Not those of `paused` tasks.
+    """
+    place = select(jobs.c.at).where(jobs.c.parked, jobs.c.stream_seq.is_not(None), jobs.c.task.not_in(paused))
     return connection.execute(place.order_by(jobs.c.stream_seq).limit(1)).scalar()
 
 
@@ -270,6 +289,12 @@ def delayed_of(connection: Connection, room: str, sender: str) -> int:
     """How many jobs of this person wait for their time in a room."""
     theirs = jobs.c.due.is_not(None), jobs.c.state == "accepted", jobs.c.room == room, jobs.c.sender_id == sender
     return connection.execute(select(func.count()).where(*theirs)).scalar() or 0
+
+
+def has_key(connection: Connection, room: str, sender: str, key: str) -> bool:
+    """Whether this person has asked for a job under this key in the room."""
+    theirs = jobs.c.room == room, jobs.c.sender_id == sender, jobs.c.key == key
+    return connection.execute(select(jobs.c.n).where(*theirs)).first() is not None
 
 
 def parked_by_path(connection: Connection) -> list[tuple[str, str, int]]:

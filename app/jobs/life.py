@@ -56,6 +56,9 @@ class Texts(Protocol):
     def rest(self, job: Job, outcome: Outcome) -> tuple[int, str]:
         """What people are still to see of an attempt that ended like this, and at which offset."""
 
+    def oldest(self, ended: Job) -> int:
+        """When the oldest piece was written that is needed once the attempt of this job has ended."""
+
     def forget(self, job: Job) -> None:
         """The attempt is over."""
 

@@ -80,7 +80,6 @@ class Lifecycle(Reported):
         self.newest = 0  # place in the order of acceptance
         self.releasing: set[str] = set()  # IDs of delayed jobs whose start is about to be committed
         self.delays = NextDue(due, loop, "delayed jobs", self._release)
-        self.strand: Any = None  # has what is at some places of the broker's streams published again (pauses.py)
         self.call_back: Callable[[], None] = lambda: None  # an outcome was committed that somebody is to be told
         self.is_answered: IsAnswered = _never  # has anybody who answers written since this message of this person?
         self.owner: str | None = None  # this process, where others may own rooms, too

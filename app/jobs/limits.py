@@ -9,7 +9,7 @@ LOOK_SECONDS = 5.0  # between two looks for what ended unseen, such as in a room
 
 
 async def count(life: Lifecycle, names: list[str] | None = None) -> None:
-    """Count what the broker has of such tasks: of all rooms, or of these, which have become ours."""
+    """Count what is parked at the broker of such tasks: of all rooms, or of these, which have become ours."""
     tasks = list(life.routing.gate.paces)
     if tasks:
         found = await life.store.read(lambda connection: ledger.at_broker(connection, tasks, names), patient=True)

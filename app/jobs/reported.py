@@ -10,6 +10,7 @@ import msgspec
 
 from app.contract import Outcome, failure
 from app.effects import Effects, Receipt
+from app.jobs import runs
 from app.jobs.job import INTERRUPTED, MAX_DEATHS, Job
 from app.jobs.life import Life
 from app.jobs.memory import Memory
@@ -131,15 +132,15 @@ class Reported(Memory):
             run, attempt = _read_run(said)
         except msgspec.MsgspecError:
             return False
-        return not job.final and job.attempt == attempt and job.run not in (None, run)
+        return not job.final and job.attempt == attempt and runs.is_a_death(job, run)
 
     def _run_begins(self, id: str, job: Job | None, said: bytes) -> None:
         try:
             run, attempt = _read_run(said)
         except msgspec.MsgspecError:
             return
-        begun = job is not None and not job.final and job.attempt == attempt and job.run not in (None, run)
-        if job is not None and begun and job.deaths + 1 >= MAX_DEATHS:
+        died = job is not None and not job.final and job.attempt == attempt and runs.is_a_death(job, run)
+        if job is not None and died and job.deaths + 1 >= MAX_DEATHS:
             job.deaths += 1  # counted now, so that it is not run again
             self.died(job)
         else:

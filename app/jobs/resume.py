@@ -14,6 +14,7 @@ from app.jobs.consequences import leads_to_nothing
 from app.jobs.job import INTERRUPTED, Job
 from app.jobs.lifecycle import Lifecycle
 from app.jobs.limits import count
+from app.jobs.off_stream import is_off_stream
 from app.jobs.transitions import Launch
 
 log = structlog.get_logger()
@@ -56,9 +57,11 @@ async def _go_on(life: Lifecycle, job: Job) -> None:
     elif job.path == "simple" and job.state == "running":
         words = "the process ended while this ran" + (f", {job.deaths + 1} times" if job.deaths else "")
         life.settle(job, job.attempt, failure(INTERRUPTED, words, retryable=True))
-    elif job.path == "queued" and job.published >= job.attempt:
-        life.park(job, job.attempt, job.stream_seq or 0)  # the broker has it: its result will come
-        life.routing.open_queue()
+    elif job.path == "queued" and (job.published >= job.attempt or is_off_stream(job)):
+        life.routing.gate.count(job)
+        life.routing.open_queue()  # its result will come, or its worker is heard
+        if job.published >= job.attempt:
+            life.park(job, job.attempt, job.stream_seq or 0)
     else:
         life.store.add(Launch(life, job))
 

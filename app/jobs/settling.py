@@ -80,7 +80,7 @@ class Settle(Operation):
         job.progress = None
         ledger.update(rows, job)
         if job.text is not None:
-            ledger.forget_pieces(rows, job)
+            ledger.forget_pieces(rows, job, self.life.texts.oldest(job))
 
     def _end(self, rows: Rows) -> None:
         job, outcome, now = self.job, self.outcome, time.time()
@@ -117,7 +117,7 @@ class Settle(Operation):
             job.text = longer(job.text, written.text)
         if self.life.durable:
             ledger.update(rows, job)
-            ledger.forget_pieces(rows, job)
+            ledger.forget_pieces(rows, job, self.life.texts.oldest(job))
 
     def _deliver_held(self, rows: Rows) -> None:
         """Show those behind it whose turn has come: they have ended, and so have all before them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from asyncio import AbstractEventLoop, Handle
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +11,7 @@ import msgspec
 
 from app.contract import Outcome
 from app.effects import Effects, Piece
-from app.jobs import ledger
+from app.jobs import ledger, runs
 from app.jobs.job import Job
 from app.jobs.life import Life
 from app.store.operation import Operation, Rows
@@ -23,11 +24,12 @@ PROGRESS_SECONDS = 0.26  # at least between two words on how far a run has come
 class Text:
     """What one attempt has written so far, and how much of it is stored and shown."""
 
-    __slots__ = ("attempt", "is_being_stored", "job", "run", "stored", "stored_at", "text")
+    __slots__ = ("attempt", "first", "is_being_stored", "job", "run", "stored", "stored_at", "text")
 
     def __init__(self, job: str, attempt: int, run: str, text: str = "") -> None:
         self.job, self.attempt, self.run, self.text = job, attempt, run, text
         self.stored = len(text)  # code points
+        self.first: int | None = None  # when its first piece was written, as the ledger has it
         self.stored_at = 0.0  # on the loop's clock
         self.is_being_stored = False
 
@@ -41,6 +43,7 @@ class Texts:
         self._fresh: dict[str, Text] = {}  # those of which not all is stored
         self._timer: Handle | None = None
         self._timer_at = 0.0
+        self._written = 0  # when the newest piece was, as the ledger has it
         self._progress: dict[str, float] = {}  # job -> when its progress was last shown, on the loop's clock
         self._next_progress: dict[str, str] = {}
         self.ask: Callable[[str, int, int], None] = lambda job, attempt, offset: (
@@ -55,7 +58,8 @@ class Texts:
     def take_up(self, job: Job, attempt: int, text: str) -> None:
         """What the last process had stored of an attempt that may still run."""
         if attempt == job.attempt:
-            self._texts[job.id] = Text(job.id, attempt, job.run or "", text)
+            known = self._texts[job.id] = Text(job.id, attempt, runs.newest(job), text)
+            known.first = 0
             job.text = longer(job.text, text)
 
     def unlike_shown(self, job: Job) -> Piece | None:
@@ -79,6 +83,16 @@ class Texts:
         elif offset + len(piece) > len(text.text):
             text.text = text.text[:offset] + piece
             self._store_soon(text)
+
+    def written(self) -> int:
+        """The time of a piece that is stored now: microseconds since 1970, and more than that of any before."""
+        self._written = max(self._written + 1, time.time_ns() // 1000)
+        return self._written
+
+    def oldest(self, ended: Job) -> int:
+        """When the oldest piece was written that is needed once the attempt of this job has ended."""
+        first = (text.first for text in self._texts.values() if text.job != ended.id and text.first is not None)
+        return min(first, default=self._written + 1)
 
     def under_way(self) -> list[tuple[str, int, int]]:
         """The attempts at workers that may have written more than is known here: job, attempt, and from which offset on."""
@@ -180,6 +194,7 @@ class Write(Operation):
     def prepare(self, rows: Rows) -> None:
         """Those whose attempt still runs."""
         self.taken = []
+        written = self.texts.written()
         for text in self.written:
             job = self.life.jobs.get(text.job)
             if job is None or job.final or job.attempt != text.attempt:
@@ -189,7 +204,8 @@ class Write(Operation):
                 continue  # the operation before took what came after it was made
             self.taken.append((text, job, text.stored, piece, job.text))
             if self.life.durable:
-                ledger.write(rows, job, text.stored, piece)
+                ledger.write(rows, written, job, text.stored, piece)
+            text.first = text.first if text.first is not None else written
             text.stored = len(text.text)
             job.text = longer(job.text, text.text)
 

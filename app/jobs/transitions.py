@@ -16,7 +16,7 @@ import msgspec
 from app.contract import JobError
 from app.effects import Effects, Reply
 from app.ids import new_position
-from app.jobs import ledger
+from app.jobs import ledger, runs
 from app.jobs.job import Job, view, with_error
 from app.jobs.life import Life
 from app.payload import Refused
@@ -145,7 +145,7 @@ class Requeue(Operation):
         else:
             job.attempt, job.attempts = job.attempt + 1, job.attempts + 1
             ledger.update(rows, job)
-            ledger.forget_pieces(rows, job)
+            ledger.forget_pieces(rows, job, self.life.texts.oldest(job))
 
 
 class Launch(Operation):
@@ -168,6 +168,7 @@ class Launch(Operation):
         job.path = self.path or self.life.routing.choose(job.task, job.room)
         self.reserved = self.life.routing.reserve(job)
         job.state, job.due, job.published, job.parked, job.stream_seq = "accepted", None, 0, False, None
+        runs.expect_another(job)
         if self.reserved:
             job.state, job.started = "running", time.time()
         ledger.update(rows, job)
@@ -228,7 +229,7 @@ class Release(Launch):
 
 
 class Note(Operation):
-    """A worker says that a run goes on. A run that was announced before and never ended is a death."""
+    """A worker says that a run goes on. One that nobody has heard of is the death of the one before it (runs.py)."""
 
     def __init__(self, life: Life, job: Job, attempt: int, run: str, progress: str | None) -> None:
         self.life, self.job, self.attempt, self.run, self.progress = life, job, attempt, run, progress
@@ -239,14 +240,14 @@ class Note(Operation):
         """Unless it is no news."""
         job = self.job
         self.before = None
-        known = job.state == "running" and job.run == self.run and self.progress is None
+        known = job.state == "running" and runs.is_known(job, self.run) and self.progress is None
         self.stale = self.life.is_stale(job)
         if self.stale or job.final or job.attempt != self.attempt or known:
             return
         self.before = copy(job)
-        if job.run is not None and job.run != self.run:
-            job.deaths += 1
-        job.run, job.progress, job.parked = self.run, self.progress or job.progress, False
+        job.deaths += runs.is_a_death(job, self.run)
+        runs.note(job, self.run)
+        job.progress, job.parked = self.progress or job.progress, False
         if job.state != "running":
             job.state, job.started, job.due = "running", time.time(), None
         ledger.update(rows, job)

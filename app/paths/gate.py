@@ -44,6 +44,11 @@ class Gate:
         pace.take(job.id, job.attempt, now)
         return True
 
+    def count(self, job: Job) -> None:
+        """This attempt has passed already, in another life of the process."""
+        if job.task in self.paces:
+            self.paces[job.task].count(job.id, job.attempt)
+
     def put(self, job: Job) -> None:
         """Pass this attempt on as soon as it may start."""
         task = job.task

@@ -64,7 +64,6 @@ def open_queue(
     runner = JetStream(
         loops, queue, tasks, links, life.is_over, life.cancelled_lately, inbox, deltas, settings.stranded_seconds
     )
-    runner.stranded.strand = life.strand
     runner.texts_under_way = life.texts.under_way
     outbox = runner.outbox
     outbox.park, outbox.fall_back, outbox.may_fall_back = life.park, life.fall_back, life.routing.may_fall_back
@@ -78,7 +77,6 @@ class Owner(Protocol):
     routing: Any
     texts: Any
     controls: Any
-    strand: Any
 
     def settle_by_id(self, id: str, attempt: int, outcome: Outcome, receipt: Receipt | None) -> None: ...
     def announced(self, id: str, attempt: int, run: str, progress: str | None) -> None: ...
@@ -115,6 +113,8 @@ class JetStream:
         self.texts_under_way: Callable[[], list[tuple[str, int, int]]] = list  # job, attempt, and from which offset on
         self._open = False  # of all that are there, at least one was connected
         self.pause_of: Callable[[str], float] = lambda task: 0.0  # when a task was paused last
+        self.came: Callable[[], None] = lambda: None  # a server is there whose streams did not answer before
+        self._well: set[int] = set()
         self.depth: tuple[int, int] | None = None  # messages and bytes on the stream of jobs
         self.reconnects = 0
         self.stranded = Stranded(queue, loops.loop, stranded_seconds)
@@ -152,7 +152,7 @@ class JetStream:
         return self.outbox.drop(tasks)
 
     async def newest_places(self) -> Places:
-        """Of each server that is there the places on its stream of jobs; empty while none is."""
+        """Of each server that answers the places on its stream of jobs; empty while none does."""
         try:
             return await self._queue.newest_places() if self._is_there else []
         except QueueUnavailable:
@@ -218,14 +218,17 @@ class JetStream:
             self.outbox.open()
         self._ask_for_texts()
         log.info("queue connected", **self._which(queue))
+        self._note_well()
 
     def _reconnected(self, queue: Queue) -> None:
         self.reconnects += 1
+        self._note_well()
         self.outbox.publish_again(self._among(queue))
         self._ask_for_texts()
 
     def _cut(self, queue: Queue) -> None:
         """What one of several did not confirm goes to another at once."""
+        self._well.discard(queue.number)
         if self._queue.has_another():
             self.outbox.publish_again(self._among(queue))
 
@@ -301,6 +304,12 @@ class JetStream:
             self.depth = await self._queue.depth() if self._is_there else None
         except QueueUnavailable:
             self.depth = None  # the broker went away in between: no figure is better than an old one
+        self._note_well()
+
+    def _note_well(self) -> None:
+        before, self._well = self._well, self._queue.well
+        if self._well - before:
+            self.came()
 
 
 def message_id(job: Job, paused: float) -> str:

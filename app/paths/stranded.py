@@ -17,7 +17,7 @@ Strand = Callable[[tuple[int, int]], Awaitable[None]]
 
 
 class Stranded:
-    """Notices how long each is away. On the loop."""
+    """Notices how long each is away, or is there without its streams. On the loop."""
 
     def __init__(self, servers: Servers, loop: AbstractEventLoop, seconds: float) -> None:
         self._servers, self._loop, self._seconds = servers, loop, seconds
@@ -27,17 +27,17 @@ class Stranded:
 
     async def look(self) -> None:
         """To be called every LOOK_SECONDS; raises StoreUnavailable, and then it is tried again."""
-        if len(self._servers.all) == 1 or not self._servers.connected:
+        well, now = self._servers.well, self._loop.time()
+        if not well:
             return  # there is nowhere else
-        now = self._loop.time()
-        for queue in self._servers.all:
-            if queue.connected:
-                self._since.pop(queue.number, None)
-                self._given_up.discard(queue.number)
-            elif now - self._since.setdefault(queue.number, now) > self._seconds and queue.number not in self._given_up:
-                log.warning("a server stays away: what it has is published again elsewhere", server=queue.number)
-                await self.strand(places_of(queue.number))
-                self._given_up.add(queue.number)
+        for number in range(len(self._servers.all)):
+            if number in well:
+                self._since.pop(number, None)
+                self._given_up.discard(number)
+            elif now - self._since.setdefault(number, now) > self._seconds and number not in self._given_up:
+                log.warning("a server stays away: what it has is published again elsewhere", server=number)
+                await self.strand(places_of(number))
+                self._given_up.add(number)
 
 
 async def _nothing(_: tuple[int, int]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import nats.errors
 from nats.aio.client import Client
+from nats.js.api import StreamState
 
 from app.loops import Loops
 from app.queue.confirmation import CONFIRM_SECONDS, Confirmation, Confirmed, read_confirmation
@@ -57,6 +58,7 @@ class Queue(Talk):
         self._noted = 0.0
         self._refused: asyncio.Event | None = None  # set when the broker does not let us make streams
         self._closing = False
+        self._answers = True  # its stream of jobs, when it was asked last
         self.on_reconnect: Callable[[], None] = lambda: None
         self.on_cut: Callable[[], None] = lambda: None
 
@@ -109,6 +111,11 @@ class Queue(Talk):
     def is_open(self) -> bool:
         """Whether it was connected, and its streams were there."""
         return bool(self._inbox)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether there is a connection, and its streams answered when they were asked last."""
+        return self.connected and self.is_open and self._answers
 
     def place(self, seq: int) -> int:
         """A place on its stream, among those of all servers."""
@@ -202,18 +209,21 @@ class Queue(Talk):
 
     async def depth(self) -> tuple[int, int]:
         """Messages and bytes on the stream of jobs; raises QueueUnavailable."""
-        try:
-            state = (await self._stream.stream_info(self.names.jobs)).state
-        except (TimeoutError, nats.errors.Error) as error:
-            raise QueueUnavailable(repr(error)) from None
+        state = await self._state_of_jobs()
         return state.messages, state.bytes
 
     async def newest_place(self) -> int:
         """The newest place on the stream of jobs; raises QueueUnavailable."""
+        return int((await self._state_of_jobs()).last_seq)
+
+    async def _state_of_jobs(self) -> StreamState:
         try:
-            return int((await self._stream.stream_info(self.names.jobs)).state.last_seq)
+            state = (await self._stream.stream_info(self.names.jobs)).state
         except (TimeoutError, nats.errors.Error) as error:
+            self._answers = False
             raise QueueUnavailable(repr(error)) from None
+        self._answers = True
+        return state
 
     async def purge(self, subject: str, newest: int) -> None:
         """Take all jobs on this subject up to a place off the stream, whoever has them; raises QueueUnavailable."""
@@ -256,6 +266,7 @@ class Queue(Talk):
 
     async def _on_reconnected(self) -> None:
         self._note("the broker is back")
+        self._answers = True
         for pull in self._pulls:
             pull.reissue()
         self.on_reconnect()

@@ -9,12 +9,12 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from app.loops import Loops
 from app.queue.confirmation import Confirmation, Confirmed
 from app.queue.connection import PLACES, Queue
-from app.queue.dialling import Note
+from app.queue.dialling import Note, QueueUnavailable
 from app.queue.names import names_of
 from app.queue.orphans import Orphan
 from app.queue.pull import Delivery, server_of
@@ -23,6 +23,7 @@ from app.settings import Settings
 REST_SECONDS = 1.0  # for which a server that did not take something is passed over
 
 Token = tuple[int, bytes]
+Answer = TypeVar("Answer")
 Setup = Callable[[Queue], Awaitable[None]]
 
 
@@ -50,6 +51,11 @@ class Servers:
     def reachable(self) -> list[Queue]:
         """Those there is a connection to, and whose streams are there."""
         return [queue for queue in self.all if queue.connected and queue.is_open]
+
+    @property
+    def well(self) -> set[int]:
+        """The numbers of those that are there and whose streams answer."""
+        return {queue.number for queue in self.all if queue.is_well}
 
     # What is published
 
@@ -97,7 +103,7 @@ class Servers:
 
     def _willing(self) -> list[Queue]:
         now = asyncio.get_running_loop().time()
-        return [queue for queue in self.reachable if self._resting[queue.number] <= now]
+        return [queue for queue in self.all if queue.is_well and self._resting[queue.number] <= now]
 
     # What was delivered
 
@@ -161,18 +167,33 @@ class Servers:
         return [orphan for queue in self.reachable for orphan in await queue.orphans()]
 
     async def depth(self) -> tuple[int, int]:
-        """Messages and bytes on all streams of jobs; raises QueueUnavailable."""
-        found = [await queue.depth() for queue in self.reachable]
+        """Messages and bytes on the streams of jobs that answer; raises QueueUnavailable where none does."""
+        found = list((await self._each_that_answers(Queue.depth)).values())
         return sum(messages for messages, _ in found), sum(size for _, size in found)
 
     async def newest_places(self) -> list[tuple[int, int]]:
-        """For each server that is there the places of its stream of jobs: before the first, and the newest."""
-        return [(queue.place(0), queue.place(await queue.newest_place())) for queue in self.reachable]
+        """For each server whose stream of jobs answers its places: before the first, and the newest; raises as `depth`."""
+        found = await self._each_that_answers(Queue.newest_place)
+        return [(queue.place(0), queue.place(newest)) for queue, newest in found.items()]
 
     async def purge(self, subject: str, places: list[tuple[int, int]]) -> None:
         """Take all jobs on this subject at these places off the streams, whoever has them; raises QueueUnavailable."""
         for start, newest in places:
             await self.all[start // PLACES].purge(subject, newest - start)
+
+    async def _each_that_answers(self, ask: Callable[[Queue], Awaitable[Answer]]) -> dict[Queue, Answer]:
+        """One that does not answer does not fail for all of them."""
+        asked = self.reachable
+        answers = await asyncio.gather(*map(ask, asked), return_exceptions=True)
+        found: dict[Queue, Answer] = {}
+        for queue, answer in zip(asked, answers, strict=True):
+            if not isinstance(answer, BaseException):
+                found[queue] = answer
+            elif not isinstance(answer, QueueUnavailable):
+                raise answer
+        if not found:
+            raise QueueUnavailable("no stream of jobs answers")
+        return found
 
     async def close(self) -> None:
         """Stop pulling, send what is buffered, and disconnect."""

@@ -41,6 +41,14 @@ const RESULTS = {
   sentiment: (r) => ({ ...said(`${r.label} ${signed(r.score)}`, moodTone(r)), brief: r.label }),
   summarize: (r) => said(r.lines.length === 1 ? "1 line" : `${r.lines.length} lines`),
   monochrome: (r) => (r.upload ? said("ready") : anyResult(r)),
+  thumbnail: (r) => (r.upload ? said("ready") : anyResult(r)),
+  ocr: (r) => said(r.lines.length === 1 ? "1 line" : `${r.lines.length} lines`),
+  transcribe: (r) => said(`${Math.round(r.seconds)} s of speech`),
+  barcode: (r) => said(listed(r.codes, ({ text }) => text, "no code")),
+  doses: (r) => said(listed(r.doses, doseInWords, "none")),
+  appointment: (r) => said(listed(r.times, ({ at }) => moment(at), "none")),
+  suggest: (r) => (r.suggestions.length ? { ...said(r.suggestions[0].answer), brief: "an answer is known" } : null),
+  similar: (r) => said(listed(r.similar, ({ sender, text }) => `${sender}: ${text}`, "nothing like it")),
   escalate: (r) => (meansNothing(r) ? null : { ...said("notice in the room"), brief: "" }),
 };
 
@@ -66,6 +74,14 @@ function fieldsInWords(fields) {
   if (fields.length === 1) return inWords(fields[0][1]);
   return fields.map(([name, held]) => `${plain(name)} ${inWords(held)}`).join(" · ");
 }
+
+/** What was found, each thing in words. */
+const listed = (found, inItsWords, nothing) => (found.length ? found.map(inItsWords).join(", ") : nothing);
+
+const doseInWords = (dose) => (dose.unit ? `${dose.amount} ${dose.unit}` : inWords(dose));
+
+/** A moment on its writer's clock, as people write it: the offset is in the text, so it is read as it stands. */
+const moment = (at) => new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "short", timeZone: "UTC" }).format(new Date(`${at.slice(0, 19)}Z`));
 
 const meansNothing = (r) => !r || (typeof r === "object" && Object.values(r).every((held) => !held));
 /** @param {string} words @param {Said["tone"]} [tone] @returns {Said} */

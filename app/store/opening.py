@@ -32,12 +32,15 @@ class Database(Judges, Protocol):
         """Let it go."""
 
 
-def upkeep(url: str) -> AbstractContextManager[tuple[Engine, str]]:
-    """The database as it is, for a command that runs by itself, and its name; raises StoreRefused or StoreUnreachable."""
+def upkeep(url: str, changes: bool) -> AbstractContextManager[tuple[Engine, str]]:
+    """The database as it is, for a command that runs by itself, and its name; raises StoreRefused or StoreUnreachable.
+
+    `changes`: it is to be changed, which nobody may do to a SQLite file while a web process uses it.
+    """
     if url.startswith("sqlite:"):
         from app.store import sqlite
 
-        return sqlite.upkeep(url)
+        return sqlite.upkeep(url, changes)
     from app.store.postgres import database
 
     return database.upkeep(url)

@@ -77,7 +77,7 @@ jobs = Table(
     Column("attempt", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),  # the last attempt there may be
     Column("deaths", Integer, nullable=False),  # runs of it that were announced and never ended
-    Column("run", Text),  # the run last announced
+    Column("run", Text),  # those announced of the attempt: app/jobs/runs.py
     Column("published", Integer, nullable=False),  # the newest attempt the broker is known to have
     Column("stream_seq", Integer),  # where on the stream of jobs it is
     Column(
@@ -120,13 +120,19 @@ Index("job_parked_place", jobs.c.stream_seq, where=jobs.c.parked)
 Index("job_unfinished", jobs.c.room, where=~jobs.c.delivered).ddl_if(dialect="postgresql")
 
 pieces = Table(
-    "pieces",  # of the texts of running attempts; gone as soon as the attempt has ended
+    "pieces",  # of the texts of running attempts
     metadata,
+    # Microseconds since 1970, and never less than that of a piece before it: first in the key, so that what fifty texts
+    # grow by at a time fills one page of a SQLite file, and not one page each.
+    Column("written", BigInteger, primary_key=True),
     Column("n", Integer, primary_key=True),  # of the job
-    Column("attempt", Integer, primary_key=True),
     Column("place", Integer, primary_key=True),  # its offset in code points
+    Column("attempt", Integer, nullable=False),
     Column("text", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
+# A SQLite file has one process, which asks for pieces of a job only at its start.
+AnyIndex("piece_job", pieces.c.n).ddl_if(dialect="postgresql")
 
 marks = Table(
     "marks",

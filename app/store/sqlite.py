@@ -22,7 +22,7 @@ from app.store.group import Threads
 from app.store.hand_back import hand_back
 from app.store.operation import Rows
 from app.store.sessions import READERS
-from app.store.statements import STATEMENTS, Delete, Insert, Statement, Update
+from app.store.statements import STATEMENTS, Forget, Insert, Statement, Update
 
 CHANGE_SECONDS = 5.0  # how long a rare change waits for somebody else's lock
 CHANGE_LOCK_MS = 500  # of it at once: while it waits nobody else can write
@@ -180,8 +180,8 @@ def _sql(statement: Statement) -> str:
         case Update():
             changes = ", ".join([*(f"{name} = ?" for name in statement.columns), *filter(None, [statement.fixed])])
             return f"UPDATE {table} SET {changes} WHERE {statement.key} = ?"  # noqa: S608 - our names
-        case Delete():
-            return f"DELETE FROM {table} WHERE {statement.key} = ?"  # noqa: S608 - our names
+        case Forget():
+            return f"DELETE FROM {table} WHERE {statement.order} < ?2"  # noqa: S608 - our names
         case _:  # a mark without a name is what no database takes
             there = f"SELECT 1 FROM {table} WHERE {statement.key} = ? AND {statement.condition}"  # noqa: S608 - our names
             return f"INSERT INTO marks (name, n) SELECT NULL, 0 WHERE NOT EXISTS ({there})"
@@ -197,15 +197,17 @@ def translated(error: sqlite3.Error) -> StoreUnavailable:
 
 
 @contextlib.contextmanager
-def upkeep(url: str) -> Iterator[tuple[Engine, str]]:
-    """The file for a command that runs by itself, and its name; raises StoreRefused."""
-    lock = _own(Path(url.removeprefix("sqlite:///")))
-    try:
-        yield create_engine(url, poolclass=NullPool), url
-    except exc.DatabaseError as error:
-        raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
-    finally:
-        lock.close()
+def upkeep(url: str, changes: bool) -> Iterator[tuple[Engine, str]]:
+    """The file for a command that runs by itself, and its name; raises StoreRefused, also when somebody else uses what
+    is to be changed.
+    """
+    path = Path(url.removeprefix("sqlite:///"))
+    there = url if changes or path.exists() else "sqlite://"  # to look makes no file
+    with _own(path) if changes else contextlib.nullcontext():
+        try:
+            yield create_engine(there, poolclass=NullPool), url
+        except exc.DatabaseError as error:
+            raise StoreRefused(f"the database {url} cannot be used: {error.orig}") from None
 
 
 def _own(path: Path) -> Any:

@@ -68,11 +68,14 @@ class Update(NamedTuple):
     fixed: str = ""
 
 
-class Delete(NamedTuple):
-    """Rows that go: those with this value of the key."""
+class Forget(NamedTuple):
+    """Rows that nobody needs: those with this value of the key. As a second value comes one of `order`, below which
+    nobody needs any row of this process: a database that has one process only, and its rows in this order, lets those go.
+    """
 
     table: Table
     key: str
+    order: str
 
 
 class MustBe(NamedTuple):
@@ -83,7 +86,7 @@ class MustBe(NamedTuple):
     condition: str
 
 
-Statement = Insert | Update | Delete | MustBe
+Statement = Insert | Update | Forget | MustBe
 
 # In the order in which they run: a job's message before the job, the job before what happens to it. Later ones win, so
 # a job that changes twice in one group must do so by the same statement, or by a later one.
@@ -97,7 +100,7 @@ STATEMENTS: dict[str, Statement] = {
     "life": Update(jobs, LIFE_COLUMNS, "n"),
     "settle": Update(jobs, SETTLE_COLUMNS, "n"),
     "piece": Insert(pieces, replace=True),
-    "pieces gone": Delete(pieces, "n"),
+    "pieces gone": Forget(pieces, "n", "written"),
     "callback": Insert(callbacks, replace=True),
     "use": Update(uploads, (), "id", fixed="used = true"),
     "mark": Insert(marks, replace=True),

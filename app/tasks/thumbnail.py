@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from app.tasks import Links, Upload, task
+from app.tasks import Links, Said, Upload, task
 from ml_clients import files, picture
 
 
@@ -12,7 +12,12 @@ class Thumbnail(TypedDict):
     upload: Upload
 
 
-@task(lane="heavy", timeout=60)
+def say(result: Thumbnail) -> Said:
+    """The image, as a message."""
+    return Said("Small, without what it says of where it was taken", upload=result["upload"])
+
+
+@task(lane="heavy", timeout=60, says=say)
 def thumbnail(upload: Upload, links: Links) -> Thumbnail:
     """Small image without metadata"""
     image = files.get(links["get"])

@@ -71,6 +71,19 @@ def test_a_draft_is_edited_and_sent(web: Web, opened: Open) -> None:
     expect(ann.one("draft")).to_have_count(0)  # what was sent is done with
 
 
+def test_the_newest_message_stays_in_view_while_a_draft_comes_and_ends(web: Web, opened: Open) -> None:
+    ann = opened(web.url).join("Ann", "lobby")
+    for number in range(20):
+        ann.say(f"line {number}")
+    expect(ann.message("line 19")).to_be_visible()
+    card = ask(ann)
+    expect(card.get_by_test_id("draft-text")).to_have_text(WHOLE)
+    expect(card.get_by_test_id("draft-edit")).to_be_visible()
+    end = "pane => pane.scrollHeight - pane.scrollTop - pane.clientHeight"
+    until(lambda: ann.page.locator("#log-scroll").evaluate(end) < 2, "the view is at the end")
+    expect(ann.page.locator("#to-end")).to_be_hidden()
+
+
 @pytest.mark.slow
 def test_a_refresh_in_the_middle_loses_nothing(web: Web, opened: Open) -> None:
     ann = opened(web.url).join("Ann", "lobby")

@@ -64,6 +64,20 @@ def test_what_grows_before_the_event_of_our_own_scrolling_is_not_taken_for_the_r
     at_the_end(ann)
 
 
+def test_the_way_to_the_newest_message_covers_no_draft(ann: Tab) -> None:
+    for number in range(30):
+        ann.say(f"line {number}")
+    expect(ann.message("line 29")).to_be_visible()
+    ann.page.locator("#log-scroll").focus()
+    ann.page.keyboard.press("PageUp")
+    ann.page.keyboard.press("PageUp")
+    ann.page.evaluate("() => { document.getElementById('drafts').style.height = '200px'; }")
+    expect(ann.page.locator("#to-end")).to_be_visible()
+    below = "() => ['to-end', 'drafts'].map((id) => document.getElementById(id).getBoundingClientRect())"
+    button, drafts = ann.page.evaluate(f"() => ({below})().map(({{top, bottom}}) => ({{top, bottom}}))")
+    assert button["bottom"] <= drafts["top"]
+
+
 def test_a_reader_further_up_is_left_alone_and_told(opened: Open, ann: Tab, system: System, room: str) -> None:
     for number in range(30):
         ann.say(f"line {number}")

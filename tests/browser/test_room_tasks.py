@@ -27,4 +27,17 @@ def test_what_somebody_means_by_tomorrow_is_in_their_own_time_zone(opened: Open,
     ann.one("room-task", task="appointment").check()
     ann.one("room-tasks-close").click()
     ann.say("Can I come on 1 May 2099 at 10:00?")
-    expect(ann.chips("1 May 2099", task="appointment")).to_have_text(re.compile("2099"))
+    expect(ann.chips("1 May 2099", task="appointment")).to_have_text(re.compile("May 1, 2099, 10:00"))
+
+
+def test_what_was_found_is_said_in_words_and_not_in_names_of_fields(opened: Open, system: System, room: str) -> None:
+    ann = opened(system.url).join("Ann", room)
+    ann.one("more-tasks").click()
+    ann.one("room-tasks-open").click()
+    for task in ("doses", "suggest"):
+        ann.one("room-task", task=task).check()
+    ann.one("room-tasks-close").click()
+    ann.say("Take 0.5 g paracetamol and two tablets of iron")
+    expect(ann.chips("paracetamol", task="doses").locator(".chip-words")).to_have_text("500 mg, 2 tablet")
+    ann.say("How do I get a repeat prescription?")
+    expect(ann.quiet("repeat prescription")).to_contain_text("an answer is known")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import secrets
 import sqlite3
@@ -47,6 +48,21 @@ def test_an_old_file_is_shown_and_brought_up_to_date(old: dict[str, str]) -> Non
     (after,) = db("upgrade", old)
 
     assert after == {**before, "version": NEWEST}
+
+
+def test_a_file_in_use_is_looked_at_and_not_changed(old: dict[str, str], tmp_path: Path) -> None:
+    with open(tmp_path / "spillway.db.lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (now,) = db("current", old)
+        refused = ended(["-m", "app", "db", "upgrade"], old)
+    assert now["version"] == "0001"
+    assert refused.stderr.startswith("Error: another web process uses ")
+
+
+def test_looking_makes_no_file(tmp_path: Path) -> None:
+    (now,) = db("current", {"DATA_DIR": str(tmp_path / "not-there")})
+    assert now["version"] == "none"
+    assert not (tmp_path / "not-there").exists()
 
 
 def test_a_new_database_on_a_server_is_made(empty: dict[str, str]) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from sqlalchemy import Connection
 
 from app.controls.controls import Controls
 from app.jobs import ledger
@@ -88,6 +90,43 @@ def test_a_pause_that_was_over_before_it_was_noticed_counts_all_the_same(
     own.run(one.put_task("recite", {"paused": False}))
     own.run(two.look())
     assert heard == [["recite"], (["recite"], two.pause_of("recite"))]
+
+
+class Slow:
+    """The same store, whose answers come only when a test lets them."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.reads, self.changes = store, asyncio.Event(), asyncio.Event()
+
+    async def read(self, query: Callable[[Connection], Any]) -> Any:
+        """What was there before the answer was let go."""
+        found = await self._store.read(query)
+        await self.reads.wait()
+        return found
+
+    async def change(self, change: Callable[[Connection], Any]) -> Any:
+        """Made as soon as it is let go."""
+        await self.changes.wait()
+        return await self._store.change(change)
+
+
+def test_what_was_read_before_a_change_is_not_in_force_after_it(store: Store, own: OwnLoop) -> None:
+    async def test() -> None:
+        slow = Slow(store)
+        controls = Controls(cast("Store", slow), TASKS, ledger.stood_still)
+        resumed: list[str] = []
+        controls.resumed = lambda tasks, since: resumed.extend(tasks)
+        putting = asyncio.create_task(controls.put_task("recite", {"paused": True}))
+        await asyncio.sleep(0)
+        looking = asyncio.create_task(controls.look())
+        await asyncio.gather(*(store.read(lambda connection: None) for _ in range(3)))  # it has read by now, if it does
+        slow.changes.set()
+        await putting
+        slow.reads.set()
+        await looking
+        assert (controls.is_paused("recite"), resumed) == (True, [])
+
+    own.run(test())
 
 
 def test_a_task_waits_while_it_or_its_lane_is_paused(process: Callable[[], Controls], own: OwnLoop) -> None:

@@ -37,6 +37,8 @@ def main(seed: int, times: int, names: tuple[str, ...]) -> None:
         outcome = asyncio.run(run(name, seed, times))
         outcomes.append(outcome)
         console.print(f"{name}: {_verdict(outcome)} in {time.monotonic() - began:.0f} s")
+        for said, count in outcome.dead.most_common(5):
+            console.print(f"  {count} dead letters: {said}")
         for sentence in [*outcome.findings.lost, *outcome.findings.doubled, *outcome.findings.disordered][:10]:
             console.print(f"  {sentence}")
     console.print(_table(outcomes))
@@ -55,7 +57,14 @@ def _table(outcomes: list[Outcome]) -> Table:
         table.add_column(heading)
     for each in outcomes:
         found = each.findings
-        counts = (each.messages, each.jobs, each.failed, len(found.lost), len(found.doubled), len(found.disordered))
+        counts = (
+            each.messages,
+            each.jobs,
+            each.dead.total(),
+            len(found.lost),
+            len(found.doubled),
+            len(found.disordered),
+        )
         recovery = [
             f"{statistics.median(took):.1f} / {max(took):.1f}" if took else "-"
             for took in (each.recovery.new, each.recovery.caught)

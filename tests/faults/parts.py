@@ -150,8 +150,9 @@ class Broker:
         self.port = free_port()
         binary = shutil.which("nats-server", path=str(Path(sys.executable).parent))
         assert binary, "nats-server is not installed"
-        command = [binary, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(folder / "nats")]
-        self.process = subprocess.Popen([*command, "-l", str(folder / "nats.log")])
+        self.command = [binary, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", str(folder / "nats")]
+        self.command += ["-l", str(folder / "nats.log")]
+        self.process = subprocess.Popen(self.command)
         while True:
             with contextlib.suppress(OSError):
                 socket.create_connection(("127.0.0.1", self.port), 0.5).close()

@@ -8,6 +8,7 @@ import os
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ class Outcome:
     scenario: str
     messages: int
     jobs: int
-    failed: int
+    dead: Counter[str]  # dead letters by what the last attempt said
     findings: Findings
     recovery: Recovery
 
@@ -81,9 +82,9 @@ async def _with_crowd(system: System, name: str, seed: int, harm: Harm) -> Outco
     findings, states = await crowd.audit()
     if "NATS_URL" not in system.settings:
         findings.lost += await left_on_streams(system)
-    failed = len(dead_letters(system))
+    dead = Counter(f"{letter['task']}: {letter['error']}" for letter in dead_letters(system))
     await crowd.close()
-    return Outcome(name, crowd.sent, sum(states.values()), failed, findings, took)
+    return Outcome(name, crowd.sent, sum(states.values()), dead, findings, took)
 
 
 async def kill_web(crowd: Crowd, rng: Random, took: Recovery, times: int) -> None:

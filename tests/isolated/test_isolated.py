@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
+import requests
 
 from app.compare.system import checkout_with
 from tests.broker import RealBroker
@@ -122,3 +125,50 @@ def test_what_was_published_twice_is_answered_once_when_the_server_is_back(
         ann.final(id)
     for id in asked:
         assert len(ann.all("job:update", id=id, state="succeeded")) == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_was_away_when_a_pause_began_starts_nothing_of_it_when_it_is_back(
+    isolated: Isolated, guests: Callable[..., Guest], tmp_path: Path
+) -> None:
+    ann = guests(isolated.web.url, "Ann")
+    ann.join("lobby")
+    asked = ask(ann, 30, "moody", mood="fine")
+    until(lambda: sum(waiting(broker) for broker in isolated.brokers) == 30, "all are published")
+    isolated.brokers[2].kill()
+    put(isolated, "moody", paused=True)
+    until(lambda: not any(waiting(broker) for broker in isolated.brokers[:2]), "it is off the servers that are there")
+    until(lambda: "stays away" in isolated.web.log.read_text(), "all that a pause does at once is done")
+    isolated.brokers[2].restart()
+    until(lambda: not waiting(isolated.brokers[2]), "it is off the one that is back")
+    isolated.work()
+    gate = Gate(tmp_path / "gate")
+    gate.open()
+    (other,) = ask(ann, 1, "patient", gate=str(gate))
+    assert ann.final(other)["state"] == "succeeded"
+    assert not any(ann.all("job:update", id=id, state="succeeded") for id in asked)
+    put(isolated, "moody", paused=False)
+    for id in asked:
+        assert ann.final(id)["state"] == "succeeded"
+        assert len(ann.all("job:update", id=id, state="succeeded")) == 1
+
+
+def put(isolated: Isolated, task: str, *, paused: bool) -> None:
+    """An operator pauses a task, or lets it go on."""
+    answer = requests.put(f"{isolated.web.url}/api/tasks/{task}", json={"paused": paused}, timeout=10)
+    answer.raise_for_status()
+
+
+def waiting(broker: RealBroker) -> int:
+    """How many jobs a server has; -1 while its stream does not answer."""
+
+    async def count() -> int:
+        client = await nats.connect(broker.url)
+        try:
+            return int((await client.jetstream().stream_info("JOBS")).state.messages)
+        except (nats.errors.Error, TimeoutError):
+            return -1
+        finally:
+            await client.close()
+
+    return asyncio.run(count())

@@ -36,8 +36,10 @@ from app.effects import Effects, Receipt
 from app.jobs import ledger
 from app.jobs.announcer import Announcer
 from app.jobs.consequences import UserCode
+from app.jobs.held_back import HeldBack
 from app.jobs.job import Job
 from app.jobs.lifecycle import Lifecycle
+from app.jobs.off_stream import OffStream
 from app.jobs.pauses import Pauses
 from app.jobs.resume import resume
 from app.links import Links
@@ -100,10 +102,12 @@ class Broker:
 
     def __init__(self) -> None:
         self.attempts: list[tuple[str, int]] = []
+        self.handed_over: list[tuple[str, int]] = []  # as they came, twice where they came twice
         self.acknowledged: list[bytes] = []
         self.told_cancelled: list[str] = []
         self.purged: list[str] = []
         self.is_away = False
+        self.doing: list[WorkerDoing] = []  # what workers say
         self.waiting: list[Job] = []  # while it is away
 
     def reserve(self, task: str) -> bool:
@@ -136,6 +140,7 @@ class Broker:
 
     def submit(self, job: Job) -> None:
         """Published, and kept once."""
+        self.handed_over.append((job.id, job.attempt))
         if self.is_away:
             self.waiting.append(job)
         elif (job.id, job.attempt) not in self.attempts:
@@ -150,12 +155,12 @@ class Broker:
         self.told_cancelled.append(job.id)
 
     def ready(self) -> bool:
-        """Always."""
-        return True
+        """While it is there."""
+        return not self.is_away
 
     def workers(self) -> list[WorkerDoing]:
-        """None."""
-        return []
+        """Those that a test has put there."""
+        return self.doing
 
     def take(self, subject: bytes, reply: bytes, headers: bytes, data: bytes) -> None:
         """There is one process."""
@@ -215,7 +220,9 @@ class Process:
         )  # fmt: skip
         self.background.settle, self.background.begin = self.life.settle, self.life.start
         self.life.is_answered = partial(self.loading.is_answered, by_anybody=True)
-        self.pauses = Pauses(self.life, self.controls)
+        self.held_back = HeldBack(self.life, self.controls)
+        self.pauses = Pauses(self.life, self.controls, self.held_back)
+        self.off_stream = OffStream(self.life, self.held_back, self.controls.is_paused)
         expiry = Expiry(loop)
         waiting, uploads, rates = Waiting(), cast("Any", AnyUpload()), Rates(None)
         self.intake = Intake(

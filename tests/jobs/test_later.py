@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -62,9 +63,9 @@ def process(start: Callable[..., Process]) -> Iterator[Process]:
         yield made[0]
 
 
-def create(process: Process, guest: Guest, **args: Any) -> dict[str, Any]:
+def create(process: Process, guest: Guest, key: str = "k", task: str = "alarm", **args: Any) -> dict[str, Any]:
     """The acknowledgement of a request."""
-    id = process.ask(guest, "job:create", room="lobby", key="k", task="alarm", args=args)
+    id = process.ask(guest, "job:create", room="lobby", key=key, task=task, args=args)
     process.turn()
     return guest.acks[id]
 
@@ -83,6 +84,30 @@ def state_of(process: Process, name: str) -> str:
     """The state of the only job of this task."""
     (state,) = [job.state for job in process.all_jobs().values() if job.task == name]
     return state
+
+
+def test_a_resend_is_answered_also_when_its_time_has_come(start: Callable[..., Process]) -> None:
+    made: list[Process] = []
+    first = time.time() + 60
+
+    @task(delay=lambda args: seconds({"in_s": args["at"] - now()}))
+    def punctual(at: float) -> dict[str, str]:
+        """Starts at a time"""
+        return {}
+
+    with wall_clock_of(lambda: made[-1].own.clock.ahead if made else 0.0):
+        made.append(process := start({"punctual": punctual}))
+        ann = process.guest("ann", "lobby")
+        job = create(process, ann, task="punctual", at=first)["job"]
+        process.pass_time(3600)
+        process.turn()
+        again = create(process, ann, task="punctual", at=first)
+        assert (again["ok"], again["duplicate"], again["job"]["id"]) == (True, True, job["id"])
+        other = create(process, ann, task="punctual", at=first + 1)
+        assert (other["error"]["code"], other["error"]["field"]) == ("conflict", "key")
+        late = create(process, ann, key="new", task="punctual", at=first)
+        assert late["error"]["field"] == "args.in_s"
+    assert len(process.all_jobs()) == 1
 
 
 def test_a_task_starts_when_its_arguments_say(process: Process) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from app.contract import Outcome, failure
-from app.jobs import ledger, pauses
+from app.gauges import Gauges
+from app.jobs import held_back, ledger
 from app.jobs.job import Job
 from app.tasks import Task, task
 from tests.jobs.process import Guest, Process
@@ -169,6 +170,33 @@ def test_a_pause_outlives_the_process_and_so_do_its_jobs_and_deadlines(world: Wo
     assert world.process.stored(job.id).deadline > job.deadline + 900
 
 
+def test_what_is_paused_is_held_back_and_no_job_that_waits_for_long(world: World) -> None:
+    process = world.process
+    gauges = Gauges(
+        process.background, process.routing, process.metrics, cast("Any", process.wire), process.store,
+        process.life.jobs, process.controls.all_paused,
+    )  # fmt: skip
+    before = world.ask()
+    if world.path == "queued":
+        process.life.park(before, 1, 1)
+        process.turn()
+    world.pause()
+    world.ask()
+    process.pass_time(500)
+    process.own.run(gauges.look())
+    held = 2 if world.path == "queued" else 1  # what runs here goes on
+    assert (gauges.oldest, gauges.held_back) == (0.0, held)
+    world.ask("whisper")
+    waits = world.ask("whisper")
+    process.pass_time(60)
+    process.own.run(gauges.look())
+    assert 60 <= gauges.oldest < 90
+    assert waits.state == "accepted"
+    world.resume()
+    process.own.run(gauges.look())
+    assert gauges.held_back == 0
+
+
 def test_what_waits_for_a_limit_starts_as_soon_as_one_before_it_ends(world: World) -> None:
     jobs = [world.ask("whisper") for _ in range(3)]
     for at, job in enumerate(jobs):
@@ -176,6 +204,20 @@ def test_what_waits_for_a_limit_starts_as_soon_as_one_before_it_ends(world: Worl
         assert world.started(job) == 1
         world.finish(job)
     assert [states(world.ann, job)[-1] for job in jobs] == ["succeeded"] * 3
+
+
+@pytest.mark.parametrize("world", ["queued"], indirect=True)
+def test_what_runs_at_a_worker_counts_for_the_limit_after_a_restart(world: World) -> None:
+    first = world.ask("whisper")
+    world.process.life.announced(first.id, 1, "a", None)
+    world.turn()
+    world.process.life.park(world.process.life.jobs[first.id], 1, 1)
+    world.turn()
+    world.restart()
+    second = world.ask("whisper")
+    assert (world.started(first), world.started(second)) == (1, 0)
+    world.finish(first)
+    assert world.started(second) == 1
 
 
 def test_a_cancelled_job_gives_its_place_to_the_next(world: World) -> None:
@@ -277,7 +319,7 @@ def test_a_task_goes_on_however_many_of_a_paused_one_wait(
     process = start(TASKS, flag=lambda name, room: "queued")
     kept = kept_in_the_ledger(process, 2)
     monkeypatch.setattr(ledger, "AT_ONCE", 1)
-    monkeypatch.setattr(pauses, "MAX_IN_MEMORY", 1)
+    monkeypatch.setattr(held_back, "MAX_IN_MEMORY", 1)
     process.own.run(process.controls.put_task("whisper", {"paused": True}))
     for key in range(3):
         process.ask(process.guest("ben", "lobby"), "job:create", room="lobby", key=f"k{key}", task="whisper",
@@ -285,3 +327,16 @@ def test_a_task_goes_on_however_many_of_a_paused_one_wait(
     process.turn()
     process.own.run(process.controls.put_task("recite", {"paused": False}))
     process.own.until(lambda: [id for id, _ in process.broker.attempts] == kept)
+
+
+def test_what_a_server_kept_that_was_away_comes_off_it_when_it_is_back(start: Callable[..., Process]) -> None:
+    process = start(TASKS, flag=lambda name, room: "queued")
+    process.routing.open_queue()
+    process.own.run(process.controls.put_task("recite", {"paused": True}))
+    process.turn()
+    process.pass_time(5)
+    process.turn()
+    process.broker.purged.clear()
+    process.pauses.came()
+    process.turn()
+    assert set(process.broker.purged) == {"recite"}

@@ -104,6 +104,32 @@ def test_what_people_have_seen_is_there_after_a_kill_and_goes_on(tmp_path: Path,
     after.kill()
 
 
+def test_a_text_that_ends_takes_no_piece_of_another_with_it(tmp_path: Path) -> None:
+    process = Process(tmp_path, TASKS, flag=lambda task, room: "queued")
+    ann = process.guest("ann", "lobby")
+    first, *others = [ask(process, ann) for _ in range(4)]
+    for at in range(0, 40, 10):
+        for job in (first, *others):
+            process.life.wrote(job, 1, "run", at, TEXT[at : at + 10])
+            go_on(process)
+    process.result(others[0], 1, Outcome(state="succeeded", result=b'{"text":"%b"}' % TEXT[:40].encode()))
+    process.result(others[1], 1, Outcome(state="failed", error=JobError("model_unavailable", "away", retryable=True)))
+    process.turn()
+    process.kill()
+
+    after = Process(tmp_path, TASKS, process.broker, flag=lambda task, room: "queued")
+    after.start()
+    after.turn()
+    assert [view(after.life.jobs[job]).text for job in (first, others[2])] == [TEXT[:40]] * 2
+    for job in (first, others[2]):
+        after.life.wrote(job, 1, "run", 40, TEXT[40:])
+        go_on(after)
+        after.result(job, 1, Outcome(state="succeeded", result=b'{"text":"%b"}' % TEXT.encode()))
+        after.turn()
+    assert after.read(lambda connection: connection.exec_driver_sql("SELECT count(*) FROM pieces").scalar()) == 0
+    after.kill()
+
+
 def test_pieces_that_come_while_others_are_being_stored_lose_nothing(start: Start) -> None:
     process = start(TASKS, flag=lambda task, room: "queued")
     ann = process.guest("ann", "lobby")

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from app.paths.stranded import Stranded
 from app.queue.confirmation import Confirmation
 from app.queue.connection import PLACES
 from app.queue.names import RESULTS_CONSUMER
 from app.queue.pull import Delivery, marked, server_of
-from app.queue.servers import Servers
+from app.queue.servers import Servers, places_of
 from app.settings import from_env
 from tests.broker import WAIT, RealBroker, messages, until
 
@@ -73,6 +74,37 @@ def test_while_one_is_gone_the_other_takes_all_of_it(two: list[RealBroker]) -> N
                 servers.publish(servers.names.job("ml", "echo"), b"{}", b"Nats-Msg-Id: %d\r\n" % number, stored.append)
             await until(lambda: len(stored) == 20)
             assert await messages(servers.all[1], servers.names.jobs) == 20
+
+    asyncio.run(test())
+
+
+def test_one_without_its_streams_counts_as_away_and_fails_for_nobody_else(two: list[RealBroker]) -> None:
+    async def test() -> None:
+        async with connected(two) as servers:
+            stored: list[Confirmation] = []
+            for number in range(20):
+                servers.publish(servers.names.job("ml", "echo"), b"{}", b"Nats-Msg-Id: %d\r\n" % number, stored.append)
+            await until(lambda: len(stored) == 20)
+            kept = await messages(servers.all[1], servers.names.jobs)
+            stranded: list[tuple[int, int]] = []
+
+            async def strand(places: tuple[int, int]) -> None:
+                stranded.append(places)
+
+            watch = Stranded(servers, asyncio.get_running_loop(), 0.0)
+            watch.strand = strand
+            await watch.look()
+            two[0].kill()
+            await until(lambda: not servers.all[0].connected)
+            two[0].restart(with_streams=False)
+            await until(lambda: servers.all[0].connected)
+
+            assert await servers.newest_places() == [(PLACES, PLACES + kept)]
+            assert await servers.depth() == (kept, (await servers.all[1].depth())[1])
+            assert servers.well == {1}
+            for _ in range(2):
+                await watch.look()
+            assert stranded == [places_of(0)]
 
     asyncio.run(test())
 

@@ -111,6 +111,26 @@ def test_what_migrations_make_is_what_a_new_database_has(path: Path, tmp_path: P
     assert schema(path) == schema(tmp_path / "new.db")
 
 
+def test_texts_that_were_being_written_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "spillway.db"
+    bring_up_to_date(path)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("""
+            DROP TABLE pieces;
+            CREATE TABLE pieces (
+                n INTEGER NOT NULL, attempt INTEGER NOT NULL, place INTEGER NOT NULL, text TEXT NOT NULL,
+                PRIMARY KEY (n, attempt, place));
+            INSERT INTO pieces VALUES (7, 1, 0, 'Drink '), (7, 1, 6, 'water'), (9, 1, 0, 'See a '), (9, 2, 0, 'Rest');
+            UPDATE alembic_version SET version_num = '0008';
+        """)
+
+    bring_up_to_date(path)
+
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT n, attempt, place, text FROM pieces ORDER BY n, place").fetchall()
+    assert found == [(7, 1, 0, "Drink "), (7, 1, 6, "water"), (9, 2, 0, "Rest")]
+
+
 def test_what_is_up_to_date_is_not_touched(path: Path) -> None:
     bring_up_to_date(path)
     before = path.read_bytes()
@@ -160,7 +180,7 @@ def test_a_database_of_a_newer_spillway_is_refused_and_left_alone(path: Path, ow
         connection.executescript(change)
     before = rows(path)
 
-    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0008: run the newer"):
+    with pytest.raises(StoreRefused, match=r"has version .*, this Spillway knows versions up to 0009: run the newer"):
         Store(f"sqlite:///{path}", own)
 
     assert rows(path) == before

@@ -63,17 +63,19 @@ export class Drafts {
   #put(job, isDraft, text) {
     const before = this.#card(job.id);
     const focused = before?.contains(document.activeElement);
+    const follows = !before || endIsInView(textOf(before));
     const card = h("li", { class: "draft", "data-testid": "draft", "data-id": job.id, "data-task": job.task, "data-state": job.state },
       h("div", { class: "draft-head" },
         h("span", { class: "draft-title" }, taskTitle(job.task)),
         h("span", { class: "draft-about" }, draftWords(job, isDraft)),
         isFinal(job) ? null : counter(job)),
-      h("p", { class: "draft-text", "data-testid": "draft-text", dir: "auto", tabindex: "0", role: "region", "aria-label": taskTitle(job.task), "aria-busy": String(!isFinal(job)) }),
+      h("p", { class: "draft-text", "data-testid": "draft-text", dir: "auto", tabindex: "0", role: "region", "aria-label": taskTitle(job.task), "aria-busy": String(!isFinal(job)) }, text),
       job.state === "failed" ? h("p", { class: "draft-failed" }, `${stateWord(job.state)}: ${failureWords(job.error)}`) : null,
       h("div", { class: "draft-actions" }, ...this.#buttons(job, isDraft, text)));
+    // With its text in it: one that was empty for a moment would move the messages above.
     if (before) before.replaceWith(card);
     else this.home.append(card);
-    fill(card, text);
+    if (follows) showEnd(textOf(card));
     if (focused) card.querySelector("button")?.focus();
   }
 
@@ -108,13 +110,17 @@ function counter({ at }) {
   return time;
 }
 
+const textOf = (card) => card.querySelector(".draft-text");
+const endIsInView = (place) => place.scrollHeight - place.scrollTop - place.clientHeight < NEAR_PX;
+const showEnd = (place) => { place.scrollTop = place.scrollHeight; };
+
 /** Shows the text in its place, whose height has a bound; its end stays in view unless the reader scrolled up. */
 function fill(card, text) {
-  const place = card.querySelector(".draft-text");
-  const atEnd = place.scrollHeight - place.scrollTop - place.clientHeight < NEAR_PX;
+  const place = textOf(card);
+  const follows = endIsInView(place);
   // Only what is new is added, so that a selection in what was there stays.
   const shown = place.textContent;
   if (text.startsWith(shown)) place.append(text.slice(shown.length));
   else place.textContent = text;
-  if (atEnd) place.scrollTop = place.scrollHeight;
+  if (follows) showEnd(place);
 }

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from app.store.errors import StoreRefused
 from app.store.schema import metadata
 
-NEWEST = "0008"  # of the files in versions/
+NEWEST = "0009"  # of the files in versions/
 FIRST = "0001"  # how a database looks that was made before there were migrations: its user_version is 1
 NOT_FIRST = 2  # user_version since: what came before migrations looks at it alone, and must not write here
 LOCK = 0x5B111A7  # any number: of PostgreSQL's advisory locks it is ours

@@ -18,7 +18,7 @@ from sqlalchemy import Column
 
 from app.store.operation import Rows
 from app.store.postgres.errors import FENCED, OUTRUN
-from app.store.statements import STATEMENTS, Delete, Insert, MustBe, Statement, Update
+from app.store.statements import STATEMENTS, Forget, Insert, MustBe, Statement, Update
 
 CALL = "SELECT pg_temp.write_group(%s, %s, %s)"
 NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")  # as JSON has it, and not after an odd number of backslashes
@@ -100,7 +100,7 @@ def _sql(name: str, statement: Statement) -> str:
             changes += filter(None, [statement.fixed])
             same = f"{table.name}.{statement.key} = {_value(len(columns), table.c[statement.key])}"
             return f"\n        UPDATE {table.name} SET {', '.join(changes)} FROM {source} WHERE {same};"  # noqa: S608 - our names
-        case Delete():
+        case Forget():
             same = f"{table.name}.{statement.key} = {_value(0, table.c[statement.key])}"
             return f"\n        DELETE FROM {table.name} USING {source} WHERE {same};"  # noqa: S608 - our names
         case MustBe():
