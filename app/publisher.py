@@ -63,7 +63,7 @@ class Publisher:
     def _show(self, room: Room, what: bytes | Piece, task: str | None, to: Iterable[Any] | None = None) -> None:
         listeners = room.listeners if to is None else to
         if task in self._drafts:
-            listeners = [connection for connection in listeners if connection.who.grant.may_see_drafts]
+            listeners = [connection for connection in listeners if connection.who.grant.answers_people]
         if isinstance(what, Piece):
             self.pieces.show(room, listeners, what)
         else:

@@ -27,11 +27,11 @@ def check_declaration(name: str, declared: Task, own: set[str], given: set[str |
         raise TaskDeclarationInvalid(f"task {name}: lane {declared.lane!r} must be 1-32 of a-z 0-9 _ -") from None
 
 
-Rules = list[tuple[bool, str]]
+Checks = list[tuple[bool, str]]
 """Whether something is wrong, and what: the sentence goes on from the task's name."""
 
 
-def _wrong_words(declared: Task) -> Rules:
+def _wrong_words(declared: Task) -> Checks:
     most, rate = declared.max_inflight, declared.rate
     return [
         (not set(declared.runs) <= set(RUNS), f": runs is {_named(declared.runs)}, allowed are {_named(RUNS)}"),
@@ -54,7 +54,7 @@ def _wrong_words(declared: Task) -> Rules:
     ]
 
 
-def _wrong_together(declared: Task, own: set[str], given: set[str | None]) -> Rules:
+def _wrong_together(declared: Task, own: set[str], given: set[str | None]) -> Checks:
     on_message, after, others = "message" in declared.runs, declared.after, own - FROM_MESSAGE
     of_message = on_message or bool(after)
     return [

@@ -31,7 +31,7 @@ from app.jobs.job import STOPPED
 from app.lane import Lane, Run
 from app.loops import Loops
 from app.queue.connection import Queue
-from app.queue.deltas import Deltas
+from app.queue.deltas import DeltaSender
 from app.queue.pull import Delivery, server_of
 from app.queue.results import Results
 from app.queue.servers import Servers
@@ -71,7 +71,7 @@ class Worker:
         lanes_of_tasks = sorted({task.lane for task in tasks.values()})
         self._queue = Servers(settings, lanes_of_tasks, log.info, loops=self._loops)
         self._results = Results(self._loop, self._queue)
-        self._deltas = Deltas(self._queue)
+        self._deltas = DeltaSender(self._queue)
         self._done: queue.SimpleQueue[tuple[Run, Outcome]] = queue.SimpleQueue()
         self._woken = False
         self._lanes = {name: Lane(name, self._places(name), self._done, self._wake) for name in lanes}

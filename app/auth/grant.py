@@ -27,13 +27,8 @@ class Grant(msgspec.Struct, frozen=True):
 
     @property
     def answers_people(self) -> bool:
-        """Whether they are of those who answer, and so choose which tasks run in a room."""
+        """Whether they are of those who answer: they choose which tasks run in a room, and see drafts, which wait for a check."""
         return self.role in ANSWERING
-
-    @property
-    def may_see_drafts(self) -> bool:
-        """Whether they see what is written for those who answer to check."""
-        return self.answers_people
 
     def may_enter(self, room: str) -> bool:
         """Whether this room is one of theirs."""

@@ -20,6 +20,7 @@ BEAT_SECONDS = 0.4
 GAP_SECONDS = 0.004  # between two messages to a process under load: fewer, larger ones cost all three sides less
 SILENT_SECONDS = 1.3  # of another process, after which it counts as away
 DEAF_SECONDS = 3.0  # without our own beat, after which the connection is made anew
+MEET_SECONDS = 4.0  # at least between two tries to find who is silent on another server
 MAX_MESSAGE_BYTES = 512 * 1024  # of the frames in one message, but for a single one that is larger
 EVERYBODY = "all"
 
@@ -33,6 +34,7 @@ class Bus(Protocol):
 
     on_connect: Callable[[], None]
     on_cut: Callable[[], None]
+    has_several: bool  # servers that do not know of each other: it may be on another than the other processes
 
     @property
     def connected(self) -> bool: ...
@@ -66,6 +68,7 @@ class Backplane:
         self._scheduled = False
         self._sent_at = 0.0  # on the loop's clock
         self._own_beat_at: float | None = None  # when we last heard ourselves; None: not connected yet
+        self._connected_at = 0.0
         self.gaps = 0  # times that something another process sent was lost
         self.on_gap: Callable[[str], None] = lambda process: None  # something it sent is lost
         self.on_connect: Callable[[], None] = lambda: None  # we hear again, and may have missed anything
@@ -131,12 +134,23 @@ class Backplane:
                 self.on_silent(name)
 
     async def listen_again(self) -> None:
-        """Connect anew when we have gone deaf."""
-        if self._bus.connected and self._own_beat_at is not None and self.is_deaf():
+        """Connect anew when we have gone deaf, or may be on another server than a process that is silent."""
+        if not self._bus.connected or self._own_beat_at is None:
+            return
+        if self.is_deaf():
             log.warning("this process does not hear itself on the broker: it connects anew")
-            self._own_beat_at = None
-            await self._bus.hang_up()
-            await self.connect()
+        elif self._may_be_apart():
+            log.info("another web process is silent: it is looked for on the first server that is there")
+        else:
+            return
+        self._own_beat_at = None
+        await self._bus.hang_up()
+        await self.connect()
+
+    def _may_be_apart(self) -> bool:
+        """All meet on the first server that is there, which may be another by now than when we connected."""
+        tried = self._loop.time() - self._connected_at < MEET_SECONDS
+        return self._bus.has_several and not tried and any(peer.is_silent for peer in self._peers.values())
 
     async def close(self) -> None:
         """Send what waits, and hang up."""
@@ -208,7 +222,7 @@ class Backplane:
         self.on_gap(sender)
 
     def _connected(self) -> None:
-        self._own_beat_at = self._loop.time()
+        self._own_beat_at = self._connected_at = self._loop.time()
         for peer in self._peers.values():
             peer.heard = None
         self.on_connect()

@@ -269,7 +269,7 @@ class Events:
     def send(self, who: Client, what: Send) -> Answer:
         """Store a message, show it to the room and start its jobs; a resend changes nothing."""
         _check_in_room(who, what.room)
-        if what.draft is not None and not who.grant.may_see_drafts:
+        if what.draft is not None and not who.grant.answers_people:
             raise Refused("forbidden", "drafts are for those who answer: role staff or operator", "draft")
         self._check_open(who)
         room = self._rooms[what.room]
@@ -328,7 +328,7 @@ class Events:
         return job
 
     def _may_see(self, who: Client, job: Job) -> bool:
-        return who.grant.may_see_drafts or not self._life.is_draft(job.task)
+        return who.grant.answers_people or not self._life.is_draft(job.task)
 
     def _views(self, who: Client, theirs: list[Job]) -> list[JobView]:
         """The jobs as this person may see them. What the running attempt wrote behind the text they are shown comes apart."""

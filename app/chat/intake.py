@@ -138,7 +138,7 @@ class Intake:
 
     def check_draft(self, task: str, grant: Grant) -> None:
         """Raise Refused(forbidden) for those who must not see what the task writes."""
-        if self._life.is_draft(task) and not (grant.may_see_drafts or grant.role == "service"):
+        if self._life.is_draft(task) and not (grant.answers_people or grant.role == "service"):
             raise Refused("forbidden", f"{task} writes drafts for those who answer: role staff or operator", "task")
 
     def job(self, sender: Person, what: Create, wishes: Wishes = NO_WISHES) -> Accepted:

@@ -135,7 +135,7 @@ class Services:
 
     def may_see(self, grant: Grant, job: Job) -> bool:
         """Whether a job of a room they may enter is shown to them: drafts are for those who answer."""
-        return grant.may_see_drafts or not self._life.is_draft(job.task)
+        return grant.answers_people or not self._life.is_draft(job.task)
 
     async def cancel(self, id: str, grant: Grant) -> tuple[JobView, bool]:
         """Cancel a job that they may see; says whether it was unfinished. Raises Refused(not_found)."""

@@ -239,6 +239,7 @@ def checkout_with(task_files: Mapping[str, str], folder: Path) -> Path:
     for name in ("app", "ml_clients"):
         shutil.copytree(ROOT / name, root / name, ignore=shutil.ignore_patterns("models"), symlinks=True)
     shutil.copy(ROOT / "wsgi.py", root)
+    (root / "deploy").symlink_to(ROOT / "deploy")  # nginx's configuration is there
     models = Path("ml_clients", "embedded", "models")
     (root / models).symlink_to(ROOT / models)
     for name, text in task_files.items():

@@ -14,7 +14,7 @@ from openfeature.exception import TypeMismatchError
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType, Reason
 from openfeature.provider import AbstractProvider, Metadata
 
-from app.flags.rollout import Rules, in_force, path_for
+from app.flags.rollout import FlagsByTask, in_force, path_for
 
 DOMAIN = "spillway"
 MAX_ANSWERS = 100_000  # remembered until the rules change
@@ -26,7 +26,7 @@ class RulesProvider(AbstractProvider):
     OpenFeature's own InMemoryProvider cannot be updated once it is set.
     """
 
-    def __init__(self, rules: Callable[[], Rules], default: str) -> None:
+    def __init__(self, rules: Callable[[], FlagsByTask], default: str) -> None:
         super().__init__()
         self._rules, self._default = rules, default
 
@@ -62,7 +62,7 @@ class RulesProvider(AbstractProvider):
         raise TypeMismatchError("a path is a string")
 
 
-def ask_with(rules: Callable[[], Rules], default: str) -> Callable[[str, str], str]:
+def ask_with(rules: Callable[[], FlagsByTask], default: str) -> Callable[[str, str], str]:
     """A function of task and room that asks the flag.
 
     Answers are kept until the rules change: OpenFeature takes 0.1 ms for each, three times for each message, and rooms
@@ -71,7 +71,7 @@ def ask_with(rules: Callable[[], Rules], default: str) -> Callable[[str, str], s
     api.set_provider(RulesProvider(rules, default), domain=DOMAIN)
     client = api.get_client(domain=DOMAIN)
     kept: dict[tuple[str, str], str] = {}
-    of: Rules | None = None
+    of: FlagsByTask | None = None
 
     def ask(task: str, room: str) -> str:
         nonlocal of

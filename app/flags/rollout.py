@@ -22,10 +22,10 @@ class Flag(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     percent: Annotated[int, Meta(ge=0, le=100)] = 100
 
 
-Rules = Mapping[str, Flag]  # by task name, or * for all
+FlagsByTask = Mapping[str, Flag]  # by task name, or * for all
 
 
-def in_force(rules: Rules, task: str, default: str) -> tuple[Flag, str]:
+def in_force(rules: FlagsByTask, task: str, default: str) -> tuple[Flag, str]:
     """The flag that holds for this task and where it comes from: its own, `*`, or the default."""
     if task in rules:
         return rules[task], "task" if task != ALL else ALL

@@ -38,7 +38,7 @@ class Owners:
         """`resume` takes up the unfinished jobs of rooms, `lose` forgets those of one, `catch_up` shows what was missed."""
         self._store, self._rooms, self._processes = store, rooms, processes
         self._resume, self._lose, self._catch_up = resume, lose, catch_up
-        self._finding: dict[str, Future[Room]] = {}
+        self._finding: dict[str, Future[None]] = {}
         self.taken_over = 0  # rooms of other processes in which something was unfinished
         self.changed: Callable[[Room], None] = lambda room: None  # it has another owner, which may be us
         processes.on_burial = self.start_anew
@@ -48,14 +48,17 @@ class Owners:
         room = self._rooms.find(name)
         if room is not None and (room.ours or self._processes.lives(room.owner)):
             return room
-        if name not in self._finding:
-            self._finding[name] = asyncio.ensure_future(self._find(name))
-        return await asyncio.shield(self._finding[name])
+        while True:
+            if name not in self._finding:
+                self._finding[name] = asyncio.ensure_future(self._find(name))
+            await asyncio.shield(self._finding[name])
+            room = self._rooms.find(name)
+            if room is not None:  # else it was lost again, and let go, before anybody was in it
+                return room
 
-    async def _find(self, name: str) -> Room:
+    async def _find(self, name: str) -> None:
         try:
             await self._settle_owners([name])
-            return self._rooms[name]
         finally:
             del self._finding[name]
 
@@ -138,7 +141,7 @@ class Owners:
         if again:
             await self._resume(again)
         for name in ours:  # only now: what comes from here on is behind what was taken up
-            room = self._rooms[name]
+            room = self._rooms.find(name) or self._rooms.take_up(name, *kept[name])
             room.ours, room.owner, room.epoch = True, me, found[name].epoch
             self.changed(room)
 

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 Wrote = Callable[[str, int, str, int, str], None]  # job, attempt, run, offset, text
 
 
-class Deltas:
+class DeltaReader:
     """Hands what workers write to the life of their jobs. What gets lost on the way is asked for, once at a time."""
 
     def __init__(self, loop: AbstractEventLoop, queue: Servers, cancelled: Container[str]) -> None:

@@ -17,7 +17,7 @@ from app.effects import Receipt
 from app.ids import rfc3339, traceparent
 from app.jobs.job import Job
 from app.loops import Loops
-from app.paths.deltas import Deltas
+from app.paths.deltas import DeltaReader
 from app.paths.heard import Heard
 from app.paths.inbox import Inbox
 from app.paths.outbox import Outbox
@@ -59,7 +59,7 @@ def open_queue(
     inbox = Inbox(loop, queue)
     inbox.settle, inbox.announced = life.settle_by_id, life.announced
     inbox.job_at, inbox.bury = life.job_at, life.bury
-    deltas = Deltas(loop, queue, inbox.cancelled)
+    deltas = DeltaReader(loop, queue, inbox.cancelled)
     deltas.wrote, life.texts.ask = life.wrote, deltas.ask
     runner = JetStream(
         loops, queue, tasks, links, life.is_over, life.cancelled_lately, inbox, deltas, settings.stranded_seconds
@@ -102,7 +102,7 @@ class JetStream:
         is_over: Callable[[str, bytes], bool | asyncio.Future[bool]],
         cancelled_lately: Callable[[], Any],
         inbox: Inbox,
-        deltas: Deltas,
+        deltas: DeltaReader,
         stranded_seconds: float,
     ) -> None:
         """`is_over` answers workers who ask whether a job is cancelled or over; `cancelled_lately` reads which are."""

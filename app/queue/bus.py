@@ -25,7 +25,7 @@ class Bus:
     def __init__(self, settings: Settings, note: Note, tls: Any = None) -> None:
         """`tls` is an `ssl.SSLContext` where nats-py's own would not do."""
         self._settings, self._note, self._tls = settings, note, tls
-        self._names = names_of(settings)
+        self._names, self.has_several = names_of(settings), len(settings.servers) > 1
         self._client = Client()
         self._link: Link | None = None
         self._noted = 0.0

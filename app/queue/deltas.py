@@ -25,7 +25,7 @@ class Written:
         self.sent, self.sent_at = 0, 0.0  # code points, and when on the monotonic clock
 
 
-class Deltas:
+class DeltaSender:
     """Publishes pieces on `deltas.TASK.JOB`, where they may get lost, and answers `text.JOB`, which makes that good."""
 
     def __init__(self, queue: Sender) -> None:

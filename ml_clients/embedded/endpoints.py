@@ -14,9 +14,9 @@ from ml_clients.embedded import questions
 from ml_clients.embedded.answers import likely_same
 from ml_clients.embedded.barcode import codes
 from ml_clients.embedded.doses import doses
-from ml_clients.embedded.gate import BusyError, Gate
 from ml_clients.embedded.models import NO_EXTRAS, SAME, Extras, Models
 from ml_clients.embedded.monochrome import monochrome
+from ml_clients.embedded.one_at_a_time import BusyError, OneAtATime
 from ml_clients.embedded.personal import redact
 from ml_clients.embedded.pictures import NoPictureError, PictureTooLargeError
 from ml_clients.embedded.questions import AmongMessages, Conversation, DatedQuestion, Refusal, TextQuestion, question
@@ -94,27 +94,27 @@ def _add_of_messages(app: Flask, models: Models) -> None:
 
 
 def _add_heavy(app: Flask, models: Models) -> None:
-    # A gate each: a picture does not wait for a long room.
-    room_gate, picture_gate = Gate(WAITING), Gate(WAITING)
+    # Turns of their own: a picture does not wait for a long room.
+    room_turn, picture_turn = OneAtATime(WAITING), OneAtATime(WAITING)
 
     @app.post("/v1/summary")
     def summary() -> Response:
         asked = question(Conversation, questions.MAX_MESSAGES_BYTES)
-        with room_gate():
+        with room_turn():
             messages = [(message.sender, message.text) for message in asked.messages]
             return _json({"lines": summarize(models.encoder, messages)})
 
     @app.post("/v1/similar")
     def similar() -> Response:
         asked = question(AmongMessages, questions.MAX_MESSAGES_BYTES)
-        with room_gate():
+        with room_turn():
             found = likely_same(models.encoder, asked.text, [each.text for each in asked.messages], SAME)
         said = [(asked.messages[at], score) for at, score in found[:MOST_SIMILAR]]
         return _json({"similar": [{"sender": one.sender, "text": one.text, "score": score} for one, score in said]})
 
     def of_picture(make: Callable[[bytes], bytes], kind: str) -> Response:
         content = questions.body(questions.MAX_PICTURE_BYTES)
-        with picture_gate():
+        with picture_turn():
             return Response(make(content), mimetype=kind)
 
     app.post("/v1/monochrome", endpoint="monochrome")(lambda: of_picture(monochrome, "image/png"))
@@ -123,13 +123,13 @@ def _add_heavy(app: Flask, models: Models) -> None:
     @app.post("/v1/barcode")
     def barcodes() -> Response:
         content = questions.body(questions.MAX_PICTURE_BYTES)
-        with picture_gate():
+        with picture_turn():
             return _json({"codes": codes(content)})
 
 
 def _add_extras(app: Flask, extras: Extras) -> None:
-    """What takes seconds, each behind a gate of its own; 404 where it is not installed."""
-    page_gate, sound_gate = Gate(WAITING), Gate(WAITING)
+    """What takes seconds, each with turns of its own; 404 where it is not installed."""
+    page_turn, sound_turn = OneAtATime(WAITING), OneAtATime(WAITING)
     reader, listener = extras.reader, extras.listener
 
     if reader is not None:
@@ -137,7 +137,7 @@ def _add_extras(app: Flask, extras: Extras) -> None:
         @app.post("/v1/ocr")
         def ocr() -> Response:
             content = questions.body(questions.MAX_PICTURE_BYTES)
-            with page_gate():
+            with page_turn():
                 return _json({"lines": reader.lines(content)})
 
     if listener is not None:
@@ -145,7 +145,7 @@ def _add_extras(app: Flask, extras: Extras) -> None:
         @app.post("/v1/transcribe")
         def transcribe() -> Response:
             content = questions.body(questions.MAX_SOUND_BYTES)
-            with sound_gate():
+            with sound_turn():
                 return _json(listener.transcribe(content))
 
 

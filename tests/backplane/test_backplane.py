@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.backplane.backplane import BEAT_SECONDS, Backplane
 from app.queue.bus import Bus
-from app.settings import Settings
-from tests.broker import RealBroker, until
+from app.settings import from_env
+from tests.broker import WAIT, RealBroker, until
 
 
 class Leaky(Bus):
@@ -35,7 +36,7 @@ class Process:
     """One process among others, and what it hears."""
 
     def __init__(self, url: str, prefix: str, name: str) -> None:
-        self.bus = Leaky(Settings(nats_url=(url,), nats_prefix=prefix), lambda words: None)
+        self.bus = Leaky(from_env({"NATS_URL": url, "NATS_PREFIX": prefix}), lambda words: None)
         self.backplane = Backplane(self.bus, name, asyncio.get_running_loop())
         self.heard: list[Any] = []
         self.gaps: list[str] = []
@@ -141,6 +142,38 @@ async def test_a_process_that_falls_silent_is_noticed_and_so_is_its_return(broke
         a.backplane.beat()
         await until(lambda: b.returned)
         assert b.backplane.others == ["a"]
+
+
+def test_processes_meet_on_the_first_server_that_is_there(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        brokers = []
+        for name in ("one", "two"):
+            (tmp_path / name).mkdir()
+            brokers.append(RealBroker(tmp_path / name))
+            stack.callback(brokers[-1].close)
+
+        async def test() -> None:
+            brokers[0].kill()
+            some = [Process("|".join(broker.url for broker in brokers), "t", name) for name in ("before", "after")]
+            before, after = some
+            await before.backplane.connect()
+            brokers[0].restart()
+            await after.backplane.connect()
+            before.backplane.meet("after")
+            after.backplane.meet("before")
+            assert before.bus._client.connected_url != after.bus._client.connected_url
+            heard: set[str] = set()
+            while heard != {"before", "after"}:
+                for each in some:
+                    each.backplane.beat()
+                    each.backplane.send("after" if each is before else "before", "word")
+                    await each.backplane.listen_again()
+                await asyncio.sleep(BEAT_SECONDS)
+                heard = {sender for each in some for sender, *_ in each.heard}
+            for each in some:
+                await each.backplane.close()
+
+        asyncio.run(asyncio.wait_for(test(), WAIT))
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from typing import Any
 from app.compare.client import Findings
 from app.compare.system import System
 from app.ownership.processes import LEASE_SECONDS
-from tests.faults import brokers, databases
+from tests.faults import brokers, databases, networks, paced, redeploys
 from tests.faults.load import Crowd, dead_letters, left_on_streams
 from tests.faults.parts import Broker, Proxy, fill, hit, locked, pid_of, small_disk, stopped
 from tests.faults.several import COUNT, Several, several
@@ -233,6 +233,8 @@ kill_server, fail_over = again_and_again(databases.kill_server), again_and_again
 read_only, no_connections = again_and_again(databases.read_only), again_and_again(databases.no_connections)
 kill_leader, majority_away = again_and_again(brokers.kill_leader), again_and_again(brokers.majority_away)
 one_gone, pause_and_resume = again_and_again(brokers.one_gone), again_and_again(brokers.pause_and_resume)
+network_cut, rate = again_and_again(networks.cut), again_and_again(paced.ask_for_many)
+redeploy = again_and_again(redeploys.deploy_thrice)
 
 
 async def _kill(crowd: Crowd, rng: Random, took: Recovery, times: int, part: str) -> None:
@@ -355,6 +357,12 @@ SCENARIOS = {
     "kill the leader of three brokers": ("queued", {"ACK_WAIT": "3"}, brokers.on_cluster, kill_leader),
     "a majority of three brokers away 20 s": ("queued", {"ACK_WAIT": "3"}, brokers.on_cluster, majority_away),
     "one of three isolated brokers gone": ("queued", {"ACK_WAIT": "3"}, brokers.on_isolated, one_gone),
+    "network to PostgreSQL cut, simple": ("simple", {}, networks.to_database, network_cut),
+    "network to PostgreSQL cut, queued": ("queued", {"ACK_WAIT": "3"}, networks.to_database, network_cut),
+    "network to the broker cut, three web": ("queued", {"ACK_WAIT": "3"}, networks.to_broker, network_cut),
+    "long jobs on isolated brokers, three redeploys": ("queued", {"ACK_WAIT": "3"}, redeploys.on_isolated, redeploy),
+    "rate of a task, simple": ("simple", {}, paced.on_three, rate),
+    "rate of a task, queued": ("queued", {"ACK_WAIT": "3"}, paced.on_three, rate),
     "pause and resume, simple": ("simple", {}, plain, pause_and_resume),
     "pause and resume, queued": ("queued", {"ACK_WAIT": "3"}, plain, pause_and_resume),
 }
@@ -362,6 +370,9 @@ MOST = {
     kill_leader: 10,
     majority_away: 2,
     one_gone: 1,
+    redeploy: 1,
+    rate: 3,
+    network_cut: 20,
     pause_and_resume: 20,
     kill_server: 10,
     fail_over: 3,

@@ -8,8 +8,10 @@ import pytest
 
 from app.cluster import postgres_binaries
 from tests.conftest import need
+from tests.faults import redeploys
 from tests.faults.scenarios import IS_ROOT, ROOT_ONLY, SCENARIOS, run
 
+SHORT_SECONDS = 10  # of a job that takes five minutes in `make faults`
 QUICK = ("kill web, simple", "kill broker")
 LEFT_TO_MAKE_FAULTS = (  # each has a sibling here, on the other path or of another failure of the database
     "kill one of three web, simple",
@@ -18,6 +20,8 @@ LEFT_TO_MAKE_FAULTS = (  # each has a sibling here, on the other path or of anot
     "kill PostgreSQL, simple",
     "PostgreSQL read-only 10 s",
     "PostgreSQL without connections 10 s",
+    "network to PostgreSQL cut, simple",
+    "rate of a task, simple",
     "kill model server, simple",
     "broker away 30 s, auto",
     "disk full, queued",
@@ -33,10 +37,11 @@ ALL = [
 
 @pytest.mark.usefixtures("parts")
 @pytest.mark.parametrize("name", ALL)
-def test_nothing_is_lost_doubled_or_out_of_order(name: str) -> None:
+def test_nothing_is_lost_doubled_or_out_of_order(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redeploys, "SECONDS", SHORT_SECONDS)
     if name in ROOT_ONLY and not IS_ROOT:
         pytest.skip("mounting a small disk needs root")
-    if "PostgreSQL" in name or "standby" in name:
+    if "PostgreSQL" in name or any(word in name for word in ("standby", "three web", "redeploys", "rate")):
         need(postgres_binaries(), "PostgreSQL")
 
     outcome = asyncio.run(run(name, seed=7, times=1))

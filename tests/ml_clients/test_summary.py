@@ -5,7 +5,7 @@ import pytest
 import ml_clients
 from ml_clients import summary, triage
 from ml_clients.embedded.encoder import Encoder
-from ml_clients.embedded.gate import BusyError, Gate
+from ml_clients.embedded.one_at_a_time import BusyError, OneAtATime
 from ml_clients.embedded.summary import FEWEST_WORDS, MAX_LINES, summarize
 from ml_clients.summary import Said
 
@@ -95,9 +95,9 @@ def test_while_one_long_summary_runs_and_some_wait_small_calls_are_answered_and_
     assert {error.retry_after for error in turned_away} == {2.0}
 
 
-def test_the_gate_lets_one_through_and_so_many_wait() -> None:
-    gate = Gate(waiting=0)
-    with gate(), pytest.raises(BusyError), gate():
+def test_one_is_let_through_and_so_many_wait() -> None:
+    turn = OneAtATime(waiting=0)
+    with turn(), pytest.raises(BusyError), turn():
         pass
-    with gate():
+    with turn():
         pass

@@ -9,7 +9,7 @@ class BusyError(Exception):
     """Enough heavy work waits already."""
 
 
-class Gate:
+class OneAtATime:
     """Lets one through at a time and a few wait; who comes on top of those is turned away."""
 
     def __init__(self, waiting: int) -> None:
