@@ -7,6 +7,7 @@ for what is unfinished, the ledger its record; a job that waits at the broker fo
 
 from __future__ import annotations
 
+import asyncio
 import time
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable, Coroutine, Mapping
@@ -24,6 +25,7 @@ from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_
 from app.jobs.job import LOST, Job
 from app.jobs.life import Controls
 from app.jobs.making import checked, encoded, new_job, put_off, too_large
+from app.jobs.memory import RETRY_SECONDS
 from app.jobs.reported import Reported
 from app.jobs.settling import Settle, Turn
 from app.jobs.transitions import Launch, Mark, Park, Release, Replay, Start
@@ -280,6 +282,15 @@ class Lifecycle(Reported):
         """Show an outcome that was kept before a restart, in its turn."""
         self.store.add(Turn(self, job))
 
+    async def _consequences_patiently(self, job: Job, outcome: Outcome) -> tuple[Outcome, Consequences]:
+        """Also while the database is away, which has what a follower is told of the room: nobody gives this outcome again."""
+        while True:
+            try:
+                return await self.consequences_again(job, outcome)
+            except StoreUnavailable as error:
+                log.warning("what follows from an outcome is not known yet", job=job.id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+
     async def consequences_again(self, job: Job, outcome: Outcome) -> tuple[Outcome, Consequences]:
         """What a kept outcome leads to, found out once more."""
         return await consequences_of(
@@ -374,7 +385,7 @@ class Lifecycle(Reported):
         self, job: Job, attempt: int, outcome: Outcome, receipt: Receipt | None, waiter: Future[Job] | None
     ) -> None:
         outcome.ms, ms = None, outcome.ms
-        outcome, consequences = await self.consequences_again(job, outcome)
+        outcome, consequences = await self._consequences_patiently(job, outcome)
         outcome.ms = ms
         if job.attempt != LOST:
             self.store.add(Settle(self, job, attempt, outcome, consequences, receipt, waiter))

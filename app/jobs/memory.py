@@ -79,7 +79,7 @@ class Memory:
         if known is not None:
             return known
         if id not in self._loading:
-            self._loading[id] = self.spawn(self._load(id))
+            self._loading[id] = self._loop.create_task(self._load(id))  # whoever waits for it is told what fails
         return await self._loading[id]
 
     async def look_up(self, id: str) -> Job | None:

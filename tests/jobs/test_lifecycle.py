@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import pytest
+import structlog.testing
+
 from app.contract import FINAL, JobError, Outcome
-from app.tasks import Said, task
+from app.store.errors import StoreUnavailable
+from app.tasks import Line, Said, task
 from tests.jobs.process import Guest, Process
 
 Start = Callable[..., Process]
@@ -168,3 +173,52 @@ def test_runs_of_a_parked_job_that_never_end_are_counted_when_workers_ask(start:
     assert answers == [False, False, False, True]
     assert process.stored(id).state == "failed"
     assert '"poison"' in (process.stored(id).error or "")
+
+
+def test_a_job_that_cannot_be_looked_up_is_no_failure_of_ours_and_its_result_counts_when_it_comes_again(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = start({"count": count}, flag=lambda task, room: "queued")
+    ann = process.guest("ann", "lobby")
+    (id,) = ask(process, ann, "a")
+    process.life.park(process.life.jobs[id], 1, 7)
+    process.turn()
+
+    async def away(*_: Any, **__: Any) -> Any:
+        raise StoreUnavailable("the server is away")
+
+    with monkeypatch.context() as without, structlog.testing.capture_logs() as logged:
+        without.setattr(process.store, "read", away)
+        process.result(id, 1, FINE)
+        process.turn()
+    assert [line["log_level"] for line in logged] == ["warning"]
+    assert process.broker.acknowledged == []
+    process.result(id, 1, FINE)
+    process.turn()
+    assert process.stored(id).state == "succeeded"
+
+
+def test_an_outcome_waits_for_the_database_that_has_what_its_follower_is_told(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @task(after="count", history=5)
+    def again(count: dict[str, str], history: list[Line]) -> dict[str, str]:
+        """Follows, and is told what was said"""
+        return count
+
+    process = start({"count": replace(count, followers=("again",)), "again": again})
+    ann = process.guest("ann", "lobby")
+    (id,) = ask(process, ann, "a")
+    read, refused = process.store.read, list[str]()
+
+    async def away_at_first(query: Any, **options: Any) -> Any:
+        if not refused:
+            refused.append("once")
+            raise StoreUnavailable("the server is away")
+        return await read(query, **options)
+
+    monkeypatch.setattr(process.store, "read", away_at_first)
+    process.end_run(0, FINE)
+    process.own.until(lambda: len(process.runs) == 1)
+    assert (refused, process.stored(id).state) == (["once"], "succeeded")
+    assert process.runs[0][0].task == "again"
