@@ -78,7 +78,7 @@ class OwnLoop:
         """Drop everything that is under way on the loop, as a killed process does."""
         for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is meant to end like this
-            running = task.get_coro()
+            running: Any = task.get_coro()
             for held in inspect.getcoroutinelocals(running).values():  # what it was about to await
                 if asyncio.iscoroutine(held):
                     held.close()
