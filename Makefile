@@ -35,9 +35,12 @@ SIDE_BY_SIDE := --numprocesses 3 --dist worksteal
 test: $(VENV)/installed-dev assets ## set up and run every test
 	@exec $(BIN)/python -m pytest $(SIDE_BY_SIDE)
 
+# Comparisons, crashes under load and the larger models need the machine for themselves.
+ALONE := tests/compare tests/faults tests/ml_clients tests/streams/test_small_model.py
+
 slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for their time
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow tests/contract
-	@exec $(BIN)/python -m pytest -m slow --ignore tests/contract
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow $(ALONE:%=--ignore %)
+	@exec $(BIN)/python -m pytest -m slow $(ALONE)
 
 lint: $(VENV)/installed-dev lint-js ## ruff, bandit and mypy; eslint and typescript where node is there
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -7,7 +7,7 @@ import socket
 
 # Below those that the kernel gives to outgoing connections (from 32768 on): such a connection, made between our look and
 # the start of the part, would keep the port for as long as it lives.
-FIRST, LAST = 20_000, 32_000
+FIRST, LAST = 10_000, 32_000
 TRIES = 100
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import queue
 import threading
 import time
@@ -77,7 +78,11 @@ class OwnLoop:
         """Drop everything that is under way on the loop, as a killed process does."""
         for task in asyncio.all_tasks(self.loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # it is meant to end like this
-            task.get_coro().close()
+            running: Any = task.get_coro()
+            for held in inspect.getcoroutinelocals(running).values():  # what it was about to await
+                if asyncio.iscoroutine(held):
+                    held.close()
+            running.close()
         self.loop.close()
 
 

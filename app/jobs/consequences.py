@@ -144,8 +144,8 @@ def fitting(lines: list[dict[str, str]], taken: int) -> list[dict[str, str]]:
     return kept[::-1]
 
 
-def words_of_failure(task: Task | None, job: Job) -> Said:
-    """What the room is told when something somebody asked for did not work."""
+def words_of_failure(task: Task | None, job: Job, kept: bool) -> Said:
+    """What the room is told when something somebody asked for did not work; `kept`: it is a dead letter."""
     what = task.about if task else job.task
     tries = f"{job.attempt} {'tries' if job.attempt > 1 else 'try'}"
-    return Said(f"{what}: this did not work ({tries}). It is kept and can be tried again.")
+    return Said(f"{what}: this did not work ({tries}).{' It is kept and can be tried again.' if kept else ''}")

@@ -139,7 +139,7 @@ class Settle(Operation):
             life.leave_line(room, job)
         said = consequences.said
         if job.state == "failed" and job.key is not None and not life.is_draft(job.task):
-            said = words_of_failure(life.tasks.get(job.task), job)
+            said = words_of_failure(life.tasks.get(job.task), job, kept=life.durable)
         delivered = Delivered(life, job, said)
         self.delivered.append(delivered)
         delivered.prepare(rows, consequences)

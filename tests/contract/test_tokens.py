@@ -272,7 +272,7 @@ class Handed:
         return jwt.encode({"alg": "ES256", "kid": key.thumbprint()}, claims, key)
 
 
-@pytest.fixture(params=["eventlet", "threading"])
+@pytest.fixture(params=["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
 def rotated(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Handed, Web]]:
     """Such keys, and such a process on each concurrency library."""
     handed = Handed(tmp_path)

@@ -54,6 +54,7 @@ def test_a_failure_is_shown_and_neither_retried_nor_kept(web: Web, ann: Guest) -
     asked = ann.ask("lobby", "moody", mood="away")
     final = ann.final(asked["id"])
     assert (final["state"], final["attempt"]) == ("failed", 1)
+    assert ann.saw("message:new", job=asked["id"])["text"].endswith("this did not work (1 try).")
     assert requests.get(f"{web.url}/api/dead-letters", timeout=WAIT).json() == {"dead_letters": []}
 
 

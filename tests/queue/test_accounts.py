@@ -25,10 +25,11 @@ from app.queue.names import Names
 from app.settings import SettingInvalid, Settings, from_env
 from app.tasks import discover
 from tests.broker import WAIT
+from tests.command import command
 from tests.guest import Guest
 from tests.lossless.secured import Secured, with_creds
 from tests.lossless.worker import Worker
-from tests.web import Web, ended, environment
+from tests.web import Web, environment
 
 DOUBLE = '''"""Twice as much."""
 
@@ -378,11 +379,6 @@ def _creds(broker: Secured) -> dict[str, Any]:
 
 
 # The command
-
-
-def command(*words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """`python -m app` with these words."""
-    return ended(["-m", "app", *words], settings)
 
 
 def test_the_command_prints_what_a_server_takes(tmp_path: Path) -> None:

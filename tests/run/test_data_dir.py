@@ -85,8 +85,8 @@ def test_everything_a_web_process_keeps_is_for_its_owner_only(tmp_path: Path) ->
         assert {path.name: mode(path) for path in kept if mode(path) & 0o077} == {}
 
 
-def test_everything_a_whole_system_keeps_is_for_its_owner_only(parts: None, tmp_path: Path) -> None:
-    with System(folder=str(tmp_path / "data")) as system:
+def test_everything_a_whole_system_keeps_is_for_its_owner_only(ml_url: str, tmp_path: Path) -> None:
+    with System(folder=str(tmp_path / "data"), ML_URL=ml_url) as system:
         kept = [system.data, *system.data.rglob("*")]
         assert {path.name for path in kept} >= {"nats", "jetstream", "nats.log"}
         assert {str(path): oct(mode(path)) for path in kept if mode(path) & 0o077} == {}

@@ -64,7 +64,7 @@ def until(true: Callable[[], object], what: str) -> None:
 @pytest.fixture(scope="module")
 def own(parts: None) -> Iterator[System]:
     """A system of this module's own, for it is not treated well here."""
-    with System(RATE_LIMIT="off", DRAIN_SECONDS="5", ACK_WAIT="2") as system:
+    with System(RATE_LIMIT="off", DRAIN_SECONDS="5", ACK_WAIT="2", NICENESS="7") as system:
         system.flag("queued")
         yield system
 
@@ -167,24 +167,26 @@ def test_stopping_leaves_nothing_behind(parts: None, sign: signal.Signals) -> No
         assert "killed" not in log
 
 
-@pytest.mark.parametrize(
-    ("niceness", "nice", "policy"),
-    [
-        pytest.param("idle", 10, os.SCHED_IDLE, marks=pytest.mark.slow),
-        ("7", 7, os.SCHED_OTHER),
-        pytest.param("0", 0, os.SCHED_OTHER, marks=pytest.mark.slow),
-    ],
-)
-def test_worker_and_model_server_stand_back_as_far_as_they_are_told(
-    parts: None, niceness: str, nice: int, policy: int
-) -> None:
-    own = os.getpriority(os.PRIO_PROCESS, 0)
+def test_worker_and_model_server_stand_back_as_far_as_they_are_told(own: System) -> None:
+    works(own)
+    stand_back(own, 7, os.SCHED_OTHER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("niceness", "nice", "policy"), [("idle", 10, os.SCHED_IDLE), ("0", 0, os.SCHED_OTHER)])
+def test_they_stand_back_for_everybody_or_for_nobody(parts: None, niceness: str, nice: int, policy: int) -> None:
     with System(NICENESS=niceness) as system:
-        for name in ("worker", "model server"):
-            pid = system.parts()[name].pid
-            until(partial(_has_priority, pid, max(nice, own)), f"{name} has another priority")
-            assert os.sched_getscheduler(pid) == policy
-        assert os.getpriority(os.PRIO_PROCESS, system.parts()["web process"].pid) == own
+        stand_back(system, nice, policy)
+
+
+def stand_back(system: System, nice: int, policy: int) -> None:
+    """See that worker and model server have this priority, and the web process ours."""
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    for name in ("worker", "model server"):
+        pid = system.parts()[name].pid
+        until(partial(_has_priority, pid, max(nice, ours)), f"{name} has another priority")
+        assert os.sched_getscheduler(pid) == policy
+    assert os.getpriority(os.PRIO_PROCESS, system.parts()["web process"].pid) == ours
 
 
 def _has_priority(pid: int, niceness: int) -> bool:
