@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable, MutableMapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -26,7 +27,7 @@ def set_up(log_format: str, level: str) -> None:
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _with_job,
             _with_trace,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -49,7 +50,34 @@ def set_up(log_format: str, level: str) -> None:
 
 def about_job(id: str) -> AbstractContextManager[Any]:
     """What is logged in this block, by whatever a task calls, names this job."""
-    return structlog.contextvars.bound_contextvars(job=id)
+    return _AboutJob(id)
+
+
+_job: ContextVar[str | None] = ContextVar("job", default=None)
+
+
+class _AboutJob:
+    """What `about_job` gives: a variable of our own, as structlog's cost every attempt five times as much."""
+
+    __slots__ = ("_id", "_token")
+    _token: Token[str | None]
+
+    def __init__(self, id: str) -> None:
+        self._id = id
+
+    def __enter__(self) -> None:
+        self._token = _job.set(self._id)
+
+    def __exit__(self, *_: object) -> None:
+        _job.reset(self._token)
+
+
+def _with_job(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A line that something logs on behalf of a job names it."""
+    job = _job.get()
+    if job is not None:
+        event.setdefault("job", job)
+    return event
 
 
 def _with_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -4,9 +4,8 @@ Kept in a context variable, so every thread and every green thread has its own.
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
+from contextvars import ContextVar, Token
 
 # Where nobody set a deadline a call still ends: longer than any embedded model takes.
 SECONDS_WITHOUT_DEADLINE = 30.0
@@ -14,19 +13,29 @@ SECONDS_WITHOUT_DEADLINE = 30.0
 _ends_at: ContextVar[float | None] = ContextVar("ml_clients_ends_at", default=None)
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
+def within(seconds: float) -> AbstractContextManager[None]:
     """Every model call made inside ends within these seconds in all, counted from here.
 
     Blocks nest: an inner one may shorten the time that is left, never lengthen it.
     """
-    ends_at = time.monotonic() + seconds
-    outer = _ends_at.get()
-    token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
-    try:
-        yield
-    finally:
-        _ends_at.reset(token)
+    return _Within(seconds)
+
+
+class _Within:
+    """What `within` gives: no generator, as every attempt passes here."""
+
+    __slots__ = ("_seconds", "_token")
+    _token: Token[float | None]
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        ends_at, outer = time.monotonic() + self._seconds, _ends_at.get()
+        self._token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
+
+    def __exit__(self, *_: object) -> None:
+        _ends_at.reset(self._token)
 
 
 def call_ends_at() -> float:

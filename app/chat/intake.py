@@ -120,14 +120,15 @@ class Intake:
         draft: Job | None = None,
     ) -> Post:
         room = self._rooms[what.room]
-        started = []
+        started, text_alone = [], msgspec.json.encode({"text": what.text}).decode()  # all that most tasks take
         for task in wanted:
             args: dict[str, Any] = {"text": what.text} if "text" in task.arguments.__struct_fields__ else {}
             if "written" in task.given:
                 args["written"] = written(time.time(), what.zone or self._zone)
             if task.history:
                 args["history"] = fitting(histories[task.name], len(what.text) * 4)
-            job = new_job(task, room.name, msgspec.json.encode(args).decode(), sender.id, sender.name)
+            encoded = text_alone if len(args) == 1 and "text" in args else msgspec.json.encode(args).decode()
+            job = new_job(task, room.name, encoded, sender.id, sender.name)
             if self._life.routing.is_full(task.name, room.name):
                 job.state, job.finished, job.delivered = "skipped", job.at, True
             started.append(job)

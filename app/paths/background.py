@@ -46,7 +46,7 @@ class Background:
 
     def reserve(self, task: str) -> bool:
         """Take a slot, if one is free for this task and nobody waits who could have it."""
-        if self._closing or not self._has_slot(task) or self._waiting.any_may(self._has_slot):
+        if self._closing or not self._has_slot(task) or (self._waiting and self._waiting.any_may(self._has_slot)):
             return False
         self._take_slot(task)
         return True

@@ -64,6 +64,8 @@ class Gate:
 
     def held(self, task: str | None = None, path: str | None = None) -> int:
         """How many are held of this task, or of all; on this path, or on both."""
+        if not self._held:
+            return 0
         chosen = self._held.values() if task is None else [self._held[task]] if task in self._held else []
         return sum(each.count(path) for each in chosen)
 
@@ -76,7 +78,7 @@ class Gate:
 
     def over(self, job: Job, attempt: int | None = None) -> None:
         """An attempt that has passed has ended, or does not start after all."""
-        if job.final and job.task in self._held:  # else its next attempt may wait here
+        if self._held and job.final and job.task in self._held:  # else its next attempt may wait here
             self._held[job.task].drop(job)
         pace = self.paces.get(job.task)
         if pace is not None and pace.over(job.id, attempt):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from app.contract import Outcome, failure
-from app.jobs.executor import execute, report
+from app.jobs.executor import NOBODY, execute, report
 from app.jobs.job import Job
 from app.logs import about_job
 from app.tasks import Task
@@ -41,7 +41,8 @@ class Here:
         try:
             links = self._links(job) if "links" in task.given else None
             with about_job(job.id):
-                outcome = execute(task, job.args, links, self._deadline, _Heard(self, self._post, job), stop)
+                hear = _Heard(self, self._post, job) if task.streams else NOBODY
+                outcome = execute(task, job.args, links, self._deadline, hear, stop)
         finally:
             if self._stops.get(job.id) is stop:
                 del self._stops[job.id]
