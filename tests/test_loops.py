@@ -104,7 +104,8 @@ def test_a_thread_that_fails_is_run_again_and_counts_as_mended_when_it_stays_up(
     assert loops.failing == {}
 
 
-@pytest.mark.parametrize("mode", ["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["eventlet", "threading"])
 def test_readyz_is_red_while_a_loop_cannot_run_and_green_again_when_it_can(tmp_path: Path, mode: str) -> None:
     with Web(tmp_path, ASYNC_MODE=mode) as web:
         assert ready(web.url) == (200, [])

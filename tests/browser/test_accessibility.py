@@ -109,6 +109,7 @@ def test_the_chat_page_on_a_phone_on_the_way_in_and_without_a_connection(
     complaints.clear()  # a browser notes each connection that could not be made
 
 
+@pytest.mark.slow
 def test_the_operator_page(opened: Open, gate: Gate, tmp_path: Path) -> None:
     with Web(tmp_path, RATE_LIMIT="off", ML_URL=gate.url) as web:
         ann = opened(web.url).join("Ann", "lobby")

@@ -71,6 +71,7 @@ def test_a_draft_is_edited_and_sent(web: Web, opened: Open) -> None:
     expect(ann.one("draft")).to_have_count(0)  # what was sent is done with
 
 
+@pytest.mark.slow
 def test_the_newest_message_stays_in_view_while_a_draft_comes_and_ends(web: Web, opened: Open) -> None:
     ann = opened(web.url).join("Ann", "lobby")
     for number in range(20):

@@ -63,6 +63,7 @@ def jobs(tab: Tab, path: str) -> int:
     return int(head(tab, path).get_attribute("data-jobs") or 0)
 
 
+@pytest.mark.slow
 def test_both_sides_of_an_experiment_appear_and_move(
     opened: Open, system: System, guests: Callable[..., Guest], rooms: dict[str, str]
 ) -> None:

@@ -54,6 +54,7 @@ def walk_up(tab: Tab) -> set[int]:
     return seen
 
 
+@pytest.mark.slow
 def test_a_long_absence_is_made_up_for_and_who_comes_later_scrolls_up_to_the_first_message(
     opened: Open, web: Web, guests: Callable[..., Guest], complaints: list[str]
 ) -> None:

@@ -12,6 +12,7 @@ from tests.browser.gate import Gate
 from tests.web import Web
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(1440, 900), pytest.param((1920, 1080), marks=pytest.mark.slow)])
 def test_nothing_covers_the_buttons_of_dead_letters_wherever_the_page_is_scrolled(
     opened: Open, gate: Gate, tmp_path: Path, size: tuple[int, int]

@@ -59,6 +59,7 @@ def troubled(gate: Gate, parts: None) -> System:
     return System(ML_URL=gate.url)
 
 
+@pytest.mark.slow
 def test_many_dead_letters_are_replayed_at_once_from_both_views(
     opened: Open, gate: Gate, troubled: System, room: str
 ) -> None:

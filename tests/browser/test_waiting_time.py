@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.cable import Cable
@@ -11,6 +12,7 @@ from tests.browser.conftest import Open
 from tests.web import Web
 
 
+@pytest.mark.slow
 def test_nothing_is_said_until_somebody_has_answered_and_while_there_is_no_connection(
     opened: Open, tmp_path: Path, complaints: list[str]
 ) -> None:

@@ -110,6 +110,7 @@ def test_a_line_may_hold_what_unicode_calls_a_line_end(system: System, tmp_path:
     assert line["text"] == "one\u2028two\x85three"
 
 
+@pytest.mark.slow
 def test_the_example_conversation_can_be_played(system: System, room: str) -> None:
     file = ROOT / "docs" / "examples" / "clinic.jsonl"
     replayed = replay(system.url, file, room)

@@ -52,6 +52,19 @@ def test_a_room_switches_kinds_on_and_its_messages_are_looked_at(ann: Guest, ben
     assert [each["at"] for each in found["appointment"]["result"]["times"]] == ["2099-05-01T10:00:00+05:30"]
 
 
+def test_a_room_with_every_task_on_looks_at_the_worst_of_messages_and_goes_on(
+    ann: Guest, ben: Guest, room: str
+) -> None:
+    every = ben.ok("room:tasks", {"room": room})["tasks"]
+    ben.ok("room:tasks", {"room": room, "tasks": dict.fromkeys(every, True)})
+    worst = "He took 9999 mg, call +44 20 7946 0018 on 31.12.9999 at 25:61? <script> " * 140
+    said = ann.say(room, worst[:8192])
+    looked = set(every) - {"escalate", "unanswered"}  # which follow what triage found
+    found = ben.found(said["seq"], *looked)
+    assert {found[task]["state"] for task in looked} == {"succeeded"}
+    assert ben.found(ann.say(room, "How are you?")["seq"], "triage")["triage"]["state"] == "succeeded"
+
+
 def test_under_tokens_only_those_who_answer_choose(site: Site, ann: Guest, room: str) -> None:
     if site.asks_tokens:
         error = ann.refused("room:tasks", {"room": room, "tasks": {"redact": True}})

@@ -12,7 +12,7 @@ from tests.faults import redeploys
 from tests.faults.scenarios import IS_ROOT, ROOT_ONLY, SCENARIOS, run
 
 SHORT_SECONDS = 10  # of a job that takes five minutes in `make faults`
-QUICK = ("kill web, simple", "kill broker")
+QUICK = ("kill web, simple",)
 LEFT_TO_MAKE_FAULTS = (  # each has a sibling here, on the other path or of another failure of the database
     "kill one of three web, simple",
     "web paused past its lease, queued",

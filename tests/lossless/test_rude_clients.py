@@ -119,6 +119,7 @@ def answers(raw: Raw) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_one_connections_flood_is_refused_and_others_at_its_address_go_on(tmp_path: Path, guests: Come) -> None:
     with Web(tmp_path, RATE_LIMIT="2") as web:
         flood, ann = guests(web.url, "Flood"), guests(web.url, "Ann")

@@ -192,6 +192,7 @@ def test_those_who_send_half_of_something_make_room_for_others(web: Web, what: s
         each.close()
 
 
+@pytest.mark.slow
 def test_those_who_open_a_session_and_do_not_connect_make_room_for_others(web: Web) -> None:
     url = web.url.replace("http", "ws", 1) + POLL.replace("polling", "websocket")
     slow = [websocket.create_connection(url, timeout=WAIT) for _ in range(9)]

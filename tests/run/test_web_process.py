@@ -76,6 +76,7 @@ def test_it_stops_promptly_and_is_a_reconnect_to_clients(tmp_path: Path, mode: s
     assert "Traceback" not in web.log.read_text()
 
 
+@pytest.mark.slow
 def test_too_many_events_are_refused_for_a_while(tmp_path: Path) -> None:
     with Web(tmp_path, RATE_LIMIT="5") as web:
         ann = Guest(web.url, "Ann")

@@ -29,6 +29,8 @@ KEEPERS = (
 )  # made to hold secrets, readable by their owner only
 MARKER = "A sentence that nobody else would write"
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Run:
