@@ -66,6 +66,7 @@ def test_what_is_urgent_upset_or_in_a_foreign_language_is_loud(ann: Tab, text: s
     expect(ann.quiet(text)).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_job_that_takes_long_shows_its_time_and_can_be_cancelled(opened: Open, troubled: Web, gate: Gate) -> None:
     gate.lets_wait = True
     ann = opened(troubled.url).join("Ann", "lobby")

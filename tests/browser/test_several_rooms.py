@@ -100,6 +100,7 @@ def test_a_room_that_cannot_be_called_so_is_not_joined(ann: Tab) -> None:
     expect(ann.one("room-item")).to_have_count(1)
 
 
+@pytest.mark.slow
 def test_a_search_finds_what_was_said_pages_ago_and_leads_there(
     opened: Open, system: System, ben: Guest, other: str
 ) -> None:

@@ -111,6 +111,7 @@ def test_when_a_token_ends_what_was_typed_stays(opened: Open, asking: System, ro
     expect(tab.one("composer")).to_have_value("Half a sentence")
 
 
+@pytest.mark.slow
 def test_whose_token_has_ended_comes_back_with_a_new_one(
     opened: Open, asking: System, room: str, complaints: list[str]
 ) -> None:

@@ -51,6 +51,7 @@ def test_what_is_written_while_the_server_is_killed_arrives_once(
     complaints.clear()  # a browser notes each connection that could not be made
 
 
+@pytest.mark.slow
 def test_chips_are_true_after_an_absence(opened: Open, system: System, room: str, complaints: list[str]) -> None:
     cable = Cable()
     ann, ben = opened(system.url), opened(system.url).join("Ben", room)
@@ -153,6 +154,7 @@ def test_dead_letters_are_replayed_and_dropped_on_the_operator_page(opened: Open
         operator.close()
 
 
+@pytest.mark.slow
 def test_the_operator_page_shows_jobs_and_moves_flags(opened: Open, system: System, room: str) -> None:
     ann = opened(system.url).join("Ann", room)
     operator = opened(system.url).operator()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.tab import Tab
@@ -18,6 +19,7 @@ def begins_at(tab: Tab, text: str) -> None:
     expect(tab.message(text).get_by_test_id("unread-line")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_what_comes_while_the_reader_is_further_up_is_counted(ann: Tab, ben: Tab, room: str) -> None:
     for number in range(30):
         ben.say(f"line {number}")

@@ -59,6 +59,7 @@ def test_a_file_in_use_is_looked_at_and_not_changed(old: dict[str, str], tmp_pat
     assert refused.stderr.startswith("Error: another web process uses ")
 
 
+@pytest.mark.slow
 def test_looking_makes_no_file(tmp_path: Path) -> None:
     (now,) = db("current", {"DATA_DIR": str(tmp_path / "not-there")})
     assert now["version"] == "none"

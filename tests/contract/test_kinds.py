@@ -59,7 +59,7 @@ def test_a_room_with_every_task_on_looks_at_the_worst_of_messages_and_goes_on(
     ben.ok("room:tasks", {"room": room, "tasks": dict.fromkeys(every, True)})
     worst = "He took 9999 mg, call +44 20 7946 0018 on 31.12.9999 at 25:61? <script> " * 140
     said = ann.say(room, worst[:8192])
-    looked = set(every) - {"escalate", "unanswered"}  # which follow what triage found
+    looked = {"triage", "language", "sentiment", "redact", "doses", "appointment"}  # the others pass it over
     found = ben.found(said["seq"], *looked)
     assert {found[task]["state"] for task in looked} == {"succeeded"}
     assert ben.found(ann.say(room, "How are you?")["seq"], "triage")["triage"]["state"] == "succeeded"

@@ -71,6 +71,7 @@ def test_who_does_not_read_is_cut_off_and_resumes_without_a_gap(web: Web, guests
     deaf.close()
 
 
+@pytest.mark.slow
 def test_who_answers_no_ping_is_let_go_and_the_room_is_told(tmp_path: Path, guests: Come) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "app", copy / "app")

@@ -85,6 +85,7 @@ def test_everything_a_web_process_keeps_is_for_its_owner_only(tmp_path: Path) ->
         assert {path.name: mode(path) for path in kept if mode(path) & 0o077} == {}
 
 
+@pytest.mark.slow
 def test_everything_a_whole_system_keeps_is_for_its_owner_only(ml_url: str, tmp_path: Path) -> None:
     with System(folder=str(tmp_path / "data"), ML_URL=ml_url) as system:
         kept = [system.data, *system.data.rglob("*")]

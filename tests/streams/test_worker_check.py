@@ -7,12 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.broker import RealBroker
 from tests.guest import WAIT
 from tests.lossless.worker import Worker
 from tests.web import environment
 
 
+@pytest.mark.slow
 def test_our_worker_tells_its_text_as_the_page_says(checkout: Path, own_broker: RealBroker, tmp_path: Path) -> None:
     settings = {"NATS_URL": own_broker.url, "NATS_PREFIX": "check"}
     with Worker(checkout, tmp_path / "worker.log", **settings) as worker:

@@ -112,6 +112,7 @@ def test_worker_check_says_what_is_wrong(
         worker.wait(10)
 
 
+@pytest.mark.slow
 def test_a_foreign_worker_and_ours_share_the_work(node: str, copy: Path, broker: Broker, ml_url: str) -> None:
     # given both kinds of worker on one lane, ours made slow enough that the other gets its turn
     task = copy / "app" / "tasks" / "wordcount.py"
