@@ -5,7 +5,9 @@ Kept in a context variable, so every thread and every green thread has its own.
 
 import time
 from contextlib import AbstractContextManager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+
+from ml_clients.variable import Holding
 
 # Where nobody set a deadline a call still ends: longer than any embedded model takes.
 SECONDS_WITHOUT_DEADLINE = 30.0
@@ -18,24 +20,8 @@ def within(seconds: float) -> AbstractContextManager[None]:
 
     Blocks nest: an inner one may shorten the time that is left, never lengthen it.
     """
-    return _Within(seconds)
-
-
-class _Within:
-    """What `within` gives: no generator, as every attempt passes here."""
-
-    __slots__ = ("_seconds", "_token")
-    _token: Token[float | None]
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def __enter__(self) -> None:
-        ends_at, outer = time.monotonic() + self._seconds, _ends_at.get()
-        self._token = _ends_at.set(ends_at if outer is None else min(outer, ends_at))
-
-    def __exit__(self, *_: object) -> None:
-        _ends_at.reset(self._token)
+    ends_at, outer = time.monotonic() + seconds, _ends_at.get()
+    return Holding(_ends_at, ends_at if outer is None else min(outer, ends_at))
 
 
 def call_ends_at() -> float:

@@ -9,7 +9,9 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
+
+from ml_clients.variable import Holding
 
 _current: ContextVar["Stop | None"] = ContextVar("ml_clients_stop", default=None)
 
@@ -49,23 +51,7 @@ class Stop:
 
 def stoppable(stop: Stop) -> contextlib.AbstractContextManager[None]:
     """Every model call made inside can be ended by this."""
-    return _Stoppable(stop)
-
-
-class _Stoppable:
-    """What `stoppable` gives: no generator, as every attempt passes here."""
-
-    __slots__ = ("_stop", "_token")
-    _token: Token["Stop | None"]
-
-    def __init__(self, stop: Stop) -> None:
-        self._stop = stop
-
-    def __enter__(self) -> None:
-        self._token = _current.set(self._stop)
-
-    def __exit__(self, *_: object) -> None:
-        _current.reset(self._token)
+    return Holding(_current, stop)
 
 
 def in_use(sock: socket.socket) -> contextlib.AbstractContextManager[None]:

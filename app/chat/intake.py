@@ -120,7 +120,8 @@ class Intake:
         draft: Job | None = None,
     ) -> Post:
         room = self._rooms[what.room]
-        started, text_alone = [], msgspec.json.encode({"text": what.text}).decode()  # all that most tasks take
+        started = []
+        text_alone = msgspec.json.encode({"text": what.text}).decode() if wanted else ""  # all that most tasks take
         for task in wanted:
             args: dict[str, Any] = {"text": what.text} if "text" in task.arguments.__struct_fields__ else {}
             if "written" in task.given:

@@ -44,13 +44,19 @@ async def connected(brokers: list[RealBroker]) -> AsyncIterator[Servers]:
         await servers.close()
 
 
+async def published(servers: Servers, count: int) -> list[Confirmation]:
+    """So many jobs, once the broker has confirmed each."""
+    stored: list[Confirmation] = []
+    for number in range(count):
+        servers.publish(servers.names.job("ml", "echo"), b"{}", b"Nats-Msg-Id: %d\r\n" % number, stored.append)
+    await until(lambda: len(stored) == count)
+    return stored
+
+
 def test_what_is_published_is_spread_and_a_place_says_on_which_server(two: list[RealBroker]) -> None:
     async def test() -> None:
         async with connected(two) as servers:
-            stored: list[Confirmation] = []
-            for number in range(60):
-                servers.publish(servers.names.job("ml", "echo"), b"{}", b"Nats-Msg-Id: %d\r\n" % number, stored.append)
-            await until(lambda: len(stored) == 60)
+            stored = await published(servers, 60)
             counts = [await messages(queue, servers.names.jobs) for queue in servers.all]
             assert sum(counts) == 60
             assert all(counts)
@@ -69,10 +75,7 @@ def test_while_one_is_gone_the_other_takes_all_of_it(two: list[RealBroker]) -> N
             two[0].kill()
             await until(lambda: not servers.all[0].connected)
             assert servers.connected
-            stored: list[Confirmation] = []
-            for number in range(20):
-                servers.publish(servers.names.job("ml", "echo"), b"{}", b"Nats-Msg-Id: %d\r\n" % number, stored.append)
-            await until(lambda: len(stored) == 20)
+            await published(servers, 20)
             assert await messages(servers.all[1], servers.names.jobs) == 20
 
     asyncio.run(test())
@@ -81,10 +84,7 @@ def test_while_one_is_gone_the_other_takes_all_of_it(two: list[RealBroker]) -> N
 def test_one_without_its_streams_counts_as_away_and_fails_for_nobody_else(two: list[RealBroker]) -> None:
     async def test() -> None:
         async with connected(two) as servers:
-            stored: list[Confirmation] = []
-            for number in range(20):
-                servers.publish(servers.names.job("ml", "echo"), b"{}", b"Nats-Msg-Id: %d\r\n" % number, stored.append)
-            await until(lambda: len(stored) == 20)
+            await published(servers, 20)
             kept = await messages(servers.all[1], servers.names.jobs)
             stranded: list[tuple[int, int]] = []
 
