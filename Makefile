@@ -39,8 +39,8 @@ test: $(VENV)/installed-dev assets ## set up and run every test
 ALONE := tests/compare tests/faults tests/ml_clients tests/streams/test_small_model.py
 
 slow: $(VENV)/installed-dev assets ## the tests that make test leaves out for their time
-	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) -m slow $(ALONE:%=--ignore %)
-	@exec $(BIN)/python -m pytest -m slow $(ALONE)
+	@$(BIN)/python -m pytest $(SIDE_BY_SIDE) --timeout 900 -m slow $(ALONE:%=--ignore %)
+	@exec $(BIN)/python -m pytest --timeout 900 -m slow $(ALONE)
 
 lint: $(VENV)/installed-dev lint-js ## ruff, bandit and mypy; eslint and typescript where node is there
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
