@@ -112,6 +112,15 @@ def test_past_max_backlog_jobs_are_refused_or_skipped_and_chat_goes_on(tmp_path:
             ann.close()
 
 
+@pytest.fixture
+def with_a_terminal() -> Iterator[None]:
+    """What is started hears SIGHUP, also where the tests themselves were started by nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("with_a_terminal")
 @pytest.mark.parametrize("mode", ["eventlet", pytest.param("threading", marks=pytest.mark.slow)])
 def test_a_closed_terminal_stops_it_in_order_unless_nohup_keeps_it(tmp_path: Path, mode: str) -> None:
     with Web(tmp_path / "closed", ASYNC_MODE=mode) as web:
