@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -148,11 +149,54 @@ def test_what_is_late_does_not_answer_for_the_next(release: threading.Event, mon
     own = OwnLoop()
     code = UserCode(own)
 
-    with pytest.raises(TimeoutError, match="longer than 50 ms"):
+    with pytest.raises(TimeoutError, match=r"did not return within 0\.05 s"):
         own.run(code.run("says", release.wait, 20))
     release.set()
 
     assert own.run(code.run("says", lambda: "mine")) == "mine"
+    code._work.put(None)
+    own.join()
+    own.close()
+
+
+def test_more_processor_time_than_its_bound_fails_but_for_the_first_call_and_waiting_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = OwnLoop()
+    code = UserCode(own)
+    monkeypatch.setattr(consequences, "PATIENCE_SECONDS", 20)
+    monkeypatch.setattr(consequences, "BOUND_SECONDS", 0.01)
+
+    def computes(text: str) -> str:
+        until = time.thread_time() + 0.02
+        while time.thread_time() < until:
+            pass
+        return text
+
+    def waits(text: str) -> str:
+        time.sleep(0.03)
+        return text
+
+    assert own.run(code.run("says of one", computes, "imports")) == "imports"
+    with pytest.raises(TimeoutError, match=r"it used \d+ ms of processor time, and may use 10"):
+        own.run(code.run("says of one", computes, "again"))
+    for _ in range(2):
+        assert own.run(code.run("says of another", waits, "waits")) == "waits"
+    code._work.put(None)
+    own.join()
+    own.close()
+
+
+def test_a_timeout_of_its_own_is_its_own() -> None:
+    own = OwnLoop()
+    code = UserCode(own)
+
+    def gives_up() -> None:
+        raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match=r"^mine$"):
+        own.run(code.run("says", gives_up))
+    assert own.run(code.run("says", lambda: "here")) == "here"
     code._work.put(None)
     own.join()
     own.close()
