@@ -37,6 +37,7 @@ from app.gauges import OLDEST_SECONDS, Gauges
 from app.ids import process_name
 from app.jobs import ledger
 from app.jobs.announcer import Announcer
+from app.jobs.begun import Begun
 from app.jobs.consequences import UserCode
 from app.jobs.held_back import HeldBack
 from app.jobs.lifecycle import Lifecycle
@@ -97,9 +98,14 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     links = Links(secret_key(settings), settings.url)
     uploads = Uploads(store, concurrency, settings.uploads, links, settings.max_upload_bytes, settings.upload_rate)
     flags, controls = Flags(store, settings, tasks), Controls(store, tasks, ledger.stood_still)
-    links_of = uploads.links.of if settings.ledger else uploads.links_of_unkept
-    here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
-    runner = _runner(settings, concurrency, sockets, here)
+    here = Here(
+        tasks,
+        uploads.links.of if settings.ledger else uploads.links_of_unkept,
+        concurrency.deadline,
+        concurrency.post,
+    )
+    begun = _begun(settings)
+    runner = _runner(settings, concurrency, sockets, here, begun)
     queue = _queue(
         settings, concurrency, tasks, uploads, lambda: life, lambda: pauses, lambda: publisher, lambda: services,
         lambda: others, loops,
@@ -115,7 +121,8 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, links.to, uploads.size, loading.room,
         loading.history, settings.ledger, controls,
     )  # fmt: skip
-    runner.settle, here.wrote, here.progressed = life.settle, life.texts.wrote, life.progressed
+    life.begun, runner.settle = begun, life.settle
+    here.wrote, here.progressed = life.texts.wrote, life.progressed
     if isinstance(runner, Background):
         runner.begin = life.start
     outgoing, expiry = Outgoing(concurrency), Expiry(loop)
@@ -188,10 +195,20 @@ def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketI
     return flask, sockets, transport
 
 
-def _runner(settings: Settings, concurrency: Concurrency, sockets: SocketIO, here: Here) -> Background | Plain:
+def _begun(settings: Settings) -> Begun | None:
+    """None where others may take over our rooms: they cannot see such a file, and after a kill everything has begun."""
+    if settings.is_shared or not settings.ledger:
+        return None
+    return Begun(settings.data_dir / "begun", settings.max_inflight)
+
+
+def _runner(
+    settings: Settings, concurrency: Concurrency, sockets: SocketIO, here: Here, begun: Begun | None
+) -> Background | Plain:
     if not settings.ledger:
         return Plain(sockets.start_background_task, concurrency.post, here.run)
-    runner = Background(sockets.start_background_task, concurrency.post, here.run, settings.max_inflight)
+    begins = begun.note if begun is not None else lambda n: None
+    runner = Background(sockets.start_background_task, concurrency.post, here.run, settings.max_inflight, begins)
     runner.stop = here.stop
     return runner
 

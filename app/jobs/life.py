@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from app.contract import Outcome
 from app.controls.rules import Retries
 from app.effects import Effects
+from app.jobs.begun import Begun
 from app.jobs.consequences import Consequences
 from app.jobs.job import Job
 from app.metrics import Metrics
@@ -79,6 +80,7 @@ class Life(Protocol):
     marked: int
     call_back: Callable[[], None]
     controls: Controls
+    begun: Begun | None
 
     @property
     def texts(self) -> Texts: ...

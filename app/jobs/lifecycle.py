@@ -21,6 +21,7 @@ from app.due import Due
 from app.effects import Effects, Receipt
 from app.jobs import dead_letters, ledger
 from app.jobs.announcer import Announcer
+from app.jobs.begun import Begun
 from app.jobs.consequences import NOTHING, Consequences, UserCode, consequences_of, leads_to_nothing
 from app.jobs.job import LOST, Job
 from app.jobs.life import Controls
@@ -86,6 +87,7 @@ class Lifecycle(Reported):
         self.is_answered: IsAnswered = _never  # has anybody who answers written since this message of this person?
         self.owner: str | None = None  # this process, where others may own rooms, too
         self.call_owner: CallOwner | None = None
+        self.begun: Begun | None = None  # where it is kept which runs began
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
 
     # Acceptance

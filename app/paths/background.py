@@ -27,10 +27,11 @@ class Background:
         soon: Callable[..., None],
         execute: Callable[[Job], Outcome],
         limit: int,
+        begins: Callable[[int], None] = lambda n: None,
     ) -> None:
-        """`soon` calls a function on the loop, from wherever an attempt ran."""
+        """`soon` calls a function on the loop, from wherever an attempt ran; `begins` notes that a job's run does."""
         self._start_background_task, self._soon, self._execute = start_background_task, soon, execute
-        self.limit = limit
+        self.limit, self._begins = limit, begins
         self.begin: Callable[[Job], None] = lambda job: None  # commits that a job that waited runs, then submits it
         self.stop: Callable[[Job], None] = lambda job: None  # ends the work of an attempt that runs
         self.settle: Settle = lambda job, attempt, outcome: None
@@ -111,6 +112,7 @@ class Background:
 
     def _run(self, job: Job, attempt: int) -> None:
         """In a green thread, or a real one: execute, and report to the loop."""
+        self._begins(job.n)
         self._soon(self._ended, job, attempt, self._execute(job))
 
     def _ended(self, job: Job, attempt: int, outcome: Outcome) -> None:

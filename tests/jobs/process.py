@@ -35,6 +35,7 @@ from app.due import Due
 from app.effects import Effects, Receipt
 from app.jobs import ledger
 from app.jobs.announcer import Announcer
+from app.jobs.begun import Begun
 from app.jobs.consequences import UserCode
 from app.jobs.held_back import HeldBack
 from app.jobs.job import Job
@@ -218,6 +219,7 @@ class Process:
             self.due, lambda upload: f"/uploads/{upload}", lambda upload: {},
             self.loading.room, self.loading.history, True, self.controls,
         )  # fmt: skip
+        self.life.begun = Begun(self.folder / "begun", slots)
         self.background.settle, self.background.begin = self.life.settle, self.life.start
         self.life.is_answered = partial(self.loading.is_answered, by_anybody=True)
         self.held_back = HeldBack(self.life, self.controls)
@@ -248,6 +250,8 @@ class Process:
         )  # fmt: skip
 
     def _begin(self, run: Any, job: Job, attempt: int) -> None:
+        if self.life.begun is not None:
+            self.life.begun.note(job.n)
         self.runs.append((job, attempt))
 
     # What a test does with it

@@ -66,6 +66,36 @@ def test_what_ran_counts_as_an_attempt_and_runs_again_and_what_waited_just_runs(
     assert finals(ann) == ["a", "b"]
 
 
+def test_what_was_killed_before_its_run_began_counts_as_no_attempt(start: Start) -> None:
+    """The ledger says `running` from the commit on; the run itself begins a moment later."""
+    process = start(TASKS)
+    process.background._start_background_task = lambda run, job, attempt: None
+    (id,) = ask(process, process.guest("ann", "lobby"), "a")
+    assert process.stored(id).state == "running"
+    process.kill()
+
+    again = start(TASKS)
+    ann = again.guest("ann", "lobby")
+    again.turn()
+    assert [(job.id, attempt, job.deaths) for job, attempt in again.runs] == [(id, 1, 0)]
+    again.end_run(0, FINE)
+    again.turn()
+    assert finals(ann) == ["a"]
+
+
+def test_a_run_whose_outcome_was_not_committed_counts(start: Start) -> None:
+    """What the outcome leads to may be what ends the process each time."""
+    process = start(TASKS)
+    (id,) = ask(process, process.guest("ann", "lobby"), "a")
+    job, attempt = process.runs.pop()
+    process.background._ended(job, attempt, FINE)
+    process.kill()
+
+    again = start(TASKS)
+    again.turn()
+    assert (again.stored(id).state, again.stored(id).deaths) == ("retrying", 1)
+
+
 def test_a_job_that_ends_the_process_each_time_is_given_up(start: Start) -> None:
     (id,) = ask(process := start(TASKS), process.guest("ann", "lobby"), "a")
     for _ in range(MAX_DEATHS):
