@@ -8,7 +8,7 @@ it then reads in the database what it missed. A process that does not hear its o
 from __future__ import annotations
 
 from asyncio import AbstractEventLoop
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
@@ -22,6 +22,7 @@ SILENT_SECONDS = 1.3  # of another process, after which it counts as away
 DEAF_SECONDS = 3.0  # without our own beat, after which the connection is made anew
 MEET_SECONDS = 4.0  # at least between two tries to find who is silent on another server
 MAX_MESSAGE_BYTES = 512 * 1024  # of the frames in one message, but for a single one that is larger
+FRAME_BYTES = 64  # what a frame takes beside its bytes, about
 EVERYBODY = "all"
 
 Handler = Callable[..., None]  # gets the sender and the values of a frame; never waits
@@ -97,12 +98,21 @@ class Backplane:
 
     def send(self, process: str, kind: str, *values: Any) -> None:
         """Send a frame; what the process misses of it, it will notice."""
-        peer = self._peer(process)
-        peer.out.append([kind, *values])
-        peer.size += sum(len(value) for value in values if isinstance(value, bytes)) + 64
-        if peer.size > MAX_MESSAGE_BYTES:
-            self._send_out(process, peer)
-        elif not self._scheduled:
+        self.send_to((process,), kind, *values)
+
+    def send_to(self, processes: Iterable[str], kind: str, *values: Any) -> None:
+        """Send the same frame to each of these."""
+        frame, size = [kind, *values], FRAME_BYTES
+        for value in values:
+            if type(value) is bytes:
+                size += len(value)
+        for process in processes:
+            peer = self._peers.get(process) or self._peer(process)
+            peer.out.append(frame)
+            peer.size += size
+            if peer.size > MAX_MESSAGE_BYTES:
+                self._send_out(process, peer)
+        if not self._scheduled:
             self._scheduled = True
             if self._loop.time() >= self._sent_at + GAP_SECONDS:
                 self._loop.call_soon(self._send_all)
@@ -111,8 +121,7 @@ class Backplane:
 
     def tell(self, kind: str, *values: Any) -> None:
         """Send a frame to every other process that is known."""
-        for process in list(self._peers):
-            self.send(process, kind, *values)
+        self.send_to(list(self._peers), kind, *values)
 
     def forget(self, process: str) -> None:
         """It is gone for good."""

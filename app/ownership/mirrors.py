@@ -59,8 +59,8 @@ class Mirrors:
 
     def tell(self, room: Room, what: bytes, about: About, task: str | None = None) -> None:
         """Something of a room of ours, to the processes that somebody there is connected to; `task` is whose it is."""
-        for process in room.others:
-            self._backplane.send(process, "shown", room.name, room.epoch, about, what, task)
+        if room.others:
+            self._backplane.send_to(room.others, "shown", room.name, room.epoch, about, what, task)
 
     def was_shown(self, room: Room, ended: Iterable[str]) -> None:
         """All people here have seen these jobs end."""

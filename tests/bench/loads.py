@@ -227,7 +227,7 @@ class Jobs(Load):
     def begin(self) -> None:
         for client in self.clients:
             for _ in range(self._window):
-                self._send(client)
+                self._send(client, time.perf_counter())
 
     def hear(self, client: Client, payloads: list[bytes]) -> None:
         for payload in payloads:
@@ -247,13 +247,36 @@ class Jobs(Load):
         self.done += 1
         self.seconds.append(time.perf_counter() - self._sent.pop(number))
         del self._left[number]
-        if not self.stopping:
-            self._send(client)
+        self._ended(client)
 
-    def _send(self, client: Client) -> None:
+    def _ended(self, client: Client) -> None:
+        if not self.stopping:
+            self._send(client, time.perf_counter())
+
+    def _send(self, client: Client, due: float) -> None:
         number = next(numbers)
-        self._sent[number], self._left[number] = time.perf_counter(), 2
+        self._sent[number], self._left[number] = due, 2
         client.send(self._templates[client].fill(number))
+
+
+class PacedJobs(Jobs):
+    """So many jobs a second from all clients in turn; each takes from the moment it was due."""
+
+    def __init__(self, templates: Templates, rate: float) -> None:
+        super().__init__(templates, 0)
+        self._turns, self._gap, self._due = cycle(templates), 1 / rate, 0.0
+
+    def begin(self) -> None:
+        self._due = time.perf_counter()
+
+    def tick(self, now: float) -> float:
+        while self._due <= now and not self.stopping:
+            self._send(next(self._turns), self._due)
+            self._due += self._gap
+        return now + 1.0 if self.stopping else max(self._due, now + 0.0001)
+
+    def _ended(self, client: Client) -> None:
+        """The next one is sent when it is due."""
 
 
 class MessagesWithJobs(Load):

@@ -19,7 +19,7 @@ from tests.bench.jobs import (
     spillway_messages_with_jobs,
 )
 from tests.bench.models import acks_beside_models
-from tests.bench.several import several
+from tests.bench.several import Work, several
 from tests.bench.sides import Measurement, Side, Size, chat_sides, connecting, echo, fan, own_rooms, paced
 from tests.bench.stall import big_writes
 from tests.bench.streams import acks_beside_streams, first_piece, pieces
@@ -283,11 +283,13 @@ def _several_rows() -> list[Row]:
     if postgres_binaries() is None:
         return []
 
-    def row(name: str, jobs: bool, title: str, most: float) -> Row:
+    def row(name: str, work: Work, title: str, most: float) -> Row:
         sides = [
-            _ours(partial(several, processes=3, jobs=jobs, rooms=10, window=4)),
-            _ours(partial(several, processes=1, jobs=jobs, rooms=10, window=4), "one web process"),
+            _ours(partial(several, work=work, processes=3)),
+            _ours(partial(several, work=work, processes=1), "one web process"),
         ]
+        if work.window:
+            sides.append(_ours(partial(several, work=work, processes=3, apart=True), "three that share only the core"))
         lines = [
             Line(
                 f"{title}, members on three web processes: CPU of all three",
@@ -302,9 +304,12 @@ def _several_rows() -> list[Row]:
         ]
         return Row(name, sides, lines)
 
+    stored, job = "message stored on PostgreSQL", "simple no-op job on PostgreSQL"
     return [
-        row("several-message", False, "message stored on PostgreSQL", 2.5),
-        row("several-job", True, "simple no-op job on PostgreSQL", 1.3),
+        row("several-message", Work(jobs=False, rooms=50, window=4), f"{stored}, 50 x 4 in flight", 2.5),
+        row("several-message-rate", Work(jobs=False, rooms=50, rate=2000), f"{stored}, 2,000 a second", 2.5),
+        row("several-job", Work(jobs=True, rooms=50, window=4), f"{job}, 50 x 4 in flight", 1.3),
+        row("several-job-rate", Work(jobs=True, rooms=50, rate=1000), f"{job}, 1,000 a second", 1.3),
     ]
 
 
