@@ -7,7 +7,6 @@ of them is left alone.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import phonenumbers
 from dateparser import parse  # type: ignore[import-untyped] # it has none
@@ -18,10 +17,10 @@ from stdnum.us import ssn
 
 # A number without a country code is read as one of these.
 REGIONS = ("GB", "US", "DE", "FR")
-MAX_TRIES = 200  # places in one text at which a number is looked for
+MAX_TRIES = 10_000  # places in one text at which a number is looked for: more than a text of 8,192 characters has
 LANGUAGES = ["en", "de", "fr"]
 MONTH = r"(?<![a-zä])(?:jan|feb|m[aä]r|apr|ma[iy]|jun|jul|aug|sep|o[ck]t|nov|de[cz])[a-zä]{0,8}\.?"
-MOST_DATES = 20  # of birth in one text: each is parsed
+MOST_DATES = 20  # of birth in one text are parsed; what looks like further ones counts without
 DATE = re.compile(
     rf"\d{{4}}-\d{{1,2}}-\d{{1,2}}|\d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th|\.)?\s+(?:of\s+)?{MONTH},?\s+\d{{2,4}}"
@@ -91,8 +90,8 @@ def _insurances(text: str) -> Iterator[Found]:
 
 def _births(text: str) -> Iterator[Found]:
     near = (each for each in DATE.finditer(text) if _stands_before(BIRTH, text, each.start(), BIRTH_REACH))
-    for each in islice(near, MOST_DATES):
-        if parse(each[0], languages=LANGUAGES) is not None:
+    for number, each in enumerate(near):
+        if number >= MOST_DATES or parse(each[0], languages=LANGUAGES) is not None:
             yield Found("birth", *each.span())
 
 

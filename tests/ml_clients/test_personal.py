@@ -23,3 +23,14 @@ def test_several_are_told_in_the_order_of_the_text() -> None:
 def test_numbers_with_a_wrong_check_digit_stay() -> None:
     for text in ("4111 1111 1111 1112", "SSN 000-12-3456", "A123456781"):
         assert redact(text) == ([], text)
+
+
+def test_nothing_is_left_in_a_long_text_that_is_full_of_numbers() -> None:
+    refused = "1234 5678 9 " * 500
+    numbers = "call +49 170 1234567 or " * 90
+    births = "born 1.2.1980, " * 100
+    found, text = redact(refused + numbers + births)
+    assert len([each for each in found if each.kind == "phone"]) == 90
+    assert len([each for each in found if each.kind == "birth"]) == 100
+    assert "1234567" not in text
+    assert "1980" not in text
