@@ -89,13 +89,17 @@ class Parser:
         """Append the messages of all frames that are complete; returns where the first incomplete one begins."""
         start, end = 0, len(data)
         while end - start >= 2:
-            size = data[start + 1] - MASKED
-            if data[start] == FIN | TEXT and 0 <= size < 126 and not self._kind:  # nearly every frame of a chat
-                stop = start + 6 + size
+            size, head = data[start + 1] - MASKED, start + 2
+            is_usual = 0 <= size < 126
+            if size == 126 and head + 2 <= end:  # the length is in the next two bytes
+                size, head = data[head] << 8 | data[head + 1], head + 2
+                is_usual = 126 <= size <= self._limit
+            if is_usual and data[start] == FIN | TEXT and not self._kind:  # nearly every frame of a chat
+                stop = head + 4 + size
                 if stop > end:
                     self._need = stop - start
                     break
-                payload = apply_mask(data[start + 6 : stop], data[start + 2 : start + 6])
+                payload = apply_mask(data[head + 4 : stop], data[head : head + 4])
                 if not payload.isascii():
                     _check_utf8(payload)
                 messages.append((TEXT, payload))
