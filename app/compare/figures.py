@@ -30,6 +30,8 @@ STATES = ("succeeded", "failed", "cancelled", "skipped", "lost", "refused")  # t
 ANSWERED = ("succeeded", "failed")  # a client was told the outcome
 ACK_MS, ANSWER_S = 100.0, 2.0  # the bounds of a workload that has none
 
+Figures = Mapping[str, VariantFigures]
+
 
 def figures(runs: Sequence[Run], bounds: dict[str, Any]) -> dict[str, VariantFigures]:
     """The figures of each variant that ran, in the order of VARIANTS; bounds as in a workload."""
@@ -50,6 +52,16 @@ def times(of: Callable[[Run], list[float | None]], runs: Sequence[Run]) -> Times
     every = sorted(each for each_run in samples for each in each_run)
     mean = round(sum(every) / len(every), 3) if every else None
     return Times(len(every), never, mean, **{name: _quantile(name, samples, every, never) for name in QUANTILES})
+
+
+def is_excluded(variant: VariantFigures) -> bool:
+    """Whether it lost, doubled or disordered anything."""
+    return bool(variant.lost or variant.doubled or variant.disordered)
+
+
+def relevant(task: str, broken: list[Broken]) -> list[Broken]:
+    """The broken bounds that concern this task: that on its own answers, and that on acks."""
+    return [each for each in broken if each.what in ("ack", task)]
 
 
 def bound_ms(bounds: dict[str, Any], what: str) -> float:

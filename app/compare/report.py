@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -15,12 +15,11 @@ from rich.table import Table
 from app.compare import figures as of
 from app.compare import plots
 from app.compare import wording as words
-from app.compare.conclusion import Verdict, baseline, groups, headline, verdicts
-from app.compare.figures import STATES, figures, highest_known_quantile, tasks
-from app.compare.projection import Projection, project
+from app.compare.figures import STATES, Figures, figures, highest_known_quantile, is_excluded, tasks
+from app.compare.other_loads import Projection, project
 from app.compare.samples import SCHEMA, Figure, LoadFigures, Report, Times, VariantFigures
-from app.compare.verdict import Figures
-from app.compare.wording import join_words, ms, plural
+from app.compare.verdict import Judged, Verdict, baseline, judge, kind, reason, verdicts
+from app.compare.wording import bound_words, join_words, ms, plural
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
@@ -34,6 +33,8 @@ GENERAL_DOUBTS = (
     "A workload file is a guess at what people will do. Another mix of tasks, longer texts or larger rooms can change the verdict.",
 )
 HTML, JSON = "compare.html", "compare.json"
+RECOMMENDATIONS = {"simple": "Stay simple", "queued": "Take the queue", "auto": "Let auto choose"}
+SUBJECTS = {1: "it does not keep", 2: "neither path keeps"}  # by the number of paths that could be recommended
 
 
 class ReportInvalid(Exception):
@@ -100,14 +101,10 @@ def table(report: Report, console: Console) -> None:
     for each in groups(concluded.verdicts, concluded.figures, report.workload.get("bounds", {})):
         console.print(f"[bold]{escape(each.title)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
     console.print()
-    console.print(_table(concluded.figures))
-
-
-def _table(found: dict[str, VariantFigures]) -> Table:
-    made = Table("", *found, box=None, header_style="bold")
-    for name, cells in rows(found):
+    made = Table("", *concluded.figures, box=None, header_style="bold")
+    for name, cells in rows(concluded.figures):
         made.add_row(escape(name), *cells)
-    return made
+    console.print(made)
 
 
 def rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
@@ -248,6 +245,84 @@ def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[t
         of_parts("cpu_per_1000", "{}: processor s for 1,000 jobs"),
         of_parts("mb", "{}: peak MB"),
     ]
+
+
+class Group(NamedTuple):
+    """Tasks whose verdicts are equal, told together."""
+
+    tasks: list[str]
+    take: str | None
+    reason: str
+    turns: list[str]  # the load at which the answer changes: one sentence, or one for each task that has its own
+
+    @property
+    def title(self) -> str:
+        """The names of its tasks."""
+        return ", ".join(self.tasks)
+
+
+def groups(found: Sequence[Verdict], all_figures: Figures, bounds: dict[str, Any]) -> list[Group]:
+    """The same verdicts, those that are equal together, in the order of their first tasks."""
+    turns = {each.task: each.turn.sentence for each in found}
+    by_kind: dict[Hashable, list[Judged]] = {}
+    for each in found:
+        judged = judge(each.task, all_figures, bounds)
+        by_kind.setdefault(kind(judged, all_figures, bounds), []).append(judged)
+    return [
+        Group(
+            [each.task for each in group],
+            group[0].choice.take,
+            reason(group, all_figures, bounds),
+            _turns({each.task: turns[each.task] for each in group}),
+        )
+        for group in by_kind.values()
+    ]
+
+
+def _turns(by_task: dict[str, str]) -> list[str]:
+    different = {each for each in by_task.values() if each}
+    return sorted(different) if len(different) < 2 else [f"{task}: {said}" for task, said in by_task.items()]
+
+
+def headline(found: Sequence[Verdict], all_figures: Figures) -> str:
+    """All verdicts in one sentence, with the bounds that no path keeps."""
+    takes: dict[str, list[str]] = {}
+    for each in found:
+        takes.setdefault(each.take or "", []).append(each.task)
+    if not found or set(takes) == {""}:
+        return "No path can be recommended."
+    unkept = _unkept([each.task for each in found if each.take], all_figures)
+    if set(takes) == {"simple"} and all(each.rule == "draw" for each in found):
+        return f"A draw: stay simple{unkept}."
+    if len(takes) == 1:
+        return f"{RECOMMENDATIONS[next(iter(takes))]}{unkept}."
+    most = max(takes, key=lambda take: (len(takes[take]), take == "simple"))
+    rest = [f"{_lower(take)} for {join_words(tasks)}" for take, tasks in sorted(takes.items()) if take != most]
+    return f"{RECOMMENDATIONS.get(most, 'No path')}, but {join_words(rest)}{unkept}."
+
+
+def _lower(take: str) -> str:
+    words = RECOMMENDATIONS.get(take, "No path")
+    return words[0].lower() + words[1:]
+
+
+def _unkept(tasks: Sequence[str], all_figures: Figures) -> str:
+    """The rest of the headline: `; neither path keeps 2 s under this load`. Empty when some path keeps each bound."""
+    paths = [each for name, each in all_figures.items() if name != "plain" and not is_excluded(each)]
+    by_limit: dict[float, list[str]] = {}
+    for what in ("ack", *tasks):
+        limits = [_broken_bound(what, each) for each in paths if what == "ack" or what in each.tasks]
+        if limits and limits[0] is not None and None not in limits:
+            by_limit.setdefault(limits[0], []).append("acks" if what == "ack" else what)
+    if not by_limit:
+        return ""
+    all_answers = list(by_limit.values()) == [list(tasks)]
+    said = [bound_words(limit) + ("" if all_answers else f" for {join_words(of)}") for limit, of in by_limit.items()]
+    return f"; {SUBJECTS.get(len(paths), 'no path keeps')} {join_words(said)} under this load"
+
+
+def _broken_bound(what: str, variant: VariantFigures) -> float | None:
+    return next((each.bound for each in variant.broken if each.what == what), None)
 
 
 def doubts(report: Report, found: Figures) -> list[str]:

@@ -21,10 +21,9 @@ import msgspec
 import psutil
 
 from app.compare.driver import AllFinal, Assignment, Connected, DriverMessage, Observed, Progress
-from app.compare.machine import machine
 from app.compare.report import conclude
 from app.compare.samples import JobTimes, LoadFigures, Report, Run
-from app.compare.system import Meter, RunFailed, System, variant_system
+from app.compare.system import Meter, RunFailed, System, machine, variant_system
 from app.compare.workload import FILLABLE_ARGUMENTS, Arrival, Workload, arrivals, conversation_texts, senders
 from app.tasks import Task, on_message
 

@@ -1,10 +1,11 @@
-"""A whole Spillway for a while: `python -m app.run` on a free port with a folder of its own, and what it uses up."""
+"""A whole Spillway for a while: `python -m app.run` on a free port with a folder of its own, what it uses up, and where."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import os
+import platform
 import re
 import shutil
 import signal
@@ -25,6 +26,7 @@ import requests
 from app.compare.samples import Use
 from app.compare.workload import Workload, python_task_files
 from app.ports import free_port
+from app.settings import from_env
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_SECONDS = 60.0
@@ -306,3 +308,23 @@ class Meter:
 
     def _cpu(self, part: str) -> float:
         return sum(seconds for (name, _), seconds in self._used.items() if name == part)
+
+
+def machine() -> dict[str, object]:
+    """Cores, processor, memory and software of this machine."""
+    return {
+        "cores": os.cpu_count(),
+        "processor": _processor(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "max_inflight": from_env().max_inflight,
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:
+            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,4 +1,4 @@
-"""Which path to take for each task, by these rules (docs/compare.md has them for readers).
+"""Which path to take for each task, and why in a sentence or two, by these rules (docs/compare.md has them for readers).
 
 1. A path that lost, doubled or disordered anything in any run is excluded. `plain` is measured and never recommended:
    it loses its jobs at every restart.
@@ -19,21 +19,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from app.compare import figures as of
-from app.compare.samples import VARIANTS, Figure, Times, VariantFigures
+from app.compare.figures import Figures, is_excluded, relevant
+from app.compare.other_loads import Crossover, find_crossover
+from app.compare.samples import VARIANTS, Broken, Figure, Times, VariantFigures
+from app.compare.wording import bound_words, count, join_words, ms, plural, span
 
 NOTICED_MS, NOTICED_SHARE = 5.0, 0.05  # smaller differences do not count
 NOTICED_PERCENT = 1.0  # of jobs or messages undone
 SINGLE_REPEAT_SPREAD = 0.20  # of the larger value, with one repeat
 SPREAD_FACTORS = {2: 4.0, 3: 2.0}  # by the number of repeats: few lie close together by chance
+FEWER_PARTS = "the path with fewer parts is taken"
 
 Result = Literal["better", "worse", "draw", "unknown"]
-Figures = Mapping[str, VariantFigures]
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -66,6 +69,72 @@ class Choice(NamedTuple):
     comparisons: list[Difference]
 
 
+class Judged(NamedTuple):
+    """A task with the path that the rules chose for it, and the bounds which that path breaks."""
+
+    task: str
+    choice: Choice
+    broken: list[Broken]
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """The recommendation for one task."""
+
+    task: str
+    take: str | None  # simple, queued, auto; None when no path can be recommended
+    rule: str  # the rule that decided: bound, undone, answer, ack, conflict, draw, unknown, out, alone
+    reason: str
+    keeps: bool  # whether it keeps the task's bounds
+    turn: Crossover
+    costs: str
+    parts: list[str]
+    plain: str  # how soon the variant without a ledger answered; empty when it was not measured
+    comparisons: list[Difference]
+
+
+def verdicts(all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> list[Verdict]:
+    """One verdict for each task that ran on any path."""
+    return [_verdict(judge(task, all_figures, bounds), all_figures, bounds, machine) for task in of.tasks(all_figures)]
+
+
+def _verdict(judged: Judged, all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> Verdict:
+    task, choice, broken = judged
+    why = reason([judged], all_figures, bounds)
+    if choice.take is None:
+        never = Crossover(None, False, "")
+        return Verdict(task, None, choice.rule, why, False, never, "", [], "", [])
+    return Verdict(
+        task=task,
+        take=choice.take,
+        rule=choice.rule,
+        reason=why,
+        keeps=not broken,
+        turn=find_crossover(task, choice.take, all_figures, machine),
+        costs=_costs(choice.take, all_figures),
+        parts=list(all_figures[choice.take].parts),
+        plain=_plain(task, all_figures),
+        comparisons=choice.comparisons,
+    )
+
+
+def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
+    """What the variant without a ledger did, in a sentence or two; empty when it was not measured."""
+    plain = all_figures.get("plain")
+    if plain is None:
+        return ""
+    times = join_words([each.plain for each in found if each.plain]) or "no job was answered"
+    wrong = f"It {faults(plain)}" if is_excluded(plain) else "It lost nothing in these runs"
+    return (
+        f"On plain, {times}. {wrong}. It is never recommended: jobs that are running when the process stops are lost."
+    )
+
+
+def judge(task: str, all_figures: Figures, bounds: dict[str, Any]) -> Judged:
+    """Apply the rules of the verdict to one task."""
+    choice = choose(task, all_figures, bounds)
+    return Judged(task, choice, relevant(task, all_figures[choice.take].broken) if choice.take else [])
+
+
 def choose(task: str, all_figures: Figures, bounds: dict[str, Any]) -> Choice:
     """The path for a task by the rules above."""
     candidates = fewest_parts_first(all_figures, task)
@@ -90,11 +159,6 @@ def fewest_parts_first(all_figures: Figures, task: str) -> list[str]:
     """The paths that ran this task, the one with the fewest parts first."""
     did = [name for name in VARIANTS if name != "plain" and name in all_figures and task in all_figures[name].tasks]
     return sorted(did, key=lambda name: (len(all_figures[name].parts), VARIANTS.index(name)))
-
-
-def is_excluded(variant: VariantFigures) -> bool:
-    """Whether it lost, doubled or disordered anything."""
-    return bool(variant.lost or variant.doubled or variant.disordered)
 
 
 def compare_pair(task: str, fewer: str, more: str, all_figures: Figures, bounds: dict[str, Any]) -> Pair:
@@ -171,3 +235,161 @@ def _ranges_overlap(left: tuple[float | None, float | None], right: tuple[float 
     if low is None or high is None or least is None or most is None:
         return False
     return low <= most and least <= high
+
+
+def kind(judged: Judged, all_figures: Figures, bounds: dict[str, Any]) -> Hashable:
+    """Equal for tasks that one sentence can be about."""
+    choice = judged.choice
+    if choice.take is None:
+        return None, _no_path(judged.task, all_figures)
+    broken = tuple((each.what == "ack", each.bound) for each in judged.broken)
+    quantiles = tuple((each.measure, each.quantile) for each in choice.comparisons if each.measure != "undone")
+    decided = _deciding_bound(judged, bounds) if choice.rule == "bound" else None
+    return choice.take, choice.rival, choice.rule, broken, decided, quantiles
+
+
+def reason(group: Sequence[Judged], all_figures: Figures, bounds: dict[str, Any]) -> str:
+    """Why this path is taken for these tasks, whose kind is the same, and which bounds it breaks all the same."""
+    choice = group[0].choice
+    if choice.take is None:
+        return _no_path(group[0].task, all_figures)
+    said = _why(group, choice.take, all_figures, bounds)
+    said = said[0].upper() + said[1:]
+    if group[0].broken:
+        broken = [_bound_on(each.what == "ack", each.bound, group) for each in group[0].broken]
+        said += f" It still breaks {join_words(broken)}."
+    return said
+
+
+def _why(group: Sequence[Judged], take: str, all_figures: Figures, bounds: dict[str, Any]) -> str:  # noqa: PLR0911 # a rule, a sentence
+    """The rule that decided, as a sentence."""
+    rule, rival = group[0].choice.rule, group[0].choice.rival
+    if rival is None:
+        return f"Only {take} was measured, so it cannot be compared with another path."
+    if rule == "out":
+        return f"{rival} is excluded: it {faults(all_figures[rival])}; {take} did not."
+    if rule == "undone":
+        return f"{take} leaves less undone: {_undone(group, take, all_figures)}, {rival} {_undone(group, rival, all_figures)}."
+    if rule == "unknown":
+        return f"Too few answers to tell {take} from {rival} ({_samples(group, all_figures)}), so {FEWER_PARTS}."
+    known = [_sides(found, take) for found in (_differences(group, each) for each in ("answer", "ack")) if found]
+    if rule == "conflict":
+        return f"Neither path is better in both: {'; '.join(known)}. That is a draw, so {FEWER_PARTS}."
+    if rule == "bound":
+        measure, limit = _deciding_bound(group[0], bounds)
+        return f"Only {take} keeps {_bound_on(measure == 'ack', limit, group)}: {_sides(_differences(group, measure), take)}."
+    if rule in ("answer", "ack"):
+        return _sooner(_differences(group, rule), rule, take)
+    return f"A draw: {'; '.join(known)}; the difference is within chance, so {FEWER_PARTS}."
+
+
+def _sooner(found: Sequence[Difference], rule: str, take: str) -> str:
+    word = "answers" if rule == "answer" else "acknowledges"
+    needed = span([each.needed or 0.0 for each in found], ms)
+    return (
+        f"{take} {word} sooner: {_sides(found, take)}. This is more than the {needed} from which a difference counts."
+    )
+
+
+def _differences(group: Sequence[Judged], measure: str) -> list[Difference]:
+    """One measure of the path taken and its rival, for each task that has it."""
+    sides = {group[0].choice.take, group[0].choice.rival}
+    return [
+        each
+        for judged in group
+        for each in judged.choice.comparisons
+        if each.measure == measure and {each.path, each.against} == sides and each.value is not None
+    ]
+
+
+def _deciding_bound(judged: Judged, bounds: dict[str, Any]) -> tuple[str, float]:
+    """The measure whose bound only the path taken keeps, and that bound in ms."""
+    for measure, what in (("answer", judged.task), ("ack", "ack")):
+        limit = of.bound_ms(bounds, what)
+        for each in _differences([judged], measure):
+            if each.value is None or each.other is None or each.result == "draw":
+                continue
+            if (each.value <= limit) != (each.other <= limit):
+                return measure, limit
+    raise AssertionError(f"no bound tells {judged.choice.take} from {judged.choice.rival}")
+
+
+def _bound_on(on_acks: bool, limit: float, group: Sequence[Judged]) -> str:
+    answers = f"answers of {group[0].task}" if len(group) == 1 else "their answers"
+    return f"the bound of {bound_words(limit)} on {'acks' if on_acks else answers}"
+
+
+def _sides(found: Sequence[Difference], take: str) -> str:
+    """p95 of answers is 44 ms on simple and 90 to 95 ms on queued, the path taken first."""
+    first = found[0]
+    mine, other = (first.path, first.against) if first.path == take else (first.against, first.path)
+    values = {
+        name: span([(each.value if each.path == name else each.other) or 0.0 for each in found], ms)
+        for name in (mine, other)
+    }
+    noun = "answers" if first.measure == "answer" else "acks"
+    return f"{first.quantile} of {noun} is {values[mine]} on {mine} and {values[other]} on {other}"
+
+
+def _undone(group: Sequence[Judged], path: str, all_figures: Figures) -> str:
+    variant = all_figures[path]
+    jobs = span([round(variant.tasks[each.task].undone.value or 0.0, 1) for each in group], count)
+    return f"{jobs} % of jobs and {count(round(variant.refused.value or 0.0, 1))} % of messages"
+
+
+def _samples(group: Sequence[Judged], all_figures: Figures) -> str:
+    return join_words(
+        [
+            f"{span([all_figures[path].tasks[each.task].answer.n for each in group], count)} on {path}"
+            for path in fewest_parts_first(all_figures, group[0].task)
+        ]
+    )
+
+
+def faults(variant: VariantFigures) -> str:
+    """What a path did wrong: lost 1 and doubled 2."""
+    counted = {"lost": variant.lost, "doubled": variant.doubled, "disordered": variant.disordered}
+    return join_words([f"{word} {number:,}" for word, number in counted.items() if number]) or "broke nothing"
+
+
+def _no_path(task: str, all_figures: Figures) -> str:
+    bad = [
+        f"{path} {faults(all_figures[path])}"
+        for path in fewest_parts_first(all_figures, task)
+        if is_excluded(all_figures[path])
+    ]
+    if not bad:
+        return "No path that can be recommended was measured; plain is only the baseline."
+    return f"Every path broke a promise: {join_words(bad)}. Find the cause before you choose a path."
+
+
+def _costs(take: str, all_figures: Figures) -> str:
+    """The number of parts, the cost of a job, and what other paths need."""
+    taken = all_figures[take]
+    said = f"{plural(len(taken.parts), 'part')} to operate ({join_words(list(taken.parts))})"
+    cpu = _cpu(taken)
+    said += "" if cpu is None else f", {count(cpu)} s of processor time for 1,000 jobs"
+    for name in ("simple", "queued"):
+        other = all_figures.get(name)
+        if other is None or name == take or set(other.parts) == set(taken.parts):
+            continue
+        more = [part for part in taken.parts if part not in other.parts] or [
+            part for part in other.parts if part not in taken.parts
+        ]
+        word = f"{plural(len(more), 'part')} {'more' if len(taken.parts) > len(other.parts) else 'fewer'} than {name}"
+        needs = _cpu(other)
+        return f"{said}. {word} ({join_words(more)})" + ("." if needs is None else f", which needs {count(needs)} s.")
+    return f"{said}."
+
+
+def _cpu(variant: VariantFigures) -> float | None:
+    known = [part.cpu_per_1000.value for part in variant.parts.values() if part.cpu_per_1000.value is not None]
+    return sum(known) if known else None
+
+
+def _plain(task: str, all_figures: Figures) -> str:
+    variant = all_figures.get("plain")
+    if variant is None or task not in variant.tasks:
+        return ""
+    measured = of.highest_known_quantile(variant.tasks[task].answer, "p95")
+    return f"{measured[0]} of answers of {task} is {ms(measured[1])}" if measured else f"nobody got an answer of {task}"
