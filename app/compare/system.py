@@ -80,7 +80,7 @@ class System:
     ) -> None:
         self._folder = TemporaryDirectory(prefix="spillway-")
         self._root, self._options = root, [] if queue else ["--no-queue"]
-        self.port = int(first_port) if first_port else free_port()
+        self.port = int(first_port) if first_port else free_port(1, 2, FRONT)  # several web processes, and nginx
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = Path(folder or self._folder.name)
         self.log = log or Path(self._folder.name) / "run.log"

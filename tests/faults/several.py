@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import secrets
-import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +32,7 @@ class Several(System):
             "WEB": str(COUNT),
             "FRONT_PORT": str(free_port()),
         }
-        super().__init__(first_port=str(ports_in_a_row(COUNT)), **several, **settings)
+        super().__init__(first_port=str(free_port(*range(1, COUNT))), **several, **settings)
         first = self.port
         self.database: Any = None  # what a scenario needs of it, to break it
         self.urls = [f"http://127.0.0.1:{first + number}" for number in range(COUNT)]
@@ -88,18 +87,3 @@ def several(settings: dict[str, Any]) -> Iterator[Several]:
     """The system with three web processes."""
     with running() as cluster, Several(cluster.database(), **settings) as system:
         yield system
-
-
-def ports_in_a_row(count: int) -> int:
-    """The first of so many free ports, of which the one 100 above is free, too."""
-    while True:
-        first = free_port()
-        with contextlib.suppress(OSError):
-            if all(_is_free(first + number) for number in [*range(count), 100]):
-                return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", port))
-    return True

@@ -15,7 +15,6 @@ from app import front
 from app.cluster import BROKERS, WEB, WORKERS, postgres_binaries
 from app.compare.system import System
 from tests.conftest import need
-from tests.faults.several import ports_in_a_row
 from tests.guest import WAIT, Guest
 
 pytestmark = pytest.mark.slow
@@ -32,7 +31,7 @@ def cluster(parts: None) -> Iterator[Cluster]:
     """One, with every job on the queue."""
     need(postgres_binaries(), "PostgreSQL")
     need(front.binary(), "nginx")
-    with Cluster(RATE_LIMIT="off", DEFAULT_PATH="queued", first_port=str(ports_in_a_row(WEB))) as running:
+    with Cluster(RATE_LIMIT="off", DEFAULT_PATH="queued") as running:
         yield running
     left = (running.data / "postgres").resolve()
     if os.geteuid() == 0:  # it is not in DATA_DIR then
