@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -199,7 +200,7 @@ def _begun(settings: Settings) -> Begun | None:
     """None where others may take over our rooms: they cannot see such a file, and after a kill everything has begun."""
     if settings.is_shared or not settings.ledger:
         return None
-    return Begun(settings.data_dir / "begun", settings.max_inflight)
+    return Begun(Path(f"{settings.database.removeprefix('sqlite:///')}.begun"), settings.max_inflight)
 
 
 def _runner(

@@ -34,10 +34,11 @@ class Begun:
         try:
             with path.open("a+b") as file:
                 file.seek(0)
-                self._before = _those_in(file.read())
-                file.truncate(0)
+                kept = file.read()
+                self._before, size = _those_in(kept), max(size, len(kept))
                 os.posix_fallocate(file.fileno(), 0, size)  # a disk that is full later does not matter
-                self._map = mmap.mmap(file.fileno(), size)
+                self._map = mmap.mmap(file.fileno(), size)  # only of a file that never gets shorter this can be written
+                self._map[:] = bytes(size)
         except OSError as error:
             log.warning("which runs began is not kept: after a kill all count", error=error.strerror, path=str(path))
 

@@ -57,6 +57,15 @@ def test_a_file_that_cannot_be_had_is_said_and_everything_else_works(
     assert "which runs began is not kept" in capsys.readouterr().out
 
 
+def test_who_has_it_open_already_is_not_disturbed(tmp_path: Path) -> None:
+    first = Begun(tmp_path / "begun", 4)
+    first.note(1)
+    Begun(tmp_path / "begun", 1)
+    first.note(2)
+    first.forget(1)
+    assert Begun(tmp_path / "begun", 1).had(2)
+
+
 def test_a_file_of_something_else_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     (tmp_path / "begun").write_bytes(bytes(8) + b"\x07" + bytes(7) + b"half")
     made = Begun(tmp_path / "begun", 1)
