@@ -70,6 +70,15 @@ class Asked:
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
 
+class Listing(click.Group):
+    """A group in which `ls` is also called `list`, and `list` also `ls`: nobody need remember which it is where."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """By its name, or by the other one."""
+        other = {"ls": "list", "list": "ls"}.get(cmd_name, cmd_name)
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, other)
+
+
 class Failed(Exception):
     """The web process refused; `code` is that of its error."""
 

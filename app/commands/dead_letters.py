@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from app.commands.asked import Asked, Failed, shared, show, show_list
+from app.commands.asked import Asked, Failed, Listing, shared, show, show_list
 from app.commands.jobs import moment
 
 MIN_PREFIX = 10  # characters of an ID: those of its time
@@ -17,7 +17,7 @@ MIN_PREFIX = 10  # characters of an ID: those of its time
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-@click.group("dead-letters")
+@click.group("dead-letters", cls=Listing)
 @shared
 def dead_letters() -> None:
     """Jobs no attempt will complete, messages nobody could read, callbacks nobody took."""

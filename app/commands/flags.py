@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from app.commands.asked import Asked, shared, show
+from app.commands.asked import Asked, Listing, shared, show
 
 
-@click.group()
+@click.group(cls=Listing)
 @shared
 def flags() -> None:
     """Which path each task takes."""

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from app.commands.asked import Asked, shared, show, show_list
+from app.commands.asked import Asked, Listing, shared, show, show_list
 
 STATES = ["accepted", "running", "retrying", "succeeded", "failed", "cancelled", "skipped"]
 
 
-@click.group()
+@click.group(cls=Listing)
 @shared
 def jobs() -> None:
     """What became of jobs."""

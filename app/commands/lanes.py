@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from app.commands.asked import Asked, shared, show
+from app.commands.asked import Asked, Listing, shared, show
 
 
-@click.group()
+@click.group(cls=Listing)
 @shared
 def tasks() -> None:
     """Which tasks are paused, their limits, and how they are tried again."""
@@ -43,7 +43,7 @@ def resume_task(asked: Asked, task: str) -> None:
     _set(asked, f"tasks/{task}", paused=False)
 
 
-@click.group()
+@click.group(cls=Listing)
 @shared
 def lanes() -> None:
     """Which lanes are paused."""

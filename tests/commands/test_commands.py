@@ -184,6 +184,11 @@ def test_json_and_url_may_stand_anywhere(web: Web, words: str) -> None:
     assert rows[0]["task"] == "*"
 
 
+@pytest.mark.parametrize("group", ["flags", "dead-letters", "jobs", "tasks", "lanes"])
+def test_a_list_is_had_by_either_name(web: Web, group: str) -> None:
+    assert run(group, "ls", "--json", "--url", web.url) == run(group, "list", "--json", "--url", web.url)
+
+
 def test_streams_are_planned_on_the_broker_of_make_run(system: System) -> None:
     system.flag("queued")  # from now on there are some
     until(lambda: requests.get(f"{system.url}/readyz", timeout=WAIT).ok, "the queue is there")
