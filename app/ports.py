@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 import sys
@@ -39,18 +40,20 @@ def _is_free(port: int) -> bool:
 
 
 def _claim(ports: list[int]) -> bool:
-    """Take names that the kernel gives to one process of the machine at a time, and back when it ends; Linux alone has them."""
-    if sys.platform != "linux":
-        return True
+    """Take names that the kernel gives to one process of the machine at a time, and back when it ends.
+
+    True, too, where there are no such names: on other systems than Linux, and where a process may not have them.
+    """
     made = []
-    for port in ports:
-        claim = socket.socket(socket.AF_UNIX)
-        made.append(claim)
+    for port in ports if sys.platform == "linux" else ():
         try:
+            claim = socket.socket(socket.AF_UNIX)
+            made.append(claim)
             claim.bind(f"\0spillway-port-{port}")
-        except OSError:
-            for each in made:
-                each.close()
-            return False
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                for each in made:
+                    each.close()
+                return False
     _claims.extend(made)
     return True
