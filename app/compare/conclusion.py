@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.compare import figures as of
-from app.compare.crossover import Crossover, find_crossover
+from app.compare.loads import Crossover, find_crossover
 from app.compare.reasons import Judged, faults, judge, kind, reason
-from app.compare.samples import VariantFigures
-from app.compare.verdict import Difference, Figures, is_excluded
+from app.compare.samples import Figures, VariantFigures
+from app.compare.verdict import Difference
 from app.compare.wording import bound_words, count, join_words, ms, plural
 
 RECOMMENDATIONS = {"simple": "Stay simple", "queued": "Take the queue", "auto": "Let auto choose"}
@@ -99,7 +99,7 @@ def _lower(take: str) -> str:
 
 def _unkept(tasks: Sequence[str], all_figures: Figures) -> str:
     """The rest of the headline: `; neither path keeps 2 s under this load`. Empty when some path keeps each bound."""
-    paths = [each for name, each in all_figures.items() if name != "plain" and not is_excluded(each)]
+    paths = [each for name, each in all_figures.items() if name != "plain" and not each.excluded]
     by_limit: dict[float, list[str]] = {}
     for what in ("ack", *tasks):
         limits = [_broken_bound(what, each) for each in paths if what == "ack" or what in each.tasks]
@@ -122,7 +122,7 @@ def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
     if plain is None:
         return ""
     times = join_words([each.plain for each in found if each.plain]) or "no job was answered"
-    wrong = f"It {faults(plain)}" if is_excluded(plain) else "It lost nothing in these runs"
+    wrong = f"It {faults(plain)}" if plain.excluded else "It lost nothing in these runs"
     return (
         f"On plain, {times}. {wrong}. It is never recommended: jobs that are running when the process stops are lost."
     )

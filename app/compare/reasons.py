@@ -6,9 +6,9 @@ from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from app.compare import figures as of
-from app.compare.crossover import relevant
-from app.compare.samples import Broken, VariantFigures
-from app.compare.verdict import Choice, Difference, Figures, choose, fewest_parts_first, is_excluded
+from app.compare.loads import relevant
+from app.compare.samples import Broken, Figures, VariantFigures
+from app.compare.verdict import Choice, Difference, choose, fewest_parts_first
 from app.compare.wording import bound_words, count, join_words, ms, span
 
 FEWER_PARTS = "the path with fewer parts is taken"
@@ -147,7 +147,7 @@ def _no_path(task: str, all_figures: Figures) -> str:
     bad = [
         f"{path} {faults(all_figures[path])}"
         for path in fewest_parts_first(all_figures, task)
-        if is_excluded(all_figures[path])
+        if all_figures[path].excluded
     ]
     if not bad:
         return "No path that can be recommended was measured; plain is only the baseline."

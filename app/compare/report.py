@@ -17,9 +17,8 @@ from app.compare import plots
 from app.compare import wording as words
 from app.compare.conclusion import Verdict, baseline, groups, headline, verdicts
 from app.compare.figures import STATES, figures, highest_known_quantile, tasks
-from app.compare.projection import Projection, project
-from app.compare.samples import SCHEMA, Figure, LoadFigures, Report, Times, VariantFigures
-from app.compare.verdict import Figures
+from app.compare.loads import Projection, project
+from app.compare.samples import SCHEMA, Figure, Figures, LoadFigures, Report, Times, VariantFigures
 from app.compare.wording import join_words, ms, plural
 
 HERE = Path(__file__).parent

@@ -19,13 +19,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from app.compare import figures as of
-from app.compare.samples import VARIANTS, Figure, Times, VariantFigures
+from app.compare.samples import VARIANTS, Figure, Figures, Times
 
 NOTICED_MS, NOTICED_SHARE = 5.0, 0.05  # smaller differences do not count
 NOTICED_PERCENT = 1.0  # of jobs or messages undone
@@ -33,7 +32,6 @@ SINGLE_REPEAT_SPREAD = 0.20  # of the larger value, with one repeat
 SPREAD_FACTORS = {2: 4.0, 3: 2.0}  # by the number of repeats: few lie close together by chance
 
 Result = Literal["better", "worse", "draw", "unknown"]
-Figures = Mapping[str, VariantFigures]
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -69,7 +67,7 @@ class Choice(NamedTuple):
 def choose(task: str, all_figures: Figures, bounds: dict[str, Any]) -> Choice:
     """The path for a task by the rules above."""
     candidates = fewest_parts_first(all_figures, task)
-    sound = [name for name in candidates if not is_excluded(all_figures[name])]
+    sound = [name for name in candidates if not all_figures[name].excluded]
     if not sound:
         return Choice(None, "out" if candidates else "alone", None, [])
     take, rival, rule, comparisons = sound[0], None, "", []
@@ -90,11 +88,6 @@ def fewest_parts_first(all_figures: Figures, task: str) -> list[str]:
     """The paths that ran this task, the one with the fewest parts first."""
     did = [name for name in VARIANTS if name != "plain" and name in all_figures and task in all_figures[name].tasks]
     return sorted(did, key=lambda name: (len(all_figures[name].parts), VARIANTS.index(name)))
-
-
-def is_excluded(variant: VariantFigures) -> bool:
-    """Whether it lost, doubled or disordered anything."""
-    return bool(variant.lost or variant.doubled or variant.disordered)
 
 
 def compare_pair(task: str, fewer: str, more: str, all_figures: Figures, bounds: dict[str, Any]) -> Pair:
