@@ -15,11 +15,11 @@ from rich.table import Table
 from app.compare import figures as of
 from app.compare import plots
 from app.compare import wording as words
-from app.compare.conclusion import Verdict, baseline, groups, headline, verdicts
 from app.compare.figures import STATES, figures, highest_known_quantile, tasks
 from app.compare.loads import Projection, project
 from app.compare.samples import SCHEMA, Figure, Figures, LoadFigures, Report, Times, VariantFigures
-from app.compare.wording import join_words, ms, plural
+from app.compare.verdict import Verdict, faults, groups, verdicts
+from app.compare.wording import bound_words, join_words, ms, plural
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
@@ -32,6 +32,8 @@ GENERAL_DOUBTS = (
     "Everything ran on one machine over loopback. A network is slower, and on the queued path every job crosses it once more.",
     "A workload file is a guess at what people will do. Another mix of tasks, longer texts or larger rooms can change the verdict.",
 )
+RECOMMENDATIONS = {"simple": "Stay simple", "queued": "Take the queue", "auto": "Let auto choose"}
+SUBJECTS = {1: "it does not keep", 2: "neither path keeps"}  # by the number of paths that could be recommended
 HTML, JSON = "compare.html", "compare.json"
 
 
@@ -86,6 +88,59 @@ def read(path: Path) -> Report:
     if report.schema != SCHEMA:
         raise ReportInvalid(f"{path} has schema {report.schema}; this Spillway reads schema {SCHEMA}")
     return report
+
+
+def headline(found: Sequence[Verdict], all_figures: Figures) -> str:
+    """All verdicts in one sentence, with the bounds that no path keeps."""
+    takes: dict[str, list[str]] = {}
+    for each in found:
+        takes.setdefault(each.take or "", []).append(each.task)
+    if not found or set(takes) == {""}:
+        return "No path can be recommended."
+    unkept = _unkept([each.task for each in found if each.take], all_figures)
+    if set(takes) == {"simple"} and all(each.rule == "draw" for each in found):
+        return f"A draw: stay simple{unkept}."
+    if len(takes) == 1:
+        return f"{RECOMMENDATIONS[next(iter(takes))]}{unkept}."
+    most = max(takes, key=lambda take: (len(takes[take]), take == "simple"))
+    rest = [f"{_lower(take)} for {join_words(tasks)}" for take, tasks in sorted(takes.items()) if take != most]
+    return f"{RECOMMENDATIONS.get(most, 'No path')}, but {join_words(rest)}{unkept}."
+
+
+def _lower(take: str) -> str:
+    words = RECOMMENDATIONS.get(take, "No path")
+    return words[0].lower() + words[1:]
+
+
+def _unkept(tasks: Sequence[str], all_figures: Figures) -> str:
+    """The rest of the headline: `; neither path keeps 2 s under this load`. Empty when some path keeps each bound."""
+    paths = [each for name, each in all_figures.items() if name != "plain" and not each.excluded]
+    by_limit: dict[float, list[str]] = {}
+    for what in ("ack", *tasks):
+        limits = [_broken_bound(what, each) for each in paths if what == "ack" or what in each.tasks]
+        if limits and limits[0] is not None and None not in limits:
+            by_limit.setdefault(limits[0], []).append("acks" if what == "ack" else what)
+    if not by_limit:
+        return ""
+    all_answers = list(by_limit.values()) == [list(tasks)]
+    said = [bound_words(limit) + ("" if all_answers else f" for {join_words(of)}") for limit, of in by_limit.items()]
+    return f"; {SUBJECTS.get(len(paths), 'no path keeps')} {join_words(said)} under this load"
+
+
+def _broken_bound(what: str, variant: VariantFigures) -> float | None:
+    return next((each.bound for each in variant.broken if each.what == what), None)
+
+
+def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
+    """What the variant without a ledger did, in a sentence or two; empty when it was not measured."""
+    plain = all_figures.get("plain")
+    if plain is None:
+        return ""
+    times = join_words([each.plain for each in found if each.plain]) or "no job was answered"
+    wrong = f"It {faults(plain)}" if plain.excluded else "It lost nothing in these runs"
+    return (
+        f"On plain, {times}. {wrong}. It is never recommended: jobs that are running when the process stops are lost."
+    )
 
 
 def table(report: Report, console: Console) -> None:

@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.compare import conclusion, loads, samples, verdict
+from app.compare import loads, samples, verdict
 from app.compare.samples import VARIANTS
 from app.compare.system import ROOT
 
 PAGE = (ROOT / "docs" / "compare.md").read_text()
 STRUCTS = {
     name: each
-    for module in (samples, loads, conclusion, verdict)
+    for module in (samples, loads, verdict)
     for name, each in vars(module).items()
     if isinstance(each, type) and issubclass(each, msgspec.Struct)
 }
