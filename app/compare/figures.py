@@ -1,4 +1,4 @@
-"""Every figure of a report, computed from its runs alone."""
+"""Every figure of a report, computed from its runs alone; and how figures are written."""
 
 from __future__ import annotations
 
@@ -295,3 +295,59 @@ def _end(run: Run) -> float:
     seen: list[JobTimes | Ack] = [*run.jobs, *run.acks]
     moments = [each.final if isinstance(each, JobTimes) else each.acked for each in seen]
     return max(run.seconds + (run.drained or 0.0), *(each for each in moments if each is not None), 0.0)
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with the unit that suits them: 4.2 ms, 44 ms, 1.3 s, 2.5 min; a dash for nothing."""
+    if value is None:
+        return "–"
+    if value < 9.95:
+        return f"{value:.1f} ms".replace(".0", "")
+    if value < 999.5:
+        return f"{value:.0f} ms"
+    if value < 59_950:
+        return f"{value / 1000:.1f} s" if value < 9_950 else f"{value / 1000:.0f} s"
+    return f"{value / 60_000:.1f} min"
+
+
+def seconds(value: float | None) -> str:
+    """As `ms`, of seconds."""
+    return ms(None if value is None else value * 1000)
+
+
+def bound_words(value: float) -> str:
+    """A bound in milliseconds, unrounded: 100 ms, 2 s, 120 s."""
+    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"
+
+
+def count(value: float | None) -> str:
+    """A number with thousands apart: 14,700; two digits for small fractions."""
+    if value is None:
+        return "–"
+    if value == 0 or abs(value) >= 99.5 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}".replace(".0", "") if abs(value) >= 9.95 else f"{value:.2g}"
+
+
+def percent(value: float | None) -> str:
+    """0.5 %."""
+    return "–" if value is None else f"{count(round(value, 1))} %"
+
+
+def span(values: Sequence[float], words: Callable[[float], str]) -> str:
+    """From the lowest to the highest in words: 5.2 to 5.6 s, or 900 ms to 1.2 s; one value where both read alike."""
+    low, high = words(min(values)), words(max(values))
+    if low == high:
+        return low
+    number, _, unit = low.rpartition(" ")
+    return f"{number if number and high.endswith(f' {unit}') else low} to {high}"
+
+
+def plural(number: int, one: str, more: str | None = None) -> str:
+    """1 part, 2 parts."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.compare.figures import states
+from app.compare.figures import bound_words, count, join_words, ms, plural, states
 from app.compare.samples import Broken, Figures, LoadFigures, Run, VariantFigures
-from app.compare.wording import bound_words, count, in_words, join_words, ms, plural
 
 DEFAULT_MAX_INFLIGHT = 64  # jobs at once on the simple path
 WORTH_A_MOVE = 1.1  # times the load: a path that carries less more than that is not recommended
@@ -270,16 +269,24 @@ def _job_costs(variant: VariantFigures) -> dict[str, float]:
 def _load_levels(costs: dict[str, dict[str, float]], ratio: float | None, topology: str) -> list[LoadLevel]:
     largest = float(LARGEST_JOBS_PER_DAY)
     loads: list[tuple[str, float | None, float]] = [
-        (f"{in_words(largest)} jobs a day", largest / ratio if ratio else None, largest)
+        (f"{_in_words(largest)} jobs a day", largest / ratio if ratio else None, largest)
     ]
     if ratio:
-        loads += [(f"{in_words(each)} messages a day", float(each), each * ratio) for each in MESSAGES_PER_DAY]
+        loads += [(f"{_in_words(each)} messages a day", float(each), each * ratio) for each in MESSAGES_PER_DAY]
     steps = []
     for name, messages, jobs in sorted(loads, key=lambda load: load[2]):
         average, peak = jobs / DAY, jobs / DAY * PEAK_TO_AVERAGE
         needs = {path: _need(each, peak, topology) for path, each in costs.items()}
         steps.append(LoadLevel(name, messages, round(jobs), round(average, 3), round(peak, 3), needs))
     return steps
+
+
+def _in_words(value: float) -> str:
+    """A large number in words: 14,700, 100,000, 10 million, 1.4 billion."""
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return count(value)
 
 
 def _need(costs: dict[str, float], peak: float, topology: str) -> Need:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,10 @@ from rich.table import Table
 
 from app.compare import figures as of
 from app.compare import plots
-from app.compare import wording as words
-from app.compare.figures import STATES, figures, highest_known_quantile, tasks
+from app.compare.figures import bound_words, count, join_words, ms, plural
 from app.compare.loads import Projection, project
-from app.compare.samples import SCHEMA, Figure, Figures, LoadFigures, Report, Times, VariantFigures
+from app.compare.samples import SCHEMA, Figure, Figures, Report, Times, VariantFigures
 from app.compare.verdict import Verdict, faults, groups, verdicts
-from app.compare.wording import bound_words, join_words, ms, plural
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
@@ -52,7 +51,7 @@ class Concluded(msgspec.Struct, frozen=True):
 def conclude(report: Report) -> Concluded:
     """Figures, verdicts and projection, from the report's runs, workload and machine alone."""
     bounds = report.workload.get("bounds", {})
-    found = figures(report.runs, bounds)
+    found = of.figures(report.runs, bounds)
     return Concluded(
         found, verdicts(found, bounds, report.machine), project(found, report.runs, report.machine, report.topology)
     )
@@ -69,9 +68,7 @@ def write(report: Report, folder: Path) -> tuple[Path, Path]:
         projection=msgspec.to_builtins(concluded.projection),
     )
     (folder / JSON).write_bytes(msgspec.json.encode(whole))
-    (folder / HTML).write_text(
-        page(report, concluded.figures, concluded.verdicts, concluded.projection), encoding="utf-8"
-    )
+    (folder / HTML).write_text(_page(report, concluded), encoding="utf-8")
     return folder / HTML, folder / JSON
 
 
@@ -79,8 +76,9 @@ def read(path: Path) -> Report:
     """A report as `write` left it; raises ReportInvalid."""
     try:
         report = msgspec.json.decode(path.read_bytes(), type=Report)
-        if report.schema == SCHEMA:
-            _concluded(report)
+        if report.schema == SCHEMA and report.projection:
+            parts = {"figures": report.figures, "verdicts": report.verdicts, "projection": report.projection}
+            msgspec.convert(parts, Concluded)
     except OSError as error:
         raise ReportInvalid(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
@@ -154,33 +152,29 @@ def table(report: Report, console: Console) -> None:
     for each in groups(concluded.verdicts, concluded.figures, report.workload.get("bounds", {})):
         console.print(f"[bold]{escape(each.title)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
     console.print()
-    console.print(_table(concluded.figures))
-
-
-def _table(found: dict[str, VariantFigures]) -> Table:
-    made = Table("", *found, box=None, header_style="bold")
-    for name, cells in rows(found):
+    made = Table("", *concluded.figures, box=None, header_style="bold")
+    for name, cells in rows(concluded.figures):
         made.add_row(escape(name), *cells)
-    return made
+    console.print(made)
 
 
 def rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
     """The rows of the table: a title, and the figure of each variant as text."""
     each = list(found.values())
     made = [("ack p50 · p95 · p99", [plots.values(variant.ack) for variant in each])]
-    for task in tasks(found):
+    for task in of.tasks(found):
         known = [variant.tasks.get(task) for variant in each]
         made.append((f"{task} p50 · p95 · p99", ["–" if one is None else plots.values(one.answer) for one in known]))
     made += [
-        ("jobs/s", [words.count(variant.jobs_per_s.value) for variant in each]),
+        ("jobs/s", [count(variant.jobs_per_s.value) for variant in each]),
         ("jobs offered", [f"{variant.offered:,}" for variant in each]),
-        *((f"  {state}", [f"{variant.states[state]:,}" for variant in each]) for state in STATES),
+        *((f"  {state}", [f"{variant.states[state]:,}" for variant in each]) for state in of.STATES),
         ("lost, doubled, disordered", [f"{v.lost:,}, {v.doubled:,}, {v.disordered:,}" for v in each]),
         (
             "processor s / 1,000 jobs",
-            [words.count(_sum([part.cpu_per_1000.value for part in v.parts.values()])) for v in each],
+            [count(_sum([part.cpu_per_1000.value for part in v.parts.values()])) for v in each],
         ),
-        ("memory MB", [words.count(_sum([part.mb.value for part in v.parts.values()])) for v in each]),
+        ("memory MB", [count(_sum([part.mb.value for part in v.parts.values()])) for v in each]),
         ("parts to operate", [f"{len(variant.parts)}" for variant in each]),
         ("sockets", [f"{variant.sockets:,}" for variant in each]),
     ]
@@ -192,17 +186,9 @@ def _sum(values: Sequence[float | None]) -> float | None:
     return round(sum(known), 2) if known else None
 
 
-def _concluded(report: Report) -> Concluded:
-    """The computed part of a report file with its types; computed anew where the file has none."""
-    parts: dict[str, Any] = {"figures": report.figures, "verdicts": report.verdicts, "projection": report.projection}
-    if not report.projection:
-        return conclude(report)
-    return msgspec.convert(parts, Concluded)
-
-
-def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection: Projection) -> str:
-    """The HTML of a report."""
-    loads = [(name, load) for name, each in found.items() for load in each.loads]
+def _page(report: Report, concluded: Concluded) -> str:
+    found, verdicts = concluded.figures, concluded.verdicts
+    bounds = report.workload.get("bounds", {})
     return _template().render(
         report=report,
         title=str(report.workload.get("name") or "workload"),
@@ -212,12 +198,12 @@ def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection
         headline=headline(verdicts, found),
         baseline=baseline(verdicts, found),
         verdicts=verdicts,
-        groups=groups(verdicts, found, report.workload.get("bounds", {})),
+        groups=groups(verdicts, found, bounds),
         costs={each.take: each.costs for each in verdicts if each.take},
         figures=found,
-        projection=projection,
-        doubts=doubts(report, found),
-        bound=lambda what: of.bound_ms(report.workload.get("bounds", {}), what),
+        projection=concluded.projection,
+        doubts=_doubts(report, found),
+        bound=lambda what: of.bound_ms(bounds, what),
         tasks=of.tasks(found),
         acks={name: each.ack for name, each in found.items()},
         answers={task: _by_variant(found, task, "answer") for task in of.tasks(found)},
@@ -228,8 +214,12 @@ def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection
             name: {part: p.cpu_per_1000.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()
         },
         memory={name: {part: p.mb.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()},
-        loads=loads,
-        stepped=_stepped(loads),
+        loads=[(name, load) for name, each in found.items() for load in each.loads],
+        stepped={
+            name: steps
+            for name, each in found.items()
+            if (steps := [load for load in each.loads if load.kind == "step"])
+        },
         kills=[(name, kill) for name, each in found.items() for kill in each.kills],
         all_times=_times(found),
         counts=_counts(list(found.values()), _parts(found)),
@@ -240,8 +230,26 @@ def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals.update(words=words, plots=plots, hatches=plots.hatches, trusted=plots.trusted, states=of.STATES)
+    environment.globals.update(words=of, plots=plots, setting=_setting, moment=_moment)
     return environment.get_template("report.html")
+
+
+def _setting(value: Any) -> str:
+    """A value of a workload file: text as it is, lists and tables by their entries."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_setting(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(_setting(each) for each in value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _moment(rfc3339: str) -> str:
+    """21 November 2026, 12:00 UTC; what is no time stays as it is."""
+    try:
+        at = datetime.fromisoformat(rfc3339).astimezone(UTC)
+    except ValueError:
+        return rfc3339
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
 
 
 def _by_variant(found: Figures, task: str, measure: str) -> dict[str, Times]:
@@ -251,14 +259,6 @@ def _by_variant(found: Figures, task: str, measure: str) -> dict[str, Times]:
 def _parts(found: Figures) -> list[str]:
     there = {part for each in found.values() for part in each.parts}
     return [*(part for part in PARTS if part in there), *sorted(there - set(PARTS))]
-
-
-def _stepped(loads: Iterable[tuple[str, LoadFigures]]) -> dict[str, list[LoadFigures]]:
-    by_variant: dict[str, list[LoadFigures]] = {}
-    for name, load in loads:
-        if load.kind == "step":
-            by_variant.setdefault(name, []).append(load)
-    return by_variant
 
 
 def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
@@ -279,7 +279,7 @@ def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[t
     """The rows of the table of counts, in groups, with a cell for each variant."""
 
     def row(what: str, cells: Iterable[float | Figure | None]) -> tuple[str, Cells]:
-        return what, [cell if isinstance(cell, Figure) else words.count(cell) for cell in cells]
+        return what, [cell if isinstance(cell, Figure) else count(cell) for cell in cells]
 
     def of_parts(measure: str, what: str) -> list[tuple[str, Cells]]:
         return [row(what.format(part), (getattr(v.parts.get(part), measure, None) for v in each)) for part in parts]
@@ -304,7 +304,7 @@ def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[t
     ]
 
 
-def doubts(report: Report, found: Figures) -> list[str]:
+def _doubts(report: Report, found: Figures) -> list[str]:
     """The ways in which this comparison could be wrong, as far as its samples tell; the gravest first."""
     return [
         *_unfinished(report),
@@ -358,7 +358,7 @@ def _clients(found: Figures) -> list[str]:
     late = {
         name: known[1]
         for name, each in found.items()
-        if (known := highest_known_quantile(each.late, "p99")) and known[1] > LATE_CLIENT_MS
+        if (known := of.highest_known_quantile(each.late, "p99")) and known[1] > LATE_CLIENT_MS
     }
     if not late:
         return []

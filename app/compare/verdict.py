@@ -24,10 +24,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from app.compare.figures import bound_ms, highest_known_quantile, tasks
+from app.compare import figures as of
+from app.compare.figures import bound_words, count, join_words, ms, plural, span
 from app.compare.loads import Crossover, find_crossover, relevant
 from app.compare.samples import VARIANTS, Figure, Figures, Times, VariantFigures
-from app.compare.wording import bound_words, count, join_words, ms, plural, span
 
 NOTICED_MS, NOTICED_SHARE = 5.0, 0.05  # smaller differences do not count
 NOTICED_PERCENT = 1.0  # of jobs or messages undone
@@ -100,7 +100,8 @@ class Group(NamedTuple):
 
 def verdicts(all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> list[Verdict]:
     """One verdict for each task that ran on any path."""
-    return [_verdict(_choose(task, all_figures, bounds), all_figures, bounds, machine) for task in tasks(all_figures)]
+    chosen = (_choose(task, all_figures, bounds) for task in of.tasks(all_figures))
+    return [_verdict(each, all_figures, bounds, machine) for each in chosen]
 
 
 def groups(found: Sequence[Verdict], all_figures: Figures, bounds: dict[str, Any]) -> list[Group]:
@@ -180,7 +181,7 @@ def _compare_pair(task: str, fewer: str, more: str, all_figures: Figures, bounds
         _difference("undone", "", (fewer, left.refused), (more, right.refused)),
     ]
     rules = [
-        ("bound", [_by_bound(answer, bound_ms(bounds, task)), _by_bound(ack, bound_ms(bounds, "ack"))]),
+        ("bound", [_by_bound(answer, of.bound_ms(bounds, task)), _by_bound(ack, of.bound_ms(bounds, "ack"))]),
         ("undone", [each.result for each in undone]),
         ("answer", [answer.result, ack.result]),
     ]
@@ -197,7 +198,7 @@ def _compare_pair(task: str, fewer: str, more: str, all_figures: Figures, bounds
 
 def compare(measure: str, wanted: str, path: tuple[str, Times], against: tuple[str, Times]) -> Difference:
     """Whether the first was sooner than the second, at the highest quantile up to `wanted` that both have."""
-    known = [highest_known_quantile(times, wanted) for _, times in (path, against)]
+    known = [of.highest_known_quantile(times, wanted) for _, times in (path, against)]
     if known[0] is None or known[1] is None:
         return Difference(measure, "", path[0], against[0], None, None, None, "unknown")
     quantile = min(known[0][0], known[1][0])  # p50 before p95 before p99
@@ -312,7 +313,7 @@ def _differences(group: Sequence[Choice], measure: str) -> list[Difference]:
 def _deciding_bound(choice: Choice, bounds: dict[str, Any]) -> tuple[str, float]:
     """The measure whose bound only the path taken keeps, and that bound in ms."""
     for measure, what in (("answer", choice.task), ("ack", "ack")):
-        limit = bound_ms(bounds, what)
+        limit = of.bound_ms(bounds, what)
         for each in _differences([choice], measure):
             if each.value is None or each.other is None or each.result == "draw":
                 continue
@@ -395,5 +396,5 @@ def _plain(task: str, all_figures: Figures) -> str:
     variant = all_figures.get("plain")
     if variant is None or task not in variant.tasks:
         return ""
-    measured = highest_known_quantile(variant.tasks[task].answer, "p95")
+    measured = of.highest_known_quantile(variant.tasks[task].answer, "p95")
     return f"{measured[0]} of answers of {task} is {ms(measured[1])}" if measured else f"nobody got an answer of {task}"
