@@ -14,9 +14,10 @@ from pathlib import Path
 from playwright.sync_api import Browser, sync_playwright
 
 from app.compare import report as reports
-from app.compare.report import Concluded, groups, headline
+from app.compare.report import Concluded, headline
 from app.compare.samples import Report
 from app.compare.system import ROOT
+from app.compare.verdict import groups
 from tests.browser.conftest import FLAGS, find_chromium
 
 PAGE, PICTURES = ROOT / "docs" / "choosing.md", ROOT / "docs" / "choosing"

@@ -1,4 +1,4 @@
-"""Every figure of a report, computed from its runs alone."""
+"""Every figure of a report, computed from its runs alone; and how figures are written."""
 
 from __future__ import annotations
 
@@ -30,8 +30,6 @@ STATES = ("succeeded", "failed", "cancelled", "skipped", "lost", "refused")  # t
 ANSWERED = ("succeeded", "failed")  # a client was told the outcome
 ACK_MS, ANSWER_S = 100.0, 2.0  # the bounds of a workload that has none
 
-Figures = Mapping[str, VariantFigures]
-
 
 def figures(runs: Sequence[Run], bounds: dict[str, Any]) -> dict[str, VariantFigures]:
     """The figures of each variant that ran, in the order of VARIANTS; bounds as in a workload."""
@@ -52,16 +50,6 @@ def times(of: Callable[[Run], list[float | None]], runs: Sequence[Run]) -> Times
     every = sorted(each for each_run in samples for each in each_run)
     mean = round(sum(every) / len(every), 3) if every else None
     return Times(len(every), never, mean, **{name: _quantile(name, samples, every, never) for name in QUANTILES})
-
-
-def is_excluded(variant: VariantFigures) -> bool:
-    """Whether it lost, doubled or disordered anything."""
-    return bool(variant.lost or variant.doubled or variant.disordered)
-
-
-def relevant(task: str, broken: list[Broken]) -> list[Broken]:
-    """The broken bounds that concern this task: that on its own answers, and that on acks."""
-    return [each for each in broken if each.what in ("ack", task)]
 
 
 def bound_ms(bounds: dict[str, Any], what: str) -> float:
@@ -307,3 +295,59 @@ def _end(run: Run) -> float:
     seen: list[JobTimes | Ack] = [*run.jobs, *run.acks]
     moments = [each.final if isinstance(each, JobTimes) else each.acked for each in seen]
     return max(run.seconds + (run.drained or 0.0), *(each for each in moments if each is not None), 0.0)
+
+
+def ms(value: float | None) -> str:
+    """Milliseconds with the unit that suits them: 4.2 ms, 44 ms, 1.3 s, 2.5 min; a dash for nothing."""
+    if value is None:
+        return "–"
+    if value < 9.95:
+        return f"{value:.1f} ms".replace(".0", "")
+    if value < 999.5:
+        return f"{value:.0f} ms"
+    if value < 59_950:
+        return f"{value / 1000:.1f} s" if value < 9_950 else f"{value / 1000:.0f} s"
+    return f"{value / 60_000:.1f} min"
+
+
+def seconds(value: float | None) -> str:
+    """As `ms`, of seconds."""
+    return ms(None if value is None else value * 1000)
+
+
+def bound_words(value: float) -> str:
+    """A bound in milliseconds, unrounded: 100 ms, 2 s, 120 s."""
+    return f"{value / 1000:g} s" if value >= 1000 else f"{value:g} ms"
+
+
+def count(value: float | None) -> str:
+    """A number with thousands apart: 14,700; two digits for small fractions."""
+    if value is None:
+        return "–"
+    if value == 0 or abs(value) >= 99.5 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}".replace(".0", "") if abs(value) >= 9.95 else f"{value:.2g}"
+
+
+def percent(value: float | None) -> str:
+    """0.5 %."""
+    return "–" if value is None else f"{count(round(value, 1))} %"
+
+
+def span(values: Sequence[float], words: Callable[[float], str]) -> str:
+    """From the lowest to the highest in words: 5.2 to 5.6 s, or 900 ms to 1.2 s; one value where both read alike."""
+    low, high = words(min(values)), words(max(values))
+    if low == high:
+        return low
+    number, _, unit = low.rpartition(" ")
+    return f"{number if number and high.endswith(f' {unit}') else low} to {high}"
+
+
+def plural(number: int, one: str, more: str | None = None) -> str:
+    """1 part, 2 parts."""
+    return f"{number:,} {one if number == 1 else more or one + 's'}"
+
+
+def join_words(words: Sequence[str]) -> str:
+    """a, b and c."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)

@@ -13,8 +13,8 @@ from zlib import crc32
 
 from markupsafe import Markup, escape
 
+from app.compare.figures import bound_words, count, ms
 from app.compare.samples import Figure, LoadFigures, Run, Times
-from app.compare.wording import bound_words, count, ms, series
 
 LEFT, WIDTH = 1.5, 95.0  # percent that a scale takes
 LOG = 40  # a scale whose ends are further apart than this is logarithmic
@@ -283,8 +283,19 @@ def _known(times: Times) -> list[tuple[str, Figure]]:
 
 
 def values(times: Times) -> str:
-    """p50, p95 and p99: 12 · 30 · 44 ms, with a dash for a quantile of too few samples."""
-    return series([times.p50.value, times.p95.value, times.p99.value])
+    """p50, p95 and p99 side by side in one unit: 12 · 30 · 44 ms; a dash for a quantile of too few samples."""
+    each = [times.p50.value, times.p95.value, times.p99.value]
+    known = [value for value in each if value is not None]
+    if not known:
+        return "–"
+    unit, size = ("ms", 1.0) if max(known) < 999.5 else ("s", 1000.0)
+    return " · ".join("–" if value is None else _short(value / size) for value in each) + f" {unit}"
+
+
+def _short(value: float) -> str:
+    if value >= 9.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 0.095 else f"{value:.2f}"
 
 
 def _points(loads: Sequence[LoadFigures]) -> list[tuple[float, float]]:

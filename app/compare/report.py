@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -14,12 +15,10 @@ from rich.table import Table
 
 from app.compare import figures as of
 from app.compare import plots
-from app.compare import wording as words
-from app.compare.figures import STATES, Figures, figures, highest_known_quantile, is_excluded, tasks
-from app.compare.other_loads import Projection, project
-from app.compare.samples import SCHEMA, Figure, LoadFigures, Report, Times, VariantFigures
-from app.compare.verdict import Judged, Verdict, baseline, judge, kind, reason, verdicts
-from app.compare.wording import bound_words, join_words, ms, plural
+from app.compare.figures import bound_words, count, join_words, ms, plural
+from app.compare.loads import Projection, project
+from app.compare.samples import SCHEMA, Figure, Figures, Report, Times, VariantFigures
+from app.compare.verdict import Verdict, faults, groups, verdicts
 
 HERE = Path(__file__).parent
 STATIC = HERE.parent / "static"
@@ -32,9 +31,9 @@ GENERAL_DOUBTS = (
     "Everything ran on one machine over loopback. A network is slower, and on the queued path every job crosses it once more.",
     "A workload file is a guess at what people will do. Another mix of tasks, longer texts or larger rooms can change the verdict.",
 )
-HTML, JSON = "compare.html", "compare.json"
 RECOMMENDATIONS = {"simple": "Stay simple", "queued": "Take the queue", "auto": "Let auto choose"}
 SUBJECTS = {1: "it does not keep", 2: "neither path keeps"}  # by the number of paths that could be recommended
+HTML, JSON = "compare.html", "compare.json"
 
 
 class ReportInvalid(Exception):
@@ -52,7 +51,7 @@ class Concluded(msgspec.Struct, frozen=True):
 def conclude(report: Report) -> Concluded:
     """Figures, verdicts and projection, from the report's runs, workload and machine alone."""
     bounds = report.workload.get("bounds", {})
-    found = figures(report.runs, bounds)
+    found = of.figures(report.runs, bounds)
     return Concluded(
         found, verdicts(found, bounds, report.machine), project(found, report.runs, report.machine, report.topology)
     )
@@ -69,9 +68,7 @@ def write(report: Report, folder: Path) -> tuple[Path, Path]:
         projection=msgspec.to_builtins(concluded.projection),
     )
     (folder / JSON).write_bytes(msgspec.json.encode(whole))
-    (folder / HTML).write_text(
-        page(report, concluded.figures, concluded.verdicts, concluded.projection), encoding="utf-8"
-    )
+    (folder / HTML).write_text(_page(report, concluded), encoding="utf-8")
     return folder / HTML, folder / JSON
 
 
@@ -79,8 +76,9 @@ def read(path: Path) -> Report:
     """A report as `write` left it; raises ReportInvalid."""
     try:
         report = msgspec.json.decode(path.read_bytes(), type=Report)
-        if report.schema == SCHEMA:
-            _concluded(report)
+        if report.schema == SCHEMA and report.projection:
+            parts = {"figures": report.figures, "verdicts": report.verdicts, "projection": report.projection}
+            msgspec.convert(parts, Concluded)
     except OSError as error:
         raise ReportInvalid(f"{path}: {error.strerror}") from None
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
@@ -88,200 +86,6 @@ def read(path: Path) -> Report:
     if report.schema != SCHEMA:
         raise ReportInvalid(f"{path} has schema {report.schema}; this Spillway reads schema {SCHEMA}")
     return report
-
-
-def table(report: Report, console: Console) -> None:
-    """Print the verdict and the figures that matter most."""
-    concluded = conclude(report)
-    if report.cut_short:
-        console.print(
-            f"[bold red]Cut short: {escape(report.cut_short)}. This report has the runs that were completed before.[/]"
-        )
-    console.print(f"\n[bold]{escape(headline(concluded.verdicts, concluded.figures))}[/]")
-    for each in groups(concluded.verdicts, concluded.figures, report.workload.get("bounds", {})):
-        console.print(f"[bold]{escape(each.title)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
-    console.print()
-    made = Table("", *concluded.figures, box=None, header_style="bold")
-    for name, cells in rows(concluded.figures):
-        made.add_row(escape(name), *cells)
-    console.print(made)
-
-
-def rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
-    """The rows of the table: a title, and the figure of each variant as text."""
-    each = list(found.values())
-    made = [("ack p50 · p95 · p99", [plots.values(variant.ack) for variant in each])]
-    for task in tasks(found):
-        known = [variant.tasks.get(task) for variant in each]
-        made.append((f"{task} p50 · p95 · p99", ["–" if one is None else plots.values(one.answer) for one in known]))
-    made += [
-        ("jobs/s", [words.count(variant.jobs_per_s.value) for variant in each]),
-        ("jobs offered", [f"{variant.offered:,}" for variant in each]),
-        *((f"  {state}", [f"{variant.states[state]:,}" for variant in each]) for state in STATES),
-        ("lost, doubled, disordered", [f"{v.lost:,}, {v.doubled:,}, {v.disordered:,}" for v in each]),
-        (
-            "processor s / 1,000 jobs",
-            [words.count(_sum([part.cpu_per_1000.value for part in v.parts.values()])) for v in each],
-        ),
-        ("memory MB", [words.count(_sum([part.mb.value for part in v.parts.values()])) for v in each]),
-        ("parts to operate", [f"{len(variant.parts)}" for variant in each]),
-        ("sockets", [f"{variant.sockets:,}" for variant in each]),
-    ]
-    return made
-
-
-def _sum(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return round(sum(known), 2) if known else None
-
-
-def _concluded(report: Report) -> Concluded:
-    """The computed part of a report file with its types; computed anew where the file has none."""
-    parts: dict[str, Any] = {"figures": report.figures, "verdicts": report.verdicts, "projection": report.projection}
-    if not report.projection:
-        return conclude(report)
-    return msgspec.convert(parts, Concluded)
-
-
-def page(report: Report, found: Figures, verdicts: Sequence[Verdict], projection: Projection) -> str:
-    """The HTML of a report."""
-    loads = [(name, load) for name, each in found.items() for load in each.loads]
-    return _template().render(
-        report=report,
-        title=str(report.workload.get("name") or "workload"),
-        theme=(STATIC / "style" / "theme.css").read_text(encoding="utf-8"),
-        style=(HERE / "report.css").read_text(encoding="utf-8"),
-        brand=(STATIC / "mark.svg").read_text(encoding="utf-8"),
-        headline=headline(verdicts, found),
-        baseline=baseline(verdicts, found),
-        verdicts=verdicts,
-        groups=groups(verdicts, found, report.workload.get("bounds", {})),
-        costs={each.take: each.costs for each in verdicts if each.take},
-        figures=found,
-        projection=projection,
-        doubts=doubts(report, found),
-        bound=lambda what: of.bound_ms(report.workload.get("bounds", {}), what),
-        tasks=of.tasks(found),
-        acks={name: each.ack for name, each in found.items()},
-        answers={task: _by_variant(found, task, "answer") for task in of.tasks(found)},
-        by_state={name: each.states for name, each in found.items()},
-        load={name: [run for run in report.runs if run.kind == "load" and run.variant == name] for name in found},
-        part_names=_parts(found),
-        cpu={
-            name: {part: p.cpu_per_1000.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()
-        },
-        memory={name: {part: p.mb.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()},
-        loads=loads,
-        stepped=_stepped(loads),
-        kills=[(name, kill) for name, each in found.items() for kill in each.kills],
-        all_times=_times(found),
-        counts=_counts(list(found.values()), _parts(found)),
-    )
-
-
-def _template() -> Template:
-    environment = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.update(words=words, plots=plots, hatches=plots.hatches, trusted=plots.trusted, states=of.STATES)
-    return environment.get_template("report.html")
-
-
-def _by_variant(found: Figures, task: str, measure: str) -> dict[str, Times]:
-    return {name: getattr(each.tasks[task], measure) for name, each in found.items() if task in each.tasks}
-
-
-def _parts(found: Figures) -> list[str]:
-    there = {part for each in found.values() for part in each.parts}
-    return [*(part for part in PARTS if part in there), *sorted(there - set(PARTS))]
-
-
-def _stepped(loads: Iterable[tuple[str, LoadFigures]]) -> dict[str, list[LoadFigures]]:
-    by_variant: dict[str, list[LoadFigures]] = {}
-    for name, load in loads:
-        if load.kind == "step":
-            by_variant.setdefault(name, []).append(load)
-    return by_variant
-
-
-def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
-    """The rows of the table of times: a title, and the times of each variant."""
-    rows = [
-        ("ack", [(name, each.ack) for name, each in found.items()]),
-        ("delay of the clients in sending", [(name, each.late) for name, each in found.items()]),
-    ]
-    for task in of.tasks(found):
-        rows.extend(
-            (f"{task}: {measure}", list(_by_variant(found, task, measure).items()))
-            for measure in ("answer", "wait", "run")
-        )
-    return rows
-
-
-def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[tuple[str, Cells]]]:
-    """The rows of the table of counts, in groups, with a cell for each variant."""
-
-    def row(what: str, cells: Iterable[float | Figure | None]) -> tuple[str, Cells]:
-        return what, [cell if isinstance(cell, Figure) else words.count(cell) for cell in cells]
-
-    def of_parts(measure: str, what: str) -> list[tuple[str, Cells]]:
-        return [row(what.format(part), (getattr(v.parts.get(part), measure, None) for v in each)) for part in parts]
-
-    codes = sorted({code for variant in each for code in variant.messages})
-    return [
-        [
-            row("messages offered", (sum(v.messages.values()) for v in each)),
-            *(row(f"messages acknowledged {code}", (v.messages.get(code, 0) for v in each)) for code in codes),
-        ],
-        [
-            row("jobs offered", (v.offered for v in each)),
-            *(row(f"jobs {state}", (v.states[state] for v in each)) for state in of.STATES),
-            row("requests without an ack", (v.unanswered for v in each)),
-            row("jobs/s", (v.jobs_per_s for v in each)),
-            row("drained after, s", (v.drained for v in each)),
-        ],
-        [row(what, (getattr(v, what) for v in each)) for what in ("lost", "doubled", "disordered")],
-        [row("parts to operate", (len(v.parts) for v in each)), row("sockets at the peak", (v.sockets for v in each))],
-        of_parts("cpu_per_1000", "{}: processor s for 1,000 jobs"),
-        of_parts("mb", "{}: peak MB"),
-    ]
-
-
-class Group(NamedTuple):
-    """Tasks whose verdicts are equal, told together."""
-
-    tasks: list[str]
-    take: str | None
-    reason: str
-    turns: list[str]  # the load at which the answer changes: one sentence, or one for each task that has its own
-
-    @property
-    def title(self) -> str:
-        """The names of its tasks."""
-        return ", ".join(self.tasks)
-
-
-def groups(found: Sequence[Verdict], all_figures: Figures, bounds: dict[str, Any]) -> list[Group]:
-    """The same verdicts, those that are equal together, in the order of their first tasks."""
-    turns = {each.task: each.turn.sentence for each in found}
-    by_kind: dict[Hashable, list[Judged]] = {}
-    for each in found:
-        judged = judge(each.task, all_figures, bounds)
-        by_kind.setdefault(kind(judged, all_figures, bounds), []).append(judged)
-    return [
-        Group(
-            [each.task for each in group],
-            group[0].choice.take,
-            reason(group, all_figures, bounds),
-            _turns({each.task: turns[each.task] for each in group}),
-        )
-        for group in by_kind.values()
-    ]
-
-
-def _turns(by_task: dict[str, str]) -> list[str]:
-    different = {each for each in by_task.values() if each}
-    return sorted(different) if len(different) < 2 else [f"{task}: {said}" for task, said in by_task.items()]
 
 
 def headline(found: Sequence[Verdict], all_figures: Figures) -> str:
@@ -308,7 +112,7 @@ def _lower(take: str) -> str:
 
 def _unkept(tasks: Sequence[str], all_figures: Figures) -> str:
     """The rest of the headline: `; neither path keeps 2 s under this load`. Empty when some path keeps each bound."""
-    paths = [each for name, each in all_figures.items() if name != "plain" and not is_excluded(each)]
+    paths = [each for name, each in all_figures.items() if name != "plain" and not each.excluded]
     by_limit: dict[float, list[str]] = {}
     for what in ("ack", *tasks):
         limits = [_broken_bound(what, each) for each in paths if what == "ack" or what in each.tasks]
@@ -325,7 +129,182 @@ def _broken_bound(what: str, variant: VariantFigures) -> float | None:
     return next((each.bound for each in variant.broken if each.what == what), None)
 
 
-def doubts(report: Report, found: Figures) -> list[str]:
+def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
+    """What the variant without a ledger did, in a sentence or two; empty when it was not measured."""
+    plain = all_figures.get("plain")
+    if plain is None:
+        return ""
+    times = join_words([each.plain for each in found if each.plain]) or "no job was answered"
+    wrong = f"It {faults(plain)}" if plain.excluded else "It lost nothing in these runs"
+    return (
+        f"On plain, {times}. {wrong}. It is never recommended: jobs that are running when the process stops are lost."
+    )
+
+
+def table(report: Report, console: Console) -> None:
+    """Print the verdict and the figures that matter most."""
+    concluded = conclude(report)
+    if report.cut_short:
+        console.print(
+            f"[bold red]Cut short: {escape(report.cut_short)}. This report has the runs that were completed before.[/]"
+        )
+    console.print(f"\n[bold]{escape(headline(concluded.verdicts, concluded.figures))}[/]")
+    for each in groups(concluded.verdicts, concluded.figures, report.workload.get("bounds", {})):
+        console.print(f"[bold]{escape(each.title)}[/]: {each.take or 'none'}. {escape(each.reason)}", highlight=False)
+    console.print()
+    made = Table("", *concluded.figures, box=None, header_style="bold")
+    for name, cells in rows(concluded.figures):
+        made.add_row(escape(name), *cells)
+    console.print(made)
+
+
+def rows(found: dict[str, VariantFigures]) -> list[tuple[str, list[str]]]:
+    """The rows of the table: a title, and the figure of each variant as text."""
+    each = list(found.values())
+    made = [("ack p50 · p95 · p99", [plots.values(variant.ack) for variant in each])]
+    for task in of.tasks(found):
+        known = [variant.tasks.get(task) for variant in each]
+        made.append((f"{task} p50 · p95 · p99", ["–" if one is None else plots.values(one.answer) for one in known]))
+    made += [
+        ("jobs/s", [count(variant.jobs_per_s.value) for variant in each]),
+        ("jobs offered", [f"{variant.offered:,}" for variant in each]),
+        *((f"  {state}", [f"{variant.states[state]:,}" for variant in each]) for state in of.STATES),
+        ("lost, doubled, disordered", [f"{v.lost:,}, {v.doubled:,}, {v.disordered:,}" for v in each]),
+        (
+            "processor s / 1,000 jobs",
+            [count(_sum([part.cpu_per_1000.value for part in v.parts.values()])) for v in each],
+        ),
+        ("memory MB", [count(_sum([part.mb.value for part in v.parts.values()])) for v in each]),
+        ("parts to operate", [f"{len(variant.parts)}" for variant in each]),
+        ("sockets", [f"{variant.sockets:,}" for variant in each]),
+    ]
+    return made
+
+
+def _sum(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known), 2) if known else None
+
+
+def _page(report: Report, concluded: Concluded) -> str:
+    found, verdicts = concluded.figures, concluded.verdicts
+    bounds = report.workload.get("bounds", {})
+    return _template().render(
+        report=report,
+        title=str(report.workload.get("name") or "workload"),
+        theme=(STATIC / "style" / "theme.css").read_text(encoding="utf-8"),
+        style=(HERE / "report.css").read_text(encoding="utf-8"),
+        brand=(STATIC / "mark.svg").read_text(encoding="utf-8"),
+        headline=headline(verdicts, found),
+        baseline=baseline(verdicts, found),
+        verdicts=verdicts,
+        groups=groups(verdicts, found, bounds),
+        costs={each.take: each.costs for each in verdicts if each.take},
+        figures=found,
+        projection=concluded.projection,
+        doubts=_doubts(report, found),
+        bound=lambda what: of.bound_ms(bounds, what),
+        tasks=of.tasks(found),
+        acks={name: each.ack for name, each in found.items()},
+        answers={task: _by_variant(found, task, "answer") for task in of.tasks(found)},
+        by_state={name: each.states for name, each in found.items()},
+        load={name: [run for run in report.runs if run.kind == "load" and run.variant == name] for name in found},
+        part_names=_parts(found),
+        cpu={
+            name: {part: p.cpu_per_1000.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()
+        },
+        memory={name: {part: p.mb.value or 0.0 for part, p in each.parts.items()} for name, each in found.items()},
+        loads=[(name, load) for name, each in found.items() for load in each.loads],
+        stepped={
+            name: steps
+            for name, each in found.items()
+            if (steps := [load for load in each.loads if load.kind == "step"])
+        },
+        kills=[(name, kill) for name, each in found.items() for kill in each.kills],
+        all_times=_times(found),
+        counts=_counts(list(found.values()), _parts(found)),
+    )
+
+
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.globals.update(words=of, plots=plots, setting=_setting, moment=_moment)
+    return environment.get_template("report.html")
+
+
+def _setting(value: Any) -> str:
+    """A value of a workload file: text as it is, lists and tables by their entries."""
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {_setting(each)}" for name, each in value.items()) or "none"
+    if isinstance(value, list):
+        return ", ".join(_setting(each) for each in value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _moment(rfc3339: str) -> str:
+    """21 November 2026, 12:00 UTC; what is no time stays as it is."""
+    try:
+        at = datetime.fromisoformat(rfc3339).astimezone(UTC)
+    except ValueError:
+        return rfc3339
+    return f"{at.day} {at:%B %Y, %H:%M} UTC"
+
+
+def _by_variant(found: Figures, task: str, measure: str) -> dict[str, Times]:
+    return {name: getattr(each.tasks[task], measure) for name, each in found.items() if task in each.tasks}
+
+
+def _parts(found: Figures) -> list[str]:
+    there = {part for each in found.values() for part in each.parts}
+    return [*(part for part in PARTS if part in there), *sorted(there - set(PARTS))]
+
+
+def _times(found: Figures) -> list[tuple[str, list[tuple[str, Times]]]]:
+    """The rows of the table of times: a title, and the times of each variant."""
+    rows = [
+        ("ack", [(name, each.ack) for name, each in found.items()]),
+        ("delay of the clients in sending", [(name, each.late) for name, each in found.items()]),
+    ]
+    for task in of.tasks(found):
+        rows.extend(
+            (f"{task}: {measure}", list(_by_variant(found, task, measure).items()))
+            for measure in ("answer", "wait", "run")
+        )
+    return rows
+
+
+def _counts(each: Sequence[VariantFigures], parts: Sequence[str]) -> list[list[tuple[str, Cells]]]:
+    """The rows of the table of counts, in groups, with a cell for each variant."""
+
+    def row(what: str, cells: Iterable[float | Figure | None]) -> tuple[str, Cells]:
+        return what, [cell if isinstance(cell, Figure) else count(cell) for cell in cells]
+
+    def of_parts(measure: str, what: str) -> list[tuple[str, Cells]]:
+        return [row(what.format(part), (getattr(v.parts.get(part), measure, None) for v in each)) for part in parts]
+
+    codes = sorted({code for variant in each for code in variant.messages})
+    return [
+        [
+            row("messages offered", (sum(v.messages.values()) for v in each)),
+            *(row(f"messages acknowledged {code}", (v.messages.get(code, 0) for v in each)) for code in codes),
+        ],
+        [
+            row("jobs offered", (v.offered for v in each)),
+            *(row(f"jobs {state}", (v.states[state] for v in each)) for state in of.STATES),
+            row("requests without an ack", (v.unanswered for v in each)),
+            row("jobs/s", (v.jobs_per_s for v in each)),
+            row("drained after, s", (v.drained for v in each)),
+        ],
+        [row(what, (getattr(v, what) for v in each)) for what in ("lost", "doubled", "disordered")],
+        [row("parts to operate", (len(v.parts) for v in each)), row("sockets at the peak", (v.sockets for v in each))],
+        of_parts("cpu_per_1000", "{}: processor s for 1,000 jobs"),
+        of_parts("mb", "{}: peak MB"),
+    ]
+
+
+def _doubts(report: Report, found: Figures) -> list[str]:
     """The ways in which this comparison could be wrong, as far as its samples tell; the gravest first."""
     return [
         *_unfinished(report),
@@ -379,7 +358,7 @@ def _clients(found: Figures) -> list[str]:
     late = {
         name: known[1]
         for name, each in found.items()
-        if (known := highest_known_quantile(each.late, "p99")) and known[1] > LATE_CLIENT_MS
+        if (known := of.highest_known_quantile(each.late, "p99")) and known[1] > LATE_CLIENT_MS
     }
     if not late:
         return []

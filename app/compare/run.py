@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -21,8 +22,8 @@ import msgspec
 import psutil
 
 from app.compare.driver import AllFinal, Assignment, Connected, DriverMessage, Observed, Progress
-from app.compare.report import conclude
-from app.compare.samples import JobTimes, LoadFigures, Report, Run
+from app.compare.figures import figures
+from app.compare.samples import JobTimes, Report, Run, VariantFigures
 from app.compare.system import Meter, RunFailed, System, machine, variant_system
 from app.compare.workload import FILLABLE_ARGUMENTS, Arrival, Workload, arrivals, conversation_texts, senders
 from app.tasks import Task, on_message
@@ -38,6 +39,7 @@ STEP_SECONDS = 15.0  # at most: a step looks for the load that breaks a bound, n
 OVERLOAD_FACTOR = 2.0  # times the highest load whose bounds held
 OnProgress = Callable[[int, int, int], None]  # messages and requests answered, jobs final, jobs expected at least
 OnDriverProgress = Callable[[int, int], None]
+Disturb = Callable[[float], Coroutine[Any, Any, float | None]]  # from the beginning of the load; see _disturb
 T = TypeVar("T")
 M = TypeVar("M", Connected, AllFinal, Observed)
 
@@ -71,21 +73,14 @@ async def measure(plan: Plan, experiment: Experiment, on_progress: OnProgress) -
     if plan.seconds is not None:
         workload = msgspec.structs.replace(workload, seconds=min(plan.seconds, workload.seconds))
     due = arrivals(workload, experiment.folder, plan.factor, experiment.seed + plan.repeat)
-    kind = experiment.topology
-    with variant_system(plan.variant, workload, experiment.models, experiment.seed, kind) as (system, model):
+    seed, topology = experiment.seed, experiment.topology
+    with variant_system(plan.variant, workload, experiment.models, seed, topology) as (system, model):
         meter = Meter(lambda: [*system.processes(), *([("model server", model)] if model else [])])
         assignments = _assignments(system, plan, workload, experiment, due)
         expected = sum(expected_jobs(each) for each in assignments)
         async with _drivers(assignments) as drivers:
-            load = _under_load(
-                system,
-                drivers,
-                meter,
-                plan,
-                workload,
-                experiment.seed,
-                lambda sent, final: on_progress(sent, final, expected),
-            )
+            disturb = partial(_disturb, system, plan, workload, seed)
+            load = _under_load(drivers, meter, disturb, lambda sent, final: on_progress(sent, final, expected))
             observed, killed_at = await _while_it_runs(system, load)
     jobs = [row for each in observed for row in each.jobs]
     lost, doubled, disordered = (
@@ -112,13 +107,7 @@ async def measure(plan: Plan, experiment: Experiment, on_progress: OnProgress) -
 
 
 async def _under_load(
-    system: System,
-    drivers: list[asyncio.subprocess.Process],
-    meter: Meter,
-    plan: Plan,
-    workload: Workload,
-    seed: int,
-    on_progress: OnDriverProgress,
+    drivers: list[asyncio.subprocess.Process], meter: Meter, disturb: Disturb, on_progress: OnDriverProgress
 ) -> tuple[list[Observed], float | None]:
     """Start the load, disturb the system as planned, and return what the drivers observed and when a part was killed."""
     await _receive_all(drivers, Connected, on_progress)
@@ -127,7 +116,7 @@ async def _under_load(
     for driver in drivers:
         driver.stdin.write(f"{begin}\n".encode())  # type: ignore[union-attr]  # it has one
     watching = asyncio.create_task(meter.watch(begin))
-    disturbing = asyncio.create_task(_disturb(system, plan, workload, seed, begin))
+    disturbing = asyncio.create_task(disturb(begin))
     try:
         await _receive_all(drivers, AllFinal, on_progress)
         # The run ends here: next the drivers read what was stored, which is not part of the load.
@@ -237,11 +226,11 @@ async def _receive_all(
     return list(await asyncio.gather(*(receive(number, driver) for number, driver in enumerate(drivers))))
 
 
-async def _read_message(driver: asyncio.subprocess.Process) -> Connected | Progress | AllFinal | Observed:
+async def _read_message(driver: asyncio.subprocess.Process) -> DriverMessage:
     line = await driver.stdout.readline()  # type: ignore[union-attr]  # it has one
     if not line:
         raise RunFailed("a driver ended before it was done (see its line above)")
-    message: Connected | Progress | AllFinal | Observed = msgspec.json.decode(line, type=DriverMessage)
+    message: DriverMessage = msgspec.json.decode(line, type=DriverMessage)
     return message
 
 
@@ -359,7 +348,8 @@ class Comparison:
             for variant in self.variants:
                 yield from self._steps(variant)
             for variant in self.variants:
-                yield Plan(variant, 1, "overload", OVERLOAD_FACTOR * self._highest_held(variant), STEP_SECONDS)
+                held = self._figures(variant).holds or STEPS[0]  # the lowest step where none held
+                yield Plan(variant, 1, "overload", OVERLOAD_FACTOR * held, STEP_SECONDS)
             for variant in self.variants:
                 yield from (Plan(variant, 1, f"kill {part}") for part in _parts_to_kill(variant))
 
@@ -374,18 +364,13 @@ class Comparison:
         """Increase the load until a bound is broken."""
         for factor in STEPS:
             yield Plan(variant, 1, "step", factor, STEP_SECONDS)
-            if self._steps_made(variant)[-1].broken:
+            if self._figures(variant).loads[-1].broken:
                 return
 
-    def _steps_made(self, variant: str) -> list[LoadFigures]:
-        """The steps that this variant has made, in order of load."""
-        loads = conclude(self.report()).figures[variant].loads
-        return sorted((load for load in loads if load.kind == "step"), key=lambda load: load.factor)
-
-    def _highest_held(self, variant: str) -> float:
-        """The highest step whose bounds held, or the lowest step when none did."""
-        held = [load.factor for load in self._steps_made(variant) if not load.broken]
-        return max(held, default=STEPS[0])
+    def _figures(self, variant: str) -> VariantFigures:
+        """The figures of the runs that this variant has made so far."""
+        made = [run for run in self.runs if run.variant == variant]
+        return figures(made, msgspec.to_builtins(self.experiment.workload.bounds))[variant]
 
 
 def _parts_to_kill(variant: str) -> list[str]:

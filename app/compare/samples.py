@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -198,3 +199,11 @@ class VariantFigures(msgspec.Struct, frozen=True):
     kills: list[KillFigures]
     loads: list[LoadFigures]
     holds: float | None  # the highest factor up to which every bound held; None: no steps were run
+
+    @property
+    def excluded(self) -> bool:
+        """Whether it lost, doubled or disordered anything, and so cannot be recommended."""
+        return bool(self.lost or self.doubled or self.disordered)
+
+
+Figures = Mapping[str, VariantFigures]

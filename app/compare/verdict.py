@@ -1,4 +1,4 @@
-"""Which path to take for each task, and why in a sentence or two, by these rules (docs/compare.md has them for readers).
+"""Which path to take for each task, why, and what it costs, by these rules (docs/compare.md has them for readers).
 
 1. A path that lost, doubled or disordered anything in any run is excluded. `plain` is measured and never recommended:
    it loses its jobs at every restart.
@@ -25,10 +25,9 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from app.compare import figures as of
-from app.compare.figures import Figures, is_excluded, relevant
-from app.compare.other_loads import Crossover, find_crossover
-from app.compare.samples import VARIANTS, Broken, Figure, Times, VariantFigures
-from app.compare.wording import bound_words, count, join_words, ms, plural, span
+from app.compare.figures import bound_words, count, join_words, ms, plural, span
+from app.compare.loads import Crossover, find_crossover, relevant
+from app.compare.samples import VARIANTS, Figure, Figures, Times, VariantFigures
 
 NOTICED_MS, NOTICED_SHARE = 5.0, 0.05  # smaller differences do not count
 NOTICED_PERCENT = 1.0  # of jobs or messages undone
@@ -63,18 +62,11 @@ class Pair(NamedTuple):
 class Choice(NamedTuple):
     """The path for one task, and the other one it was compared with."""
 
+    task: str
     take: str | None  # None: every path is excluded, or none was measured
     rule: str  # as in Pair; out; alone
     rival: str | None
     comparisons: list[Difference]
-
-
-class Judged(NamedTuple):
-    """A task with the path that the rules chose for it, and the bounds which that path breaks."""
-
-    task: str
-    choice: Choice
-    broken: list[Broken]
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -92,58 +84,76 @@ class Verdict(msgspec.Struct, frozen=True):
     comparisons: list[Difference]
 
 
+class Group(NamedTuple):
+    """Tasks whose verdicts are equal, told together."""
+
+    tasks: list[str]
+    take: str | None
+    reason: str
+    turns: list[str]  # the load at which the answer changes: one sentence, or one for each task that has its own
+
+    @property
+    def title(self) -> str:
+        """The names of its tasks."""
+        return ", ".join(self.tasks)
+
+
 def verdicts(all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> list[Verdict]:
     """One verdict for each task that ran on any path."""
-    return [_verdict(judge(task, all_figures, bounds), all_figures, bounds, machine) for task in of.tasks(all_figures)]
+    chosen = (_choose(task, all_figures, bounds) for task in of.tasks(all_figures))
+    return [_verdict(each, all_figures, bounds, machine) for each in chosen]
 
 
-def _verdict(judged: Judged, all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> Verdict:
-    task, choice, broken = judged
-    why = reason([judged], all_figures, bounds)
-    if choice.take is None:
-        never = Crossover(None, False, "")
-        return Verdict(task, None, choice.rule, why, False, never, "", [], "", [])
+def groups(found: Sequence[Verdict], all_figures: Figures, bounds: dict[str, Any]) -> list[Group]:
+    """The same verdicts, those that are equal together, in the order of their first tasks."""
+    turns = {each.task: each.turn.sentence for each in found}
+    by_kind: dict[Hashable, list[Choice]] = {}
+    for each in found:
+        choice = _choose(each.task, all_figures, bounds)
+        by_kind.setdefault(_kind(choice, all_figures, bounds), []).append(choice)
+    return [
+        Group(
+            [each.task for each in group],
+            group[0].take,
+            _reason(group, all_figures, bounds),
+            _turns({each.task: turns[each.task] for each in group}),
+        )
+        for group in by_kind.values()
+    ]
+
+
+def _turns(by_task: dict[str, str]) -> list[str]:
+    different = {each for each in by_task.values() if each}
+    return sorted(different) if len(different) < 2 else [f"{task}: {said}" for task, said in by_task.items()]
+
+
+def _verdict(choice: Choice, all_figures: Figures, bounds: dict[str, Any], machine: dict[str, Any]) -> Verdict:
+    task, take, why = choice.task, choice.take, _reason([choice], all_figures, bounds)
+    if take is None:
+        return Verdict(task, None, choice.rule, why, False, Crossover(None, False, ""), "", [], "", [])
     return Verdict(
         task=task,
-        take=choice.take,
+        take=take,
         rule=choice.rule,
         reason=why,
-        keeps=not broken,
-        turn=find_crossover(task, choice.take, all_figures, machine),
-        costs=_costs(choice.take, all_figures),
-        parts=list(all_figures[choice.take].parts),
+        keeps=not relevant(task, all_figures[take].broken),
+        turn=find_crossover(task, take, all_figures, machine),
+        costs=_costs(take, all_figures),
+        parts=list(all_figures[take].parts),
         plain=_plain(task, all_figures),
         comparisons=choice.comparisons,
     )
 
 
-def baseline(found: Sequence[Verdict], all_figures: Figures) -> str:
-    """What the variant without a ledger did, in a sentence or two; empty when it was not measured."""
-    plain = all_figures.get("plain")
-    if plain is None:
-        return ""
-    times = join_words([each.plain for each in found if each.plain]) or "no job was answered"
-    wrong = f"It {faults(plain)}" if is_excluded(plain) else "It lost nothing in these runs"
-    return (
-        f"On plain, {times}. {wrong}. It is never recommended: jobs that are running when the process stops are lost."
-    )
-
-
-def judge(task: str, all_figures: Figures, bounds: dict[str, Any]) -> Judged:
-    """Apply the rules of the verdict to one task."""
-    choice = choose(task, all_figures, bounds)
-    return Judged(task, choice, relevant(task, all_figures[choice.take].broken) if choice.take else [])
-
-
-def choose(task: str, all_figures: Figures, bounds: dict[str, Any]) -> Choice:
+def _choose(task: str, all_figures: Figures, bounds: dict[str, Any]) -> Choice:
     """The path for a task by the rules above."""
-    candidates = fewest_parts_first(all_figures, task)
-    sound = [name for name in candidates if not is_excluded(all_figures[name])]
+    candidates = _fewest_parts_first(all_figures, task)
+    sound = [name for name in candidates if not all_figures[name].excluded]
     if not sound:
-        return Choice(None, "out" if candidates else "alone", None, [])
+        return Choice(task, None, "out" if candidates else "alone", None, [])
     take, rival, rule, comparisons = sound[0], None, "", []
     for other in sound[1:]:
-        pair = compare_pair(task, take, other, all_figures, bounds)
+        pair = _compare_pair(task, take, other, all_figures, bounds)
         comparisons += pair.comparisons
         if pair.winner == other:
             take, rival, rule = other, take, pair.rule
@@ -151,17 +161,17 @@ def choose(task: str, all_figures: Figures, bounds: dict[str, Any]) -> Choice:
             rival, rule = other, pair.rule
     if rival is None or (take == sound[0] and candidates[0] != take):
         fallen = next((name for name in candidates if name not in sound), None)
-        return Choice(take, "out" if fallen else "alone", fallen, comparisons)
-    return Choice(take, rule, rival, comparisons)
+        return Choice(task, take, "out" if fallen else "alone", fallen, comparisons)
+    return Choice(task, take, rule, rival, comparisons)
 
 
-def fewest_parts_first(all_figures: Figures, task: str) -> list[str]:
+def _fewest_parts_first(all_figures: Figures, task: str) -> list[str]:
     """The paths that ran this task, the one with the fewest parts first."""
     did = [name for name in VARIANTS if name != "plain" and name in all_figures and task in all_figures[name].tasks]
     return sorted(did, key=lambda name: (len(all_figures[name].parts), VARIANTS.index(name)))
 
 
-def compare_pair(task: str, fewer: str, more: str, all_figures: Figures, bounds: dict[str, Any]) -> Pair:
+def _compare_pair(task: str, fewer: str, more: str, all_figures: Figures, bounds: dict[str, Any]) -> Pair:
     """Compare two paths; a draw goes to `fewer`, which has no more parts than the other."""
     left, right = all_figures[fewer], all_figures[more]
     answer = compare("answer", "p95", (fewer, left.tasks[task].answer), (more, right.tasks[task].answer))
@@ -207,13 +217,13 @@ def _difference(measure: str, quantile: str, path: tuple[str, Figure], against: 
     (name, left), (other, right) = path, against
     if left.value is None or right.value is None:
         return Difference(measure, quantile, name, other, left.value, right.value, None, "unknown")
-    needed = needed_difference(left, right, percent=measure == "undone")
+    needed = _needed_difference(left, right, percent=measure == "undone")
     real = abs(left.value - right.value) > needed and not _overlap(left, right)
     result: Result = "draw" if not real else "better" if left.value < right.value else "worse"
     return Difference(measure, quantile, name, other, left.value, right.value, round(needed, 3), result)
 
 
-def needed_difference(left: Figure, right: Figure, percent: bool = False) -> float:
+def _needed_difference(left: Figure, right: Figure, percent: bool = False) -> float:
     """How far apart two figures must be to differ."""
     larger = max(left.value or 0.0, right.value or 0.0)
     noticed = NOTICED_PERCENT if percent else max(NOTICED_MS, NOTICED_SHARE * larger)
@@ -237,33 +247,31 @@ def _ranges_overlap(left: tuple[float | None, float | None], right: tuple[float 
     return low <= most and least <= high
 
 
-def kind(judged: Judged, all_figures: Figures, bounds: dict[str, Any]) -> Hashable:
+def _kind(choice: Choice, all_figures: Figures, bounds: dict[str, Any]) -> Hashable:
     """Equal for tasks that one sentence can be about."""
-    choice = judged.choice
     if choice.take is None:
-        return None, _no_path(judged.task, all_figures)
-    broken = tuple((each.what == "ack", each.bound) for each in judged.broken)
+        return None, _no_path(choice.task, all_figures)
+    broken = tuple((each.what == "ack", each.bound) for each in relevant(choice.task, all_figures[choice.take].broken))
     quantiles = tuple((each.measure, each.quantile) for each in choice.comparisons if each.measure != "undone")
-    decided = _deciding_bound(judged, bounds) if choice.rule == "bound" else None
+    decided = _deciding_bound(choice, bounds) if choice.rule == "bound" else None
     return choice.take, choice.rival, choice.rule, broken, decided, quantiles
 
 
-def reason(group: Sequence[Judged], all_figures: Figures, bounds: dict[str, Any]) -> str:
+def _reason(group: Sequence[Choice], all_figures: Figures, bounds: dict[str, Any]) -> str:
     """Why this path is taken for these tasks, whose kind is the same, and which bounds it breaks all the same."""
-    choice = group[0].choice
-    if choice.take is None:
-        return _no_path(group[0].task, all_figures)
-    said = _why(group, choice.take, all_figures, bounds)
+    first = group[0]
+    if first.take is None:
+        return _no_path(first.task, all_figures)
+    said = _why(group, first.take, all_figures, bounds)
     said = said[0].upper() + said[1:]
-    if group[0].broken:
-        broken = [_bound_on(each.what == "ack", each.bound, group) for each in group[0].broken]
-        said += f" It still breaks {join_words(broken)}."
+    if broken := relevant(first.task, all_figures[first.take].broken):
+        said += f" It still breaks {join_words([_bound_on(each.what == 'ack', each.bound, group) for each in broken])}."
     return said
 
 
-def _why(group: Sequence[Judged], take: str, all_figures: Figures, bounds: dict[str, Any]) -> str:  # noqa: PLR0911 # a rule, a sentence
+def _why(group: Sequence[Choice], take: str, all_figures: Figures, bounds: dict[str, Any]) -> str:  # noqa: PLR0911 # a rule, a sentence
     """The rule that decided, as a sentence."""
-    rule, rival = group[0].choice.rule, group[0].choice.rival
+    rule, rival = group[0].rule, group[0].rival
     if rival is None:
         return f"Only {take} was measured, so it cannot be compared with another path."
     if rule == "out":
@@ -291,30 +299,30 @@ def _sooner(found: Sequence[Difference], rule: str, take: str) -> str:
     )
 
 
-def _differences(group: Sequence[Judged], measure: str) -> list[Difference]:
+def _differences(group: Sequence[Choice], measure: str) -> list[Difference]:
     """One measure of the path taken and its rival, for each task that has it."""
-    sides = {group[0].choice.take, group[0].choice.rival}
+    sides = {group[0].take, group[0].rival}
     return [
         each
-        for judged in group
-        for each in judged.choice.comparisons
+        for choice in group
+        for each in choice.comparisons
         if each.measure == measure and {each.path, each.against} == sides and each.value is not None
     ]
 
 
-def _deciding_bound(judged: Judged, bounds: dict[str, Any]) -> tuple[str, float]:
+def _deciding_bound(choice: Choice, bounds: dict[str, Any]) -> tuple[str, float]:
     """The measure whose bound only the path taken keeps, and that bound in ms."""
-    for measure, what in (("answer", judged.task), ("ack", "ack")):
+    for measure, what in (("answer", choice.task), ("ack", "ack")):
         limit = of.bound_ms(bounds, what)
-        for each in _differences([judged], measure):
+        for each in _differences([choice], measure):
             if each.value is None or each.other is None or each.result == "draw":
                 continue
             if (each.value <= limit) != (each.other <= limit):
                 return measure, limit
-    raise AssertionError(f"no bound tells {judged.choice.take} from {judged.choice.rival}")
+    raise AssertionError(f"no bound tells {choice.take} from {choice.rival}")
 
 
-def _bound_on(on_acks: bool, limit: float, group: Sequence[Judged]) -> str:
+def _bound_on(on_acks: bool, limit: float, group: Sequence[Choice]) -> str:
     answers = f"answers of {group[0].task}" if len(group) == 1 else "their answers"
     return f"the bound of {bound_words(limit)} on {'acks' if on_acks else answers}"
 
@@ -331,19 +339,16 @@ def _sides(found: Sequence[Difference], take: str) -> str:
     return f"{first.quantile} of {noun} is {values[mine]} on {mine} and {values[other]} on {other}"
 
 
-def _undone(group: Sequence[Judged], path: str, all_figures: Figures) -> str:
+def _undone(group: Sequence[Choice], path: str, all_figures: Figures) -> str:
     variant = all_figures[path]
     jobs = span([round(variant.tasks[each.task].undone.value or 0.0, 1) for each in group], count)
     return f"{jobs} % of jobs and {count(round(variant.refused.value or 0.0, 1))} % of messages"
 
 
-def _samples(group: Sequence[Judged], all_figures: Figures) -> str:
-    return join_words(
-        [
-            f"{span([all_figures[path].tasks[each.task].answer.n for each in group], count)} on {path}"
-            for path in fewest_parts_first(all_figures, group[0].task)
-        ]
-    )
+def _samples(group: Sequence[Choice], all_figures: Figures) -> str:
+    paths = _fewest_parts_first(all_figures, group[0].task)
+    answers = {path: [all_figures[path].tasks[each.task].answer.n for each in group] for path in paths}
+    return join_words([f"{span(numbers, count)} on {path}" for path, numbers in answers.items()])
 
 
 def faults(variant: VariantFigures) -> str:
@@ -355,8 +360,8 @@ def faults(variant: VariantFigures) -> str:
 def _no_path(task: str, all_figures: Figures) -> str:
     bad = [
         f"{path} {faults(all_figures[path])}"
-        for path in fewest_parts_first(all_figures, task)
-        if is_excluded(all_figures[path])
+        for path in _fewest_parts_first(all_figures, task)
+        if all_figures[path].excluded
     ]
     if not bad:
         return "No path that can be recommended was measured; plain is only the baseline."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from app.compare import command
@@ -69,3 +70,22 @@ def test_every_message_and_request_brings_the_jobs_that_must_follow() -> None:
     assert expected_jobs(assignment()) == 2 * 2 + 1
     assert expected_jobs(assignment(conditional=[])) == 2 * 3 + 1
     assert expected_jobs(assignment(history=["before"] * 5)) == 7 * 2 + 1
+
+
+@pytest.mark.parametrize(("breaks_at", "steps", "overload"), [(4.0, [0.5, 1.0, 2.0, 4.0], 4.0), (0.5, [0.5], 1.0)])
+def test_steps_end_where_a_bound_breaks_and_the_overload_is_twice_the_highest_that_held(
+    breaks_at: float, steps: list[float], overload: float
+) -> None:
+    made: list[Plan] = []
+
+    async def measure(plan: Plan, experiment: Experiment, on_progress: OnProgress) -> Run:
+        made.append(plan)
+        slower = 0.3 if plan.factor >= breaks_at else 0.0
+        return samples.run(plan.variant, plan.repeat, kind=plan.kind, factor=plan.factor, acks_slower=slower)
+
+    experiment = Experiment(Workload(about="", seconds=1, rate=1), Path(), {}, 1, "synthetic")
+    comparison = Comparison(experiment, ["simple"], 1, True, [], measure)
+    asyncio.run(comparison.run(lambda plan, number: lambda sent, final, expected: None))
+    assert [plan.factor for plan in made if plan.kind == "step"] == steps
+    assert [plan.factor for plan in made if plan.kind == "overload"] == [overload]
+    assert [plan.kind for plan in made if plan.kind.startswith("kill")] == ["kill web process"]

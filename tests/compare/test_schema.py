@@ -8,14 +8,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.compare import other_loads, samples, verdict
+from app.compare import loads, samples, verdict
 from app.compare.samples import VARIANTS
 from app.compare.system import ROOT
 
 PAGE = (ROOT / "docs" / "compare.md").read_text()
 STRUCTS = {
     name: each
-    for module in (samples, verdict, other_loads)
+    for module in (samples, loads, verdict)
     for name, each in vars(module).items()
     if isinstance(each, type) and issubclass(each, msgspec.Struct)
 }
@@ -53,9 +53,9 @@ def test_every_rule_has_its_name_in_the_page(rule: str) -> None:
         (100 * verdict.NOTICED_SHARE, "5 %"),
         (100 * verdict.SINGLE_REPEAT_SPREAD, "20 %"),
         (verdict.SPREAD_FACTORS, "four times the spread and with three\n     twice"),
-        (100 * other_loads.TARGET_CORE_SHARE, "60 % busy"),
-        (other_loads.LEDGER_JOBS_PER_SECOND, "5,000 jobs a second"),
-        (other_loads.PEAK_TO_AVERAGE, "33/16"),
+        (100 * loads.TARGET_CORE_SHARE, "60 % busy"),
+        (loads.LEDGER_JOBS_PER_SECOND, "5,000 jobs a second"),
+        (loads.PEAK_TO_AVERAGE, "33/16"),
     ],
 )
 def test_the_numbers_of_the_rules_are_those_in_the_code(value: Any, words: str) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.compare.figures import figures
-from app.compare.report import Group, groups, headline
+from app.compare.report import headline
 from app.compare.samples import Ack, Figure, JobTimes, Run, Times
-from app.compare.verdict import Verdict, compare, verdicts
+from app.compare.verdict import Group, Verdict, compare, groups, verdicts
 from tests.compare.samples import dropped, report, run, runs
 
 BOUNDS = {"ack_ms": 100.0, "answer_s": 2.0, "tasks": {"summarize": 20.0}}

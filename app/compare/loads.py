@@ -1,7 +1,7 @@
-"""What the answer is at other loads: where another path becomes it, and what each path needs beyond one machine.
+"""Loads that were not run: at which of them another path becomes the answer, and what each path would need at them.
 
-Where it changes is measured by steps, or estimated from what a path used. What is needed is calculated from what jobs cost
-in the runs.
+A crossover is measured by steps, or estimated from what a path used. The projection goes beyond one machine, and is
+calculated from what jobs cost in the runs.
 """
 
 from __future__ import annotations
@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.compare.figures import Figures, is_excluded, relevant, states
-from app.compare.samples import Broken, LoadFigures, Run, VariantFigures
-from app.compare.wording import bound_words, count, in_words, join_words, ms, plural
+from app.compare.figures import bound_words, count, join_words, ms, plural, states
+from app.compare.samples import Broken, Figures, LoadFigures, Run, VariantFigures
 
 DEFAULT_MAX_INFLIGHT = 64  # jobs at once on the simple path
 WORTH_A_MOVE = 1.1  # times the load: a path that carries less more than that is not recommended
@@ -33,6 +32,20 @@ SINGLE = {  # what there is one of, and what is needed where that is too little;
         "broker": "a broker on cores of its own, or several Spillways (NATS_PREFIX) among which rooms are divided",
     },
     "cluster": {"broker": "several Spillways (NATS_PREFIX) among which rooms are divided"},
+}
+ASSUMES = (
+    "Processor time is proportional to the load. What a part uses while idle is attributed to the jobs, so small loads cost "
+    "less than calculated.",
+    "Every core is as fast as those measured, and the processes of a part share the load evenly.",
+    "The mix of tasks is that of this workload; other tasks have other costs.",
+    "A message and the jobs it starts are measured together: the cost of a job includes its share of the message.",
+    "Networks, load balancers and the disks of other machines cost nothing in this calculation.",
+)
+OF = {  # what is assumed of the topology that was measured
+    "one": "One web process with one SQLite file and one broker were measured. Several web processes on PostgreSQL cost more "
+    "for each job than one: compare --topology cluster measures that.",
+    "cluster": "Web processes on PostgreSQL share rooms, and brokers are three that all hold every message: their costs are "
+    "those measured with two web processes. The database may use every core of its machine; its disk was not measured.",
 }
 
 
@@ -58,7 +71,7 @@ def find_crossover(task: str, take: str, all_figures: Figures, machine: dict[str
     """
     if relevant(task, all_figures[take].broken):
         return Crossover(None, True, _past(task, take, all_figures[take]))
-    others = [name for name in all_figures if name not in (take, "plain") and not is_excluded(all_figures[name])]
+    others = [name for name in all_figures if name not in (take, "plain") and not all_figures[name].excluded]
     others = [name for name in others if task in all_figures[name].tasks]
     if any(load.kind == "step" for load in all_figures[take].loads):
         return _stepped(task, take, others, all_figures)
@@ -89,6 +102,11 @@ def limits(path: str, variant: VariantFigures, machine: dict[str, Any]) -> list[
         places = machine.get("max_inflight", DEFAULT_MAX_INFLIGHT)
         found.append(Limit(places / held, f"all {places} slots (MAX_INFLIGHT) are taken"))
     return sorted(found)
+
+
+def relevant(task: str, broken: list[Broken]) -> list[Broken]:
+    """The broken bounds that concern this task: that on its own answers, and that on acks."""
+    return [each for each in broken if each.what in ("ack", task)]
 
 
 def _past(task: str, take: str, taken: VariantFigures) -> str:
@@ -220,7 +238,7 @@ class Projection(msgspec.Struct, frozen=True):
 def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any], topology: str = "one") -> Projection:
     """The projection of every path that was measured, except `plain`, which loses jobs."""
     paths = {name: each for name, each in all_figures.items() if name != "plain" and _ended(each)}
-    costs = {name: _costs(each) for name, each in paths.items()}
+    costs = {name: _job_costs(each) for name, each in paths.items()}
     messages = sum(sum(each.messages.values()) for each in paths.values())
     ratio = sum(each.offered for each in paths.values()) / messages if messages else None
     checks = _checks(costs, runs)
@@ -231,7 +249,7 @@ def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any
         target=TARGET_CORE_SHARE,
         peak=round(PEAK_TO_AVERAGE, 3),
         ledger=LEDGER_JOBS_PER_SECOND,
-        steps=_steps(costs, ratio, topology) if costs else [],
+        steps=_load_levels(costs, ratio, topology) if costs else [],
         checks=checks,
         reaches=reaches,
         checked=_checked(checks, reaches),
@@ -239,46 +257,36 @@ def project(all_figures: Figures, runs: Sequence[Run], machine: Mapping[str, Any
     )
 
 
-ASSUMES = (
-    "Processor time is proportional to the load. What a part uses while idle is attributed to the jobs, so small loads cost "
-    "less than calculated.",
-    "Every core is as fast as those measured, and the processes of a part share the load evenly.",
-    "The mix of tasks is that of this workload; other tasks have other costs.",
-    "A message and the jobs it starts are measured together: the cost of a job includes its share of the message.",
-    "Networks, load balancers and the disks of other machines cost nothing in this calculation.",
-)
-
-
-OF = {  # what is assumed of the topology that was measured
-    "one": "One web process with one SQLite file and one broker were measured. Several web processes on PostgreSQL cost more "
-    "for each job than one: compare --topology cluster measures that.",
-    "cluster": "Web processes on PostgreSQL share rooms, and brokers are three that all hold every message: their costs are "
-    "those measured with two web processes. The database may use every core of its machine; its disk was not measured.",
-}
-
-
 def _ended(variant: VariantFigures) -> int:
     return variant.states["succeeded"] + variant.states["failed"]
 
 
-def _costs(variant: VariantFigures) -> dict[str, float]:
+def _job_costs(variant: VariantFigures) -> dict[str, float]:
     """Seconds of processor time of each part for each job that ended."""
     return {part: each.cpu / _ended(variant) for part, each in variant.parts.items()}
 
 
-def _steps(costs: dict[str, dict[str, float]], ratio: float | None, topology: str) -> list[LoadLevel]:
+def _load_levels(costs: dict[str, dict[str, float]], ratio: float | None, topology: str) -> list[LoadLevel]:
     largest = float(LARGEST_JOBS_PER_DAY)
     loads: list[tuple[str, float | None, float]] = [
-        (f"{in_words(largest)} jobs a day", largest / ratio if ratio else None, largest)
+        (f"{_in_words(largest)} jobs a day", largest / ratio if ratio else None, largest)
     ]
     if ratio:
-        loads += [(f"{in_words(each)} messages a day", float(each), each * ratio) for each in MESSAGES_PER_DAY]
+        loads += [(f"{_in_words(each)} messages a day", float(each), each * ratio) for each in MESSAGES_PER_DAY]
     steps = []
     for name, messages, jobs in sorted(loads, key=lambda load: load[2]):
         average, peak = jobs / DAY, jobs / DAY * PEAK_TO_AVERAGE
         needs = {path: _need(each, peak, topology) for path, each in costs.items()}
         steps.append(LoadLevel(name, messages, round(jobs), round(average, 3), round(peak, 3), needs))
     return steps
+
+
+def _in_words(value: float) -> str:
+    """A large number in words: 14,700, 100,000, 10 million, 1.4 billion."""
+    for size, word in ((1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.3g} {word}"
+    return count(value)
 
 
 def _need(costs: dict[str, float], peak: float, topology: str) -> Need:
@@ -299,11 +307,11 @@ def _need(costs: dict[str, float], peak: float, topology: str) -> Need:
         first if times > 1 else "",
         round(times, 3),
         not past,
-        _sentence(first, times, SINGLE[topology][first] if past else ""),
+        _need_words(first, times, SINGLE[topology][first] if past else ""),
     )
 
 
-def _sentence(first: str, times: float, needed: str) -> str:
+def _need_words(first: str, times: float, needed: str) -> str:
     if needed:
         return f"The {first} is the first limit: the peak needs {count(times)} of them. This needs {needed}."
     if times > 1:

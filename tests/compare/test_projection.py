@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.compare.figures import figures
-from app.compare.other_loads import LEDGER_JOBS_PER_SECOND, PEAK_TO_AVERAGE, TARGET_CORE_SHARE, Projection, project
+from app.compare.loads import LEDGER_JOBS_PER_SECOND, PEAK_TO_AVERAGE, TARGET_CORE_SHARE, Projection, project
 from app.compare.samples import Run
 from tests.compare.samples import PARTS, run, runs
 
