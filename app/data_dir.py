@@ -53,7 +53,7 @@ def locked(settings: Settings) -> Iterator[None]:
     The kernel gives the lock back when the process ends, however it ends.
     """
     path = settings.data_dir / "run.lock"
-    database = Path(f"{settings.database.removeprefix('sqlite:///')}.lock")
+    database = Path(f"{settings.database_file}.lock")
     with path.open("a+") as lock:
         if not _lock(lock.fileno()):
             lock.seek(0)

@@ -99,12 +99,8 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
     links = Links(secret_key(settings), settings.url)
     uploads = Uploads(store, concurrency, settings.uploads, links, settings.max_upload_bytes, settings.upload_rate)
     flags, controls = Flags(store, settings, tasks), Controls(store, tasks, ledger.stood_still)
-    here = Here(
-        tasks,
-        uploads.links.of if settings.ledger else uploads.links_of_unkept,
-        concurrency.deadline,
-        concurrency.post,
-    )
+    links_of = uploads.links.of if settings.ledger else uploads.links_of_unkept
+    here = Here(tasks, links_of, concurrency.deadline, concurrency.post)
     begun = _begun(settings)
     runner = _runner(settings, concurrency, sockets, here, begun)
     queue = _queue(
@@ -122,8 +118,7 @@ def create_app(settings: Settings, concurrency: Concurrency) -> Server:
         store, rooms, tasks, routing, metrics, loop, user_code, announcer, due, links.to, uploads.size, loading.room,
         loading.history, settings.ledger, controls,
     )  # fmt: skip
-    life.begun, runner.settle = begun, life.settle
-    here.wrote, here.progressed = life.texts.wrote, life.progressed
+    life.begun, runner.settle, here.wrote, here.progressed = begun, life.settle, life.texts.wrote, life.progressed
     if isinstance(runner, Background):
         runner.begin = life.start
     outgoing, expiry = Outgoing(concurrency), Expiry(loop)
@@ -196,20 +191,19 @@ def _flask(settings: Settings, concurrency: Concurrency) -> tuple[Flask, SocketI
     return flask, sockets, transport
 
 
-def _begun(settings: Settings) -> Begun | None:
-    """None where others may take over our rooms: they cannot see such a file, and after a kill everything has begun."""
+def _begun(settings: Settings) -> Begun:
+    """Without a file where others may take over our rooms: they could not see it."""
     if settings.is_shared or not settings.ledger:
-        return None
-    return Begun(Path(f"{settings.database.removeprefix('sqlite:///')}.begun"), settings.max_inflight)
+        return Begun()
+    return Begun(Path(f"{settings.database_file}.begun"), settings.max_inflight)
 
 
 def _runner(
-    settings: Settings, concurrency: Concurrency, sockets: SocketIO, here: Here, begun: Begun | None
+    settings: Settings, concurrency: Concurrency, sockets: SocketIO, here: Here, begun: Begun
 ) -> Background | Plain:
     if not settings.ledger:
         return Plain(sockets.start_background_task, concurrency.post, here.run)
-    begins = begun.note if begun is not None else lambda n: None
-    runner = Background(sockets.start_background_task, concurrency.post, here.run, settings.max_inflight, begins)
+    runner = Background(sockets.start_background_task, concurrency.post, here.run, settings.max_inflight, begun.note)
     runner.stop = here.stop
     return runner
 

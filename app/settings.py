@@ -325,6 +325,11 @@ class Settings:
         return self.front_port or self.port + 100
 
     @property
+    def database_file(self) -> str:
+        """Where it is, of a SQLite database."""
+        return self.database.removeprefix("sqlite:///")
+
+    @property
     def is_shared(self) -> bool:
         """Whether the database is one that several web processes may share."""
         return not self.database.startswith("sqlite:")

@@ -22,22 +22,28 @@ PLACE = struct.Struct("<q")
 
 
 class Begun:
-    """Notes in `path` which attempts run, at most `slots` and SPARE of them, and knows which ran when it was last open."""
+    """Notes in `path` which attempts run, at most `slots` and SPARE of them, and knows which ran when it was last open.
 
-    def __init__(self, path: Path, slots: int) -> None:
-        """Where the file cannot be had, for a full disk say, everything counts as begun."""
+    Without a file, or where it cannot be had, for a full disk say, nothing is noted, and everything counts as begun.
+    """
+
+    def __init__(self, path: Path | None = None, slots: int = 0) -> None:
         self._before: set[int] | None = None
         self._map: mmap.mmap | None = None
         self._at: dict[int, int] = {}
         self._free = list(range((slots + SPARE) * PLACE.size, 0, -PLACE.size))
-        size = len(self._free) * PLACE.size + PLACE.size  # the first says whether there were ever too many
+        if path is not None:
+            self._open(path, (len(self._free) + 1) * PLACE.size)  # the first says whether there were ever too many
+
+    def _open(self, path: Path, size: int) -> None:
         try:
             with path.open("a+b") as file:
                 file.seek(0)
                 kept = file.read()
+                # Never shorter than it was: whoever still had it in memory would be ended by the kernel.
                 self._before, size = _those_in(kept), max(size, len(kept))
                 os.posix_fallocate(file.fileno(), 0, size)  # a disk that is full later does not matter
-                self._map = mmap.mmap(file.fileno(), size)  # only of a file that never gets shorter this can be written
+                self._map = mmap.mmap(file.fileno(), size)
                 self._map[:] = bytes(size)
         except OSError as error:
             log.warning("which runs began is not kept: after a kill all count", error=error.strerror, path=str(path))

@@ -80,7 +80,7 @@ class Life(Protocol):
     marked: int
     call_back: Callable[[], None]
     controls: Controls
-    begun: Begun | None
+    begun: Begun
 
     @property
     def texts(self) -> Texts: ...

@@ -87,7 +87,7 @@ class Lifecycle(Reported):
         self.is_answered: IsAnswered = _never  # has anybody who answers written since this message of this person?
         self.owner: str | None = None  # this process, where others may own rooms, too
         self.call_owner: CallOwner | None = None
-        self.begun: Begun | None = None  # where it is kept which runs began
+        self.begun = Begun()
         self.marked = 0  # no job below this place is unfinished, but for parked ones: so says the ledger
 
     # Acceptance

@@ -54,7 +54,7 @@ async def _go_on(life: Lifecycle, job: Job) -> None:
         await _wait_for_turn(life, job)
     elif job.state == "retrying":
         life.retry_in_time(job)
-    elif job.path == "simple" and job.state == "running" and (life.begun is None or life.begun.had(job.n)):
+    elif job.path == "simple" and job.state == "running" and life.begun.had(job.n):
         words = "the process ended while this ran" + (f", {job.deaths + 1} times" if job.deaths else "")
         life.settle(job, job.attempt, failure(INTERRUPTED, words, retryable=True))
     elif job.path == "queued" and (job.published >= job.attempt or is_off_stream(job)):

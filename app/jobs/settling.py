@@ -168,7 +168,7 @@ class Settle(Operation):
             return  # nothing is acknowledged: it comes again, to whoever owns the room now
         if not self.dropped:
             self.life.routing.over(self.job)
-        if self.life.begun is not None and self.dropped != "another attempt":
+        if self.dropped != "another attempt":
             self.life.begun.forget(self.job.n)
         effects.received(self.receipt)
         effects.answer(self.waiter, self.job)

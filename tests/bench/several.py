@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from itertools import cycle
 
 from app.ports import free_port
 from tests.bench import servers as start
@@ -53,10 +52,8 @@ def several(size: Size, work: Work, processes: int, apart: bool = False) -> Iter
         with start.on_cores(start.GENERATOR_CORE, os.sched_getaffinity(0)):
             cluster = stack.enter_context(running(fsync="on", shared_buffers="128MB"))
         started = stack.enter_context(start.servers())
-        databases = [cluster.database()]
-        while apart and len(databases) < processes:
-            databases.append(cluster.database())
-        ports = _start(started, processes, databases)
+        databases = [cluster.database() for _ in range(processes)] if apart else [cluster.database()] * processes
+        ports = _start(started, databases, apart)
         each_room = [port for port in ports for _ in range(MEMBERS)] if apart else ports
         crowd = stack.enter_context(Crowd(ports[0], SPILLWAY, each_room).open())
         count = work.rooms if size.seconds >= 1 else processes
@@ -66,11 +63,12 @@ def several(size: Size, work: Work, processes: int, apart: bool = False) -> Iter
         yield lambda: _figures(measure(crowd, [work.load(people)], size.warm_up, size.seconds, started.cpu))
 
 
-def _start(started: Servers, processes: int, databases: list[str]) -> list[int]:
+def _start(started: Servers, databases: list[str], apart: bool) -> list[int]:
+    """A web process for each database."""
     root = start.checkout(started.folder, start.ON_REQUEST)
-    shared = {"NATS_URL": start.nats_server(started)} if len(databases) == 1 else {}
-    ports = [free_port() for _ in range(processes)]
-    for number, (port, database) in enumerate(zip(ports, cycle(databases), strict=False)):
+    shared = {} if apart else {"NATS_URL": start.nats_server(started)}
+    ports = [free_port() for _ in databases]
+    for number, (port, database) in enumerate(zip(ports, databases, strict=True)):
         data = started.folder / f"data-{number}"
         data.mkdir()
         environment = {**start.QUIET, "DATA_DIR": str(data), "PORT": str(port), "SECRET_KEY": KEY, **shared}

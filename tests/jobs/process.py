@@ -250,8 +250,7 @@ class Process:
         )  # fmt: skip
 
     def _begin(self, run: Any, job: Job, attempt: int) -> None:
-        if self.life.begun is not None:
-            self.life.begun.note(job.n)
+        self.life.begun.note(job.n)
         self.runs.append((job, attempt))
 
     # What a test does with it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -144,26 +144,28 @@ def test_what_hangs_is_left_behind_and_the_next_works(
     release.set()
 
 
-def test_what_is_late_does_not_answer_for_the_next(release: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consequences, "PATIENCE_SECONDS", 0.05)
-    own = OwnLoop()
-    code = UserCode(own)
+@pytest.fixture
+def code(own: OwnLoop) -> Iterator[UserCode]:
+    """What runs code of tasks; its thread is told to end before the loop waits for it."""
+    made = UserCode(own)
+    yield made
+    made._work.put(None)
 
+
+def test_what_is_late_does_not_answer_for_the_next(
+    own: OwnLoop, code: UserCode, release: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consequences, "PATIENCE_SECONDS", 0.05)
     with pytest.raises(TimeoutError, match=r"did not return within 0\.05 s"):
         own.run(code.run("says", release.wait, 20))
     release.set()
 
     assert own.run(code.run("says", lambda: "mine")) == "mine"
-    code._work.put(None)
-    own.join()
-    own.close()
 
 
 def test_more_processor_time_than_its_bound_fails_but_for_the_first_call_and_waiting_does_not(
-    monkeypatch: pytest.MonkeyPatch,
+    own: OwnLoop, code: UserCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = OwnLoop()
-    code = UserCode(own)
     monkeypatch.setattr(consequences, "PATIENCE_SECONDS", 20)
     monkeypatch.setattr(consequences, "BOUND_SECONDS", 0.01)
 
@@ -182,24 +184,15 @@ def test_more_processor_time_than_its_bound_fails_but_for_the_first_call_and_wai
         own.run(code.run("says of one", computes, "again"))
     for _ in range(2):
         assert own.run(code.run("says of another", waits, "waits")) == "waits"
-    code._work.put(None)
-    own.join()
-    own.close()
 
 
-def test_a_timeout_of_its_own_is_its_own() -> None:
-    own = OwnLoop()
-    code = UserCode(own)
-
+def test_a_timeout_of_its_own_is_its_own(own: OwnLoop, code: UserCode) -> None:
     def gives_up() -> None:
         raise TimeoutError("mine")
 
     with pytest.raises(TimeoutError, match=r"^mine$"):
         own.run(code.run("says", gives_up))
     assert own.run(code.run("says", lambda: "here")) == "here"
-    code._work.put(None)
-    own.join()
-    own.close()
 
 
 def test_of_a_long_history_the_newest_lines_are_kept_in_order() -> None:
